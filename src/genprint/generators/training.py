@@ -1,0 +1,81 @@
+"""Training of reference generators: one loop for all classes, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from genprint.generators.base import Generator, to_unit
+from genprint.weights import load_checkpoint, save_checkpoint
+
+# step, steps, smoothed loss of each part
+Progress = Callable[[int, int, dict[str, float]], None]
+
+_WARMUP = 200
+_DECAY = 0.3  # the last share of the steps, over which the step size falls to zero
+
+
+def train(
+    generator: Generator,
+    images: np.ndarray,
+    steps: int,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    save_every: int = 500,
+) -> Generator:
+    """Trains on uint8 images ``(n, h, w, 3)``, mirrored at random; returns the moving average of the weights.
+
+    Killed and called again with the same ``checkpoint``, it goes on where the file was last written.
+    """
+    parts = generator.parts()
+    optimizers = {
+        f"optimizer-{name}": torch.optim.AdamW(
+            part.parameters(), generator.learning_rate, generator.betas, weight_decay=0.0
+        )
+        for name, part in parts.items()
+    }
+    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(generator.ema), use_buffers=True)
+    models = {"generator": generator, "average": average}
+    start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
+    smoothed: dict[str, float] = notes or {}
+    for step in range(start, steps):
+        rng = torch.Generator().manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
+        chosen = torch.randint(len(images), (generator.batch,), generator=rng).numpy()
+        batch = to_unit(torch.from_numpy(images[chosen])).contiguous(memory_format=torch.channels_last)
+        if torch.rand((), generator=rng) < 0.5:
+            batch = batch.flip(3)
+        generator.train()
+        for name, part in parts.items():
+            optimizer = optimizers[f"optimizer-{name}"]
+            for group in optimizer.param_groups:
+                group["lr"] = generator.learning_rate * _rate(step, steps)
+            with torch.autocast("cpu", torch.bfloat16, enabled=generator.bfloat16 and _has_bfloat16()):
+                loss = generator.loss(name, batch, rng)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0 if len(parts) == 1 else 1e6)
+            optimizer.step()
+            smoothed[name] = 0.99 * smoothed.get(name, loss.item()) + 0.01 * loss.item()
+        # A short memory at first, so that the average does not carry the random start for long.
+        average.multi_avg_fn = get_ema_multi_avg_fn(min(generator.ema, (1 + step) / (10 + step)))
+        average.update_parameters(generator)
+        if checkpoint and ((step + 1) % save_every == 0 or step + 1 == steps):
+            save_checkpoint(checkpoint, step + 1, models, optimizers, smoothed)
+        if progress:
+            progress(step + 1, steps, smoothed)
+    return average.module.eval()
+
+
+def _rate(step: int, steps: int) -> float:
+    """Linear warm-up, flat, linear decay."""
+    return min(1.0, (step + 1) / _WARMUP, (steps - step) / max(1.0, _DECAY * steps))
+
+
+def _has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; emulated, it is far slower than float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported())

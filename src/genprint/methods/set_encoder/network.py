@@ -1,0 +1,71 @@
+"""The set encoder's network: a tower for images, pooling over the set, a head for the set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from genprint.artifacts import Pixels, high_pass, raw
+from genprint.methods.set_encoder.pooling import masked_moments, pool
+
+# High-pass residuals are faint beside the pixels; this brings both to the same order.
+_HIGH_PASS_GAIN = 4 / 127.5
+_SPREAD_FLOOR = 1e-4
+
+
+class Tower(nn.Module):
+    """Image to features: 3x3 convolutions, the first two at full resolution, where the trace is.
+
+    The last map is summarised by its spatial mean and standard deviation, so any size from 16 px works.
+    """
+
+    def __init__(self, channels: Sequence[int], features: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        wide = [6, *channels]
+        for i, (before, after) in enumerate(zip(wide, wide[1:], strict=False)):
+            stride = 2 if i in (2, 4) else 1
+            layers += [
+                nn.Conv2d(before, after, 3, stride, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.project = nn.Linear(2 * wide[-1], features)
+
+    def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
+        artifacts = torch.cat([raw(pixels), _HIGH_PASS_GAIN * high_pass(pixels)], dim=1)
+        maps = self.layers(artifacts.contiguous(memory_format=torch.channels_last)).float()
+        spread = (maps.var((2, 3), unbiased=False) + _SPREAD_FLOOR).sqrt()
+        return self.project(torch.cat([maps.mean((2, 3)), spread], dim=1))
+
+
+class SetNetwork(nn.Module):
+    """phi (tower), masked moment pooling, rho (head): a set of images to a unit vector.
+
+    Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
+    """
+
+    def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 96, dim: int = 96):
+        super().__init__()
+        self.config = {"channels": list(channels), "features": features, "dim": dim}
+        self.tower = Tower(channels, features)
+        self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
+
+    def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
+        """Features of single images."""
+        return self.tower(pixels)
+
+    def embed(self, mean: Float[Tensor, "sets d"], variance: Float[Tensor, "sets d"]) -> Float[Tensor, "sets e"]:
+        """Unit vector of each set from the moments of its images' features."""
+        return F.normalize(self.head(pool(mean, variance)), dim=1)
+
+    def forward(
+        self, features: Float[Tensor, "sets n d"], mask: Bool[Tensor, "sets n"]
+    ) -> Float[Tensor, "sets e"]:
+        """Unit vectors of ragged sets, padded to the largest; ``mask`` says what is an image."""
+        return self.embed(*masked_moments(features, mask))

@@ -1,0 +1,119 @@
+"""Training of the set encoder: supervised contrast over sets, resumable, stopped early."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genprint.methods.set_encoder.episodes import Episode, Episodes, pad_sets
+from genprint.methods.set_encoder.network import SetNetwork
+from genprint.weights import load_checkpoint, save_checkpoint
+
+# step, steps, training loss, validation loss (the last two: smoothed, latest)
+Progress = Callable[[int, int, float, float], None]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how fast to learn.
+
+    The step size follows a cosine from ``learning_rate`` to 5 % of it. Validation runs every ``validate_every``
+    steps; after ``patience`` validations without a new best, training ends. ``precision`` 'bfloat16' pays
+    only on hardware that has it.
+    """
+
+    steps: int
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    temperature: float = 0.1
+    validate_every: int = 200
+    patience: int = 20
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of it; losses are supervised contrastive losses on the validation episodes."""
+
+    steps: int
+    best_step: int
+    best_loss: float
+    first_loss: float
+    history: tuple[tuple[int, float, float], ...]
+
+
+def train(
+    network: SetNetwork,
+    episodes: Episodes,
+    validation: Sequence[Episode],
+    config: TrainingConfig,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Trains in place and leaves the network at its best validation loss.
+
+    With ``checkpoint``, state is written at every validation and found again by a later call: killed and
+    called again, it ends where an unbroken run would have.
+    """
+    from pytorch_metric_learning.losses import SupConLoss
+
+    criterion = SupConLoss(temperature=config.temperature)
+    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    best = copy.deepcopy(network)
+    models, optimizers = {"network": network, "best": best}, {"optimizer": optimizer}
+    start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
+    if notes is not None and notes["config"] != asdict(config):
+        raise ValueError(f"{checkpoint}: belongs to a training with other settings ({notes['config']}); remove it")
+    history: list[tuple[int, float, float]] = [tuple(row) for row in notes["history"]] if notes else []
+    if not history:
+        history.append((0, math.nan, evaluate(network, validation, criterion)))
+    running = history[-1][1]
+
+    def best_row() -> tuple[int, float, float]:
+        return min(history, key=lambda row: row[2])
+
+    for step in range(start, config.steps):
+        if history[-1][0] - best_row()[0] >= config.patience * config.validate_every:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * (0.525 + 0.475 * math.cos(math.pi * step / config.steps))
+        loss = _loss(network, episodes(step), criterion, config.precision)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        running = loss.item() if math.isnan(running) else 0.98 * running + 0.02 * loss.item()
+        done = step + 1
+        if done % config.validate_every == 0 or done == config.steps:
+            history.append((done, running, evaluate(network, validation, criterion)))
+            if best_row()[0] == done:
+                best.load_state_dict(network.state_dict())
+            if checkpoint:
+                save_checkpoint(checkpoint, done, models, optimizers, {"history": history, "config": asdict(config)})
+        if progress:
+            progress(done, config.steps, running, history[-1][2])
+    network.load_state_dict(best.state_dict())
+    return TrainingResult(history[-1][0], best_row()[0], best_row()[2], history[0][2], tuple(history))
+
+
+def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor], precision: str) -> Tensor:
+    network.train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        features = network.features(episode.pixels)
+    return criterion(network(*pad_sets(features.float(), episode.sizes)), episode.labels)
+
+
+@torch.no_grad()
+def evaluate(network: SetNetwork, episodes: Sequence[Episode], criterion: Callable[..., Tensor]) -> float:
+    """Mean loss over episodes, in evaluation mode."""
+    network.eval()
+    losses = [
+        criterion(network(*pad_sets(network.features(e.pixels), e.sizes)), e.labels).item() for e in episodes
+    ]
+    return sum(losses) / len(losses)
