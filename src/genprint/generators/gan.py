@@ -1,11 +1,10 @@
-"""A convolutional GAN with spectral normalisation."""
+"""A deep convolutional GAN."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from genprint.generators.base import Generator, Images
 
@@ -14,20 +13,20 @@ def _up(before: int, after: int) -> list[nn.Module]:
     return [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
 
 
-def _judge(before: int, after: int, size: int, stride: int) -> list[nn.Module]:
-    return [spectral_norm(nn.Conv2d(before, after, size, stride, 1)), nn.LeakyReLU(0.1)]
+def _down(before: int, after: int) -> list[nn.Module]:
+    return [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
 
 
-class SNDCGAN(Generator):
-    """Radford et al., "DCGAN" (2016), with the spectral normalisation and hinge loss of Miyato et al. (2018).
+class DCGAN(Generator):
+    """Radford et al., "Unsupervised Representation Learning with DCGANs" (2016), non-saturating loss.
 
     The discriminator sees its images shifted and mirrored at random, real and generated alike (Zhao et al.,
     "Differentiable Augmentation", 2020).
     """
 
     family = "gan"
-    architecture = "sndcgan"
-    learning_rate = 4e-4
+    architecture = "dcgan"
+    learning_rate = 2e-4
     betas = (0.5, 0.999)
     ema = 0.998
 
@@ -38,14 +37,17 @@ class SNDCGAN(Generator):
         self.generator = nn.Sequential(
             nn.Linear(latent, 5 * width * low**2, bias=False), nn.Unflatten(1, (5 * width, low, low)),
             nn.BatchNorm2d(5 * width), nn.ReLU(),
-            *_up(5 * width, 3 * width), *_up(3 * width, 2 * width), *_up(2 * width, width),
+            *_up(5 * width, 4 * width), *_up(4 * width, 2 * width), *_up(2 * width, width),
             nn.Conv2d(width, 3, 3, 1, 1), nn.Tanh(),
         )  # fmt: skip
         self.discriminator = nn.Sequential(
-            *_judge(3, 3 * width // 2, 3, 1), *_judge(3 * width // 2, 2 * width, 4, 2),
-            *_judge(2 * width, 3 * width, 4, 2), *_judge(3 * width, 4 * width, 4, 2),
-            nn.Flatten(), spectral_norm(nn.Linear(4 * width * low**2, 1)),
+            nn.Conv2d(3, 2 * width, 4, 2, 1), nn.LeakyReLU(0.2),
+            *_down(2 * width, 4 * width), *_down(4 * width, 6 * width),
+            nn.Flatten(), nn.Linear(6 * width * low**2, 1),
         )  # fmt: skip
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=0.02)  # as the paper does
 
     def parts(self) -> dict[str, nn.Module]:
         return {"discriminator": self.discriminator, "generator": self.generator}
@@ -53,10 +55,10 @@ class SNDCGAN(Generator):
     def loss(self, part: str, images: Images, rng: torch.Generator) -> Tensor:
         generated = self.sample(len(images), rng)
         if part == "generator":
-            return -self.discriminator(_augment(generated, rng)).mean()
+            return F.softplus(-self.discriminator(_augment(generated, rng))).mean()
         real = self.discriminator(_augment(images, rng))
         fake = self.discriminator(_augment(generated.detach(), rng))
-        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
 
     def sample(self, n: int, rng: torch.Generator) -> Images:
         return self.generator(torch.randn(n, self.latent, generator=rng))

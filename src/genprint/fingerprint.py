@@ -1,0 +1,157 @@
+"""Fingerprints, and what maps image sets to them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from genprint.images import Image, ImageSet, LeftOut
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of single images, float32 ``(n, d)``, with their images' digests and what was left out."""
+
+    values: np.ndarray = field(repr=False)
+    digests: tuple[str, ...] = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Features:
+        """The features of some of the images."""
+        return Features(self.values[chosen], tuple(self.digests[i] for i in chosen))
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What one image set left in feature space.
+
+    Additive: ``a + b`` is the fingerprint of both sets together, but for ``vector``, which only their
+    fingerprinter can renew.
+
+    Attributes:
+        source: name of the set.
+        count: number of images.
+        mean: ``(d,)`` mean of their features.
+        scatter: ``(d, d)`` sum of outer products of deviations from the mean; None where d is too large for it.
+        digests: SHA-256 of each image's file.
+        vector: ``(e,)`` unit-length view, for search and trees.
+    """
+
+    source: str
+    count: int
+    mean: np.ndarray = field(repr=False)
+    scatter: np.ndarray | None = field(repr=False)
+    digests: tuple[str, ...] = field(repr=False)
+    vector: np.ndarray = field(repr=False)
+
+    def __add__(self, other: Fingerprint) -> Fingerprint:
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        mean = self.mean + apart * (other.count / count)
+        scatter = None
+        if self.scatter is not None and other.scatter is not None:
+            # Chan, Golub & LeVeque (1983), equation 2.1
+            scatter = self.scatter + other.scatter + np.outer(apart, apart) * (self.count * other.count / count)
+        vector = np.full_like(self.vector, np.nan)
+        return Fingerprint(self.source, count, mean, scatter, self.digests + other.digests, vector)
+
+
+Progress = Callable[[int], None]
+
+
+class Fingerprinter(BaseEstimator, ABC):
+    """Maps image sets to fingerprints. One subclass for each method.
+
+    A subclass says how one image becomes features (``_features``) and how the moments of a set's features
+    become its vector (``_vector``); the rest follows. Features of an image never depend on its neighbours.
+    """
+
+    #: the name the literature knows the method by
+    method: ClassVar[str]
+    #: whether fingerprints keep the scatter matrix of their features
+    keeps_scatter: ClassVar[bool] = True
+
+    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:
+        """Learns from sets of known sources. Methods without anything to learn return as they are."""
+        return self
+
+    @abstractmethod
+    def _features(self, images: Sequence[Image]) -> np.ndarray:
+        """Features of a few images, float32 ``(n, d)``."""
+
+    @abstractmethod
+    def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """Unit vector of a set from its features' mean and (population) variance, each ``(d,)``."""
+
+    def features(self, images: ImageSet, progress: Progress | None = None, batch: int = 64) -> Features:
+        """Features of each image of a set, in one pass that never holds more than ``batch`` images.
+
+        Raises:
+            ImageSetError: the set has no usable image.
+        """
+        rows: list[np.ndarray] = []
+        digests: list[str] = []
+        waiting: list[Image] = []
+
+        def flush() -> None:
+            if waiting:
+                rows.append(self._features(waiting))
+                digests.extend(image.sha256 for image in waiting)
+                if progress:
+                    progress(len(waiting))
+                waiting.clear()
+
+        for image in images:
+            waiting.append(image)
+            if len(waiting) == batch:
+                flush()
+        flush()
+        return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out))
+
+    def summarise(self, features: Features, source: str) -> Fingerprint:
+        """The fingerprint of a set from its images' features."""
+        values = features.values.astype(np.float64)
+        mean = values.mean(0)
+        centred = values - mean
+        scatter = centred.T @ centred if self.keeps_scatter else None
+        vector = self._vector(mean, centred.var(0))
+        return Fingerprint(source, len(values), mean, scatter, features.digests, vector)
+
+    def combine(self, fingerprints: Iterable[Fingerprint]) -> Fingerprint:
+        """The fingerprint of several sets taken as one; it needs no image again."""
+        first, *rest = fingerprints
+        total = sum(rest, start=first)
+        if total.scatter is None:
+            raise ValueError(f"{self.method} keeps no scatter; its fingerprints cannot be combined")
+        return replace(total, vector=self._vector(total.mean, np.diag(total.scatter) / total.count))
+
+    def fingerprint(self, sets: Sequence[ImageSet], progress: Progress | None = None) -> list[Fingerprint]:
+        """The fingerprint of each set."""
+        return [self.summarise(self.features(images, progress), images.name) for images in sets]
+
+    def transform(self, sets: Sequence[ImageSet]) -> np.ndarray:
+        """Unit vectors of sets, float32 ``(n_sets, e)``."""
+        return np.stack([fingerprint.vector for fingerprint in self.fingerprint(sets)]).astype(np.float32)
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Writes config, weights and model card into a directory."""
+        raise NotImplementedError(f"{self.method} has nothing to save")
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path) -> Self:
+        """Reads what ``save_pretrained`` wrote."""
+        raise NotImplementedError(f"{cls.method} has nothing to load")
+
+
+def describe(left_out: Iterable[LeftOut]) -> list[dict[str, Any]]:
+    """What was left out, for results."""
+    return [{"name": left.name, "reason": left.reason} for left in left_out]

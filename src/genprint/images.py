@@ -1,0 +1,307 @@
+"""Image sets: the images of one source, read lazily from wherever they are.
+
+Nothing here resizes, recompresses or colour-converts what carries the trace. What does change is recorded with
+the image: grey and palette become RGB, alpha is dropped, CMYK is converted by Pillow's rule, 16 bits keep
+their upper eight; orientation tags are ignored. What cannot be read is left out with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+MIN_SIDE = 16
+MAX_PIXELS = 2**26
+MAX_BYTES = 2**28
+
+log = logging.getLogger("genprint")
+
+Content = bytes | np.ndarray
+# A member's name, and how to get at its bytes (or pixels) when its turn comes.
+Member = tuple[str, Callable[[], Content]]
+
+
+class ImageSetError(ValueError):
+    """There is no image set at that place, or none of its images can be used."""
+
+
+class _Unusable(ValueError):
+    """One image has to be left out; the message says why."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: uint8 pixels ``(h, w, 3)``, SHA-256 of the file as it was, and what was converted."""
+
+    name: str
+    sha256: str
+    pixels: np.ndarray
+    conversions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+class ImageSet:
+    """The images of one source. Iterating decodes them one at a time; nothing is kept.
+
+    ``left_out`` tells what the latest pass could not use. A pass that finds no usable image raises
+    ``ImageSetError``. The same bytes twice count once.
+
+    Example:
+        >>> images = ImageSet.from_array(np.zeros((2, 32, 32, 3), np.uint8), name="black")
+        >>> [image.pixels.shape for image in images], images.left_out
+        ([(32, 32, 3)], [LeftOut(name='black[1]', reason='same content as black[0]')])
+    """
+
+    def __init__(self, name: str, members: Callable[[], Iterable[Member]], origin: str | None = None):
+        self.name = name
+        self.origin = origin or name
+        self.left_out: list[LeftOut] = []
+        self._members = members
+
+    def __repr__(self) -> str:
+        return f"ImageSet({self.name!r}, origin={self.origin!r})"
+
+    @classmethod
+    def from_files(cls, paths: Iterable[str | Path], name: str) -> ImageSet:
+        """The files given, in their order."""
+        files = [Path(path) for path in paths]
+        return cls(name, lambda: ((str(path), lambda path=path: _read_file(path)) for path in files))
+
+    @classmethod
+    def from_array(cls, array: np.ndarray, name: str) -> ImageSet:
+        """A uint8 array ``(n, h, w, 3)`` or ``(n, h, w)`` (grey).
+
+        Raises:
+            ImageSetError: another shape or dtype.
+        """
+        if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
+            raise ImageSetError(
+                f"{name}: images are uint8 of shape (n, h, w, 3) or (n, h, w), not {array.dtype} {array.shape}"
+            )
+        return cls(name, lambda: ((f"{name}[{i}]", lambda i=i: array[i]) for i in range(len(array))))
+
+    @classmethod
+    def read(cls, path: str | Path, name: str | None = None) -> ImageSet:
+        """One source: a folder (with all below it), a zip or tar, a ``.npy`` or ``.npz``, or a single image.
+
+        Raises:
+            ImageSetError: no such path, or an archive that cannot be opened.
+        """
+        path = Path(path)
+        name = name or path.name.removesuffix(path.suffix) or str(path.resolve().name)
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if not file.is_dir())
+            image_set = cls.from_files(files, name)
+        elif not path.exists():
+            raise ImageSetError(f"{path}: no such file or folder")
+        elif path.suffix.lower() in (".npy", ".npz"):
+            arrays = _arrays(path)
+            if len(arrays) > 1 and "images" not in arrays:
+                raise ImageSetError(f"{path}: holds several arrays and none named 'images'; it is several sources")
+            image_set = cls.from_array(arrays.get("images", next(iter(arrays.values()))), name)
+        elif _is_archive(path):
+            image_set = cls(name, lambda: _archive_members(path))
+        else:
+            image_set = cls.from_files([path], name)
+        image_set.origin = str(path)
+        return image_set
+
+    def __iter__(self) -> Iterator[Image]:
+        self.left_out = []
+        seen: dict[str, str] = {}
+        for name, read in self._members():
+            try:
+                content = read()
+                image = _decode(name, content)
+                if image.sha256 in seen:
+                    raise _Unusable(f"same content as {seen[image.sha256]}")
+            except _Unusable as error:
+                self.left_out.append(LeftOut(name, str(error)))
+                continue
+            seen[image.sha256] = name
+            yield image
+        if not seen:
+            raise ImageSetError(self._nothing())
+
+    def _nothing(self) -> str:
+        if not self.left_out:
+            return f"{self.origin}: there is no file in it; give a folder or archive with images"
+        shown = "; ".join(f"{Path(left.name).name}: {left.reason}" for left in self.left_out[:3])
+        more = f"; and {len(self.left_out) - 3} more" if len(self.left_out) > 3 else ""
+        return f"{self.origin}: none of {len(self.left_out)} files can be used ({shown}{more})"
+
+
+def read_sources(path: str | Path) -> list[ImageSet]:
+    """Several sources, named and in the order of their names.
+
+    A folder gives one source for each sub-folder, archive or array file in it (the ImageFolder layout); an
+    archive, one for each of its top-level folders; an ``.npz``, one for each array.
+
+    Raises:
+        ImageSetError: there is no source there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+        inside = [e for e in entries if e.is_dir() or e.suffix.lower() in (".npy", ".npz") or _is_archive(e)]
+        for entry in set(entries) - set(inside):
+            log.info("%s: not in a sub-folder, so of no source; passed over", entry)
+        sets = [ImageSet.read(entry, entry.name if entry.is_dir() else None) for entry in inside]
+    elif not path.exists():
+        raise ImageSetError(f"{path}: no such file or folder")
+    elif path.suffix.lower() == ".npz":
+        sets = [ImageSet.from_array(array, name) for name, array in sorted(_arrays(path).items())]
+    elif _is_archive(path):
+        tops = sorted({name.split("/")[0] for name, _ in _archive_members(path) if "/" in name})
+        sets = [
+            ImageSet(top, lambda top=top: (m for m in _archive_members(path) if m[0].split("/")[0] == top), f"{path}:{top}")
+            for top in tops
+        ]  # fmt: skip
+    else:
+        sets = []
+    if not sets:
+        raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
+    return sets
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if not path.is_file():  # a pipe or device would block for ever
+            raise _Unusable("not a regular file" if path.exists() else "no such file")
+        if path.stat().st_size > MAX_BYTES:
+            raise _Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise _Unusable(f"cannot be read: {error.strerror}") from None
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        if path.suffix.lower() == ".npy":
+            return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ImageSetError(f"{path}: cannot be read as numpy arrays: {error}") from None
+    if not arrays:
+        raise ImageSetError(f"{path}: holds no array")
+    return arrays
+
+
+def _is_archive(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+
+
+def _archive_members(path: Path) -> Iterator[Member]:
+    """Members of a zip or tar, read in place and in order: nothing is ever unpacked to disk."""
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                for info in archive.infolist():
+                    if not info.is_dir():
+                        yield info.filename, lambda info=info: _bounded(lambda: archive.open(info), info.file_size)
+        else:
+            with tarfile.open(path) as tar:
+                for entry in tar:
+                    if entry.isfile():
+                        yield entry.name, lambda entry=entry: _bounded(lambda: tar.extractfile(entry), entry.size)
+    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
+        raise ImageSetError(f"{path}: cannot be read as an archive: {error}") from None
+
+
+def _bounded(opener: Callable[[], IO[bytes] | None], size: int) -> bytes:
+    """Reads a member, however large it claims to be or turns out."""
+    if size > MAX_BYTES:
+        raise _Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+    try:
+        file = opener()
+        data = file.read(MAX_BYTES + 1) if file else b""
+    except Exception as error:  # damaged members raise whatever their codec raises
+        raise _Unusable(f"cannot be unpacked: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise _Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+    return data
+
+
+@contextmanager
+def _pillow_errors() -> Iterator[None]:
+    """Pillow raises many things on bad files; each becomes a reason."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _Unusable:
+        raise
+    except Pillow.DecompressionBombError:
+        raise _Unusable(f"more than {MAX_PIXELS} pixels") from None
+    except UnidentifiedImageError:
+        raise _Unusable("not an image") from None
+    except MemoryError:
+        raise _Unusable("too large for memory") from None
+    except Exception as error:
+        raise _Unusable(f"damaged: {error}") from None
+
+
+def _decode(name: str, content: Content) -> Image:
+    conversions: tuple[str, ...] = ()
+    if isinstance(content, np.ndarray):
+        pixels = np.repeat(content[:, :, None], 3, axis=2) if content.ndim == 2 else np.ascontiguousarray(content)
+        sha256 = hashlib.sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
+        _check_size(pixels.shape[1], pixels.shape[0])
+        return Image(name, sha256, pixels)
+    if not content:
+        raise _Unusable("empty file")
+    sha256 = hashlib.sha256(content).hexdigest()
+    with _pillow_errors(), Pillow.open(io.BytesIO(content)) as image:
+        _check_size(*image.size)
+        wide = bool(image.tile) and "16" in str(image.tile[0][3])
+        image.load()
+        pixels, conversions = _to_rgb(image)
+        if wide and "I" not in image.mode:
+            conversions += ("16 bits to 8: upper byte",)
+        if getattr(image, "n_frames", 1) > 1:
+            conversions += ("first frame only",)
+    return Image(name, sha256, pixels, conversions)
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise _Unusable(f"{width}x{height}: smaller than {MIN_SIDE} px")
+    if width * height > MAX_PIXELS:
+        raise _Unusable(f"{width}x{height}: more than {MAX_PIXELS} pixels")
+
+
+def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
+    mode = image.mode
+    if mode == "RGB":
+        return np.array(image), ()
+    if mode == "F":
+        raise _Unusable("floating-point pixels have no agreed white level")
+    if mode.startswith("I"):
+        levels = np.clip(np.array(image).astype(np.int64), 0, 65535) >> 8
+        return np.repeat(levels[:, :, None], 3, axis=2).astype(np.uint8), ("16 bits to 8: upper byte", "grey to RGB")
+    if mode in ("RGBA", "RGBX", "RGBa"):
+        return np.array(image)[:, :, :3].copy(), ("alpha dropped",)
+    if mode == "LA":
+        return np.repeat(np.array(image)[:, :, :1], 3, axis=2), ("alpha dropped", "grey to RGB")
+    return np.array(image.convert("RGB")), (f"{mode} to RGB",)

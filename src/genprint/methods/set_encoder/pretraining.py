@@ -1,0 +1,72 @@
+"""Pretraining: an encoder learned from real images and simulated sources alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
+from genprint.methods.set_encoder.network import SetNetwork
+from genprint.methods.set_encoder.simulator import draw_sources
+from genprint.methods.set_encoder.training import Progress, TrainingConfig, train
+
+# The single-image control sees as many images a step as the set encoder does on average.
+SINGLE = SetSizes(images=(1,), sets=(11, 11))
+
+
+def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The first nine tenths of each collection to train on, its last tenth to validate.
+
+    Cut in one place: neighbours are often crops of one photograph.
+    """
+    cuts = [len(own) - len(own) // 10 for own in images]
+    return (
+        np.concatenate([own[:cut] for own, cut in zip(images, cuts, strict=True)]),
+        np.concatenate([own[cut:] for own, cut in zip(images, cuts, strict=True)]),
+    )
+
+
+def pretrain(
+    images: Sequence[np.ndarray],
+    config: TrainingConfig,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    seed: int = 0,
+    set_sizes: SetSizes = SetSizes(),
+    calibration_sources: int = 500,
+) -> SetEncoder:
+    """A set encoder that has never seen a generator.
+
+    Args:
+        images: collections of real images, uint8 ``(n, h, w, 3)`` of one size, sides multiples of 4.
+        config: of the training.
+        checkpoint: written at every validation; a later call goes on from it.
+        set_sizes: of the sets in training; ``SINGLE`` gives the control that never sees a set.
+        calibration_sources: fresh simulated sources for the scorer and the verification thresholds.
+    """
+    training, validation = split(images)
+    episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed)
+    fixed = SimulatedEpisodes(validation, set_sizes=set_sizes, warmup=0, seed=seed + 1)
+    torch.manual_seed(seed)
+    encoder = SetEncoder(seed=seed)
+    encoder.network_ = SetNetwork()
+    encoder.training_ = train(encoder.network_, episodes, [fixed(i) for i in range(8)], config, checkpoint, progress)
+    encoder._calibrate(_simulated_features(encoder, validation, calibration_sources, seed + 2))
+    return encoder
+
+
+@torch.inference_mode()
+def _simulated_features(encoder: SetEncoder, images: np.ndarray, sources: int, seed: int) -> dict[str, Features]:
+    """Features of 100 images of each of many fresh simulated sources."""
+    rng = np.random.default_rng(seed)
+    features = {}
+    for i, source in enumerate(draw_sources(sources, rng, siblings=0.2)):
+        levels = torch.from_numpy(images[rng.choice(len(images), 100, replace=False)]).permute(0, 3, 1, 2).float()
+        made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+        features[str(i)] = encoder._array_features(made)
+    return features

@@ -1,0 +1,127 @@
+"""Scorers: compare fingerprints, knowing how many images stand behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.linalg import eigh
+
+from genprint.fingerprint import Fingerprint
+
+
+class Scorer(Protocol):
+    """Scores probe fingerprints against gallery fingerprints; higher is more alike."""
+
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Scores, float64 ``(n_probes, n_gallery)``."""
+        ...
+
+
+class Cosine:
+    """Cosine of the vectors. It does not know the counts."""
+
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        return np.stack([p.vector for p in probes]) @ np.stack([g.vector for g in gallery]).T
+
+
+@dataclass(frozen=True)
+class PLDA:
+    """Log likelihood ratio: the probe is of the gallery's source, against of some other source.
+
+    Two Gaussians: sources vary with covariance ``between`` about ``mean``, images of one source with covariance
+    ``within`` about their source's mean. (Ioffe, "Probabilistic Linear Discriminant Analysis", 2006; in the
+    two-covariance form of Brummer & de Villiers, 2010.) The within-source covariance is drawn towards what the
+    gallery's own images show, as if the learned one came from ``prior_images`` images.
+
+    Attributes:
+        mean: ``(d,)``
+        within: ``(d, d)``
+        between: ``(d, d)``
+    """
+
+    mean: np.ndarray
+    within: np.ndarray
+    between: np.ndarray
+    prior_images: float = 300.0
+
+    @classmethod
+    def fit(cls, fingerprints: Sequence[Fingerprint]) -> PLDA:
+        """Estimates both covariances from one fingerprint of each of many sources, by moments."""
+        freedom = sum(f.count - 1 for f in fingerprints)
+        within = sum(_scatter(f) for f in fingerprints) / freedom
+        means = np.stack([f.mean for f in fingerprints])
+        # The means scatter by the sources and by the few images behind each; the second part goes.
+        between = np.cov(means, rowvar=False) - within * np.mean([1 / f.count for f in fingerprints])
+        values, vectors = eigh(between, within)
+        inverse = np.linalg.inv(vectors)
+        return cls(means.mean(0), within, inverse.T @ np.diag(values.clip(1e-3)) @ inverse)
+
+    def adapt(self, gallery: Sequence[Fingerprint]) -> PLDA:
+        """With the within-source covariance the gallery's own images suggest."""
+        freedom = sum(f.count - 1 for f in gallery)
+        scatter = sum((_scatter(f) for f in gallery), start=np.zeros_like(self.within))
+        within = (self.prior_images * self.within + scatter) / (self.prior_images + freedom)
+        return PLDA(self.mean, within, self.between, self.prior_images)
+
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        adapted = self.adapt(gallery)
+        between, vectors = eigh(adapted.between, adapted.within)
+        probe = (np.stack([p.mean for p in probes]) - self.mean) @ vectors
+        known = (np.stack([g.mean for g in gallery]) - self.mean) @ vectors
+        per_probe = 1 / np.array([p.count for p in probes])[:, None]
+        images = np.array([g.count for g in gallery])[:, None]
+        # In these coordinates within is the identity and between is diagonal.
+        posterior = between / (1 + images * between)
+        expected = images * posterior * known
+        other = _log_normal(probe, between + per_probe)
+        return np.stack(
+            [_log_normal(probe - m, v + per_probe) for m, v in zip(expected, posterior, strict=True)], axis=1
+        ) - other[:, None]  # fmt: skip
+
+    def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Mahalanobis distances between sources' means (within-source covariance), ``(n, n)``.
+
+        The part of the squared distance that the finite number of images would make by itself is taken off.
+        """
+        values, vectors = eigh(self.adapt(fingerprints).within)
+        white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
+        squared = np.square(white[:, None] - white[None]).sum(2)
+        inverse = 1 / np.array([f.count for f in fingerprints])
+        squared -= white.shape[1] * (inverse[:, None] + inverse[None])
+        np.fill_diagonal(squared, 0)
+        return np.sqrt(squared.clip(0))
+
+
+def _scatter(fingerprint: Fingerprint) -> np.ndarray:
+    if fingerprint.scatter is None:
+        raise ValueError(f"{fingerprint.source}: PLDA needs fingerprints with a scatter matrix")
+    return fingerprint.scatter
+
+
+def _log_normal(x: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    return -(np.square(x) / variance + np.log(2 * np.pi * variance)).sum(-1) / 2
+
+
+class LDA:
+    """Minus half the squared Mahalanobis distance of the means, within-source covariance from the gallery alone.
+
+    For probes of any size this ranks sources as the mean log-posterior of a linear discriminant does. The
+    covariance is shrunk towards a multiple of the identity after scaling each feature to unit variance (the OAS
+    weight of Chen et al., "Shrinkage Algorithms for MMSE Covariance Estimation", 2010, equation 23).
+    """
+
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        freedom = sum(g.count - 1 for g in gallery)
+        within = sum(_scatter(g) for g in gallery) / max(1, freedom)
+        scale = 1 / np.sqrt(np.diag(within) + 1e-12)
+        within = within * np.outer(scale, scale)
+        size, trace, square = len(within), np.trace(within), np.square(within).sum()
+        weight = ((1 - 2 / size) * square + trace**2) / ((freedom + 1 - 2 / size) * (square - trace**2 / size) + 1e-12)
+        weight = min(1.0, weight)
+        shrunk = (1 - weight) * within + weight * trace / size * np.eye(size)
+        white = np.linalg.cholesky(np.linalg.inv(shrunk))
+        left, right = ((np.stack([f.mean for f in own]) * scale) @ white for own in (probes, gallery))
+        return -np.square(left[:, None] - right[None]).sum(2) / 2
