@@ -59,6 +59,11 @@ class PLDA:
         inverse = np.linalg.inv(vectors)
         return cls(means.mean(0), within, inverse.T @ np.diag(values.clip(1e-3)) @ inverse)
 
+    def directions(self) -> np.ndarray:
+        """Columns are the linear discriminants, ``(d, d)``, the strongest first; within-source variance is one."""
+        ridge = self.within + 1e-3 * np.diag(np.diag(self.within))
+        return eigh(self.between, ridge)[1][:, ::-1]
+
     def adapt(self, gallery: Sequence[Fingerprint]) -> PLDA:
         """With the within-source covariance the gallery's own images suggest."""
         freedom = sum(f.count - 1 for f in gallery)

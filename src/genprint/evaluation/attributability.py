@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genprint.fingerprint import Features, Fingerprinter
-from genprint.scoring import Scorer
+from genprint.scoring import LDA, PLDA, Scorer
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def top1(
             f"{fewest}: {len(features[fewest])} images are too few to enroll {enrolled} and probe with {min(sizes)}"
         )
     names = list(features)
+    vector = not isinstance(scorer, PLDA | LDA)  # these two compare moments
     possible = [size for size in sizes if len(features[fewest]) >= enrolled + size]
     hits = {size: np.zeros((len(names), repeats)) for size in possible}
     probes = dict.fromkeys(possible, 0)
@@ -53,7 +54,7 @@ def top1(
         rng = np.random.default_rng([seed, repeat])
         orders = [rng.permutation(len(features[name])) for name in names]
         gallery = [
-            fingerprinter.summarise(features[name][order[:enrolled]], name)
+            fingerprinter.summarise(features[name][order[:enrolled]], name, vector)
             for name, order in zip(names, orders, strict=True)
         ]
         for size in possible:
@@ -61,7 +62,7 @@ def top1(
             sets = []
             for i, (name, order) in enumerate(zip(names, orders, strict=True)):
                 for start in range(enrolled, len(order) - size + 1, size):
-                    sets.append(fingerprinter.summarise(features[name][order[start : start + size]], name))
+                    sets.append(fingerprinter.summarise(features[name][order[start : start + size]], name, vector))
                     owners.append(i)
             right = scorer.score(sets, gallery).argmax(1) == np.array(owners)
             hits[size][:, repeat] = [right[np.array(owners) == i].mean() for i in range(len(names))]

@@ -80,14 +80,18 @@ class SetEncoder(Fingerprinter):
         pieces = [patches(image, self.patches_per_image, self.seed) for image in images]
         owner = np.repeat(np.arange(len(images)), [len(own) for own in pieces])
         flat = [piece for own in pieces for piece in own]
-        features = np.empty((len(flat), self.network_.config["features"]), np.float32)
+        features: np.ndarray | None = None
         by_size: dict[tuple[int, ...], list[int]] = {}
         for i, piece in enumerate(flat):
             by_size.setdefault(piece.shape, []).append(i)
         for chosen in by_size.values():
             for start in range(0, len(chosen), 64):
                 part = chosen[start : start + 64]
-                features[part] = self.network_.features(_to_tensor(np.stack([flat[i] for i in part]))).numpy()
+                rows = self.network_.features(_to_tensor(np.stack([flat[i] for i in part]))).numpy()
+                if features is None:
+                    features = np.empty((len(flat), rows.shape[1]), np.float32)
+                features[part] = rows
+        assert features is not None
         sums = np.zeros((len(images), features.shape[1]), np.float32)
         np.add.at(sums, owner, features)
         return sums / np.bincount(owner)[:, None].astype(np.float32)

@@ -20,28 +20,38 @@ _SPREAD_FLOOR = 1e-4
 class Tower(nn.Module):
     """Image to features: 3x3 convolutions, the first two at full resolution, where the trace is.
 
-    The last map is summarised by its spatial mean and standard deviation, so any size from 16 px works.
+    Spatial mean and standard deviation of *every* layer's maps make the statistics of an image, so any size
+    from 16 px works; ``project`` takes them to features. Early layers keep traces that the last one has
+    learned to forget.
     """
 
     def __init__(self, channels: Sequence[int], features: int):
         super().__init__()
-        layers: list[nn.Module] = []
         wide = [6, *channels]
-        for i, (before, after) in enumerate(zip(wide, wide[1:], strict=False)):
-            stride = 2 if i in (2, 4) else 1
-            layers += [
-                nn.Conv2d(before, after, 3, stride, 1, bias=False),
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, 2 if i in (2, 4) else 1, 1, bias=False),
                 nn.BatchNorm2d(after),
                 nn.ReLU(inplace=True),
-            ]
-        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
-        self.project = nn.Linear(2 * wide[-1], features)
+            )
+            for i, (before, after) in enumerate(zip(wide, wide[1:], strict=False))
+        )
+        self.layers.to(memory_format=torch.channels_last)
+        self.project = nn.Linear(2 * sum(channels), features)
+
+    def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
+        """Means and standard deviations of each layer's maps."""
+        artifacts = torch.cat([raw(pixels), _HIGH_PASS_GAIN * high_pass(pixels)], dim=1)
+        maps = artifacts.contiguous(memory_format=torch.channels_last)
+        statistics = []
+        for layer in self.layers:
+            maps = layer(maps)
+            wide = maps.float()
+            statistics += [wide.mean((2, 3)), (wide.var((2, 3), unbiased=False) + _SPREAD_FLOOR).sqrt()]
+        return torch.cat(statistics, dim=1)
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
-        artifacts = torch.cat([raw(pixels), _HIGH_PASS_GAIN * high_pass(pixels)], dim=1)
-        maps = self.layers(artifacts.contiguous(memory_format=torch.channels_last)).float()
-        spread = (maps.var((2, 3), unbiased=False) + _SPREAD_FLOOR).sqrt()
-        return self.project(torch.cat([maps.mean((2, 3)), spread], dim=1))
+        return self.project(self.statistics(pixels))
 
 
 class SetNetwork(nn.Module):
@@ -50,7 +60,7 @@ class SetNetwork(nn.Module):
     Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
     """
 
-    def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 96, dim: int = 96):
+    def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 320, dim: int = 96):
         super().__init__()
         self.config = {"channels": list(channels), "features": features, "dim": dim}
         self.tower = Tower(channels, features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.simulator import draw_sources
 from genprint.methods.set_encoder.training import Progress, TrainingConfig, train
+from genprint.scoring import PLDA
 
 # The single-image control sees as many images a step as the set encoder does on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
@@ -56,8 +58,30 @@ def pretrain(
     encoder = SetEncoder(seed=seed)
     encoder.network_ = SetNetwork()
     encoder.training_ = train(encoder.network_, episodes, [fixed(i) for i in range(8)], config, checkpoint, progress)
+    _refit_projection(encoder, training, calibration_sources, seed + 3)
+    last = replace(config, steps=max(200, config.steps // 8), head_only=True)
+    aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
+    train(encoder.network_, episodes, [fixed(i) for i in range(8)], last, aside, progress)
     encoder._calibrate(_simulated_features(encoder, validation, calibration_sources, seed + 2))
     return encoder
+
+
+@torch.inference_mode()
+def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, seed: int) -> None:
+    """Replaces the tower's projection by the directions that best tell fresh simulated sources apart.
+
+    The learned projection keeps what solves its training; on real generators the linear discriminants of all
+    statistics, many of them, carry further.
+    """
+    tower = encoder.network_.tower
+    size = tower.project.in_features
+    tower.project = torch.nn.Identity()
+    statistics = _simulated_features(encoder, images, sources, seed)
+    plda = PLDA.fit([encoder.summarise(own, name, vector=False) for name, own in statistics.items()])
+    tower.project = torch.nn.Linear(size, encoder.network_.config["features"])
+    directions = plda.directions()[:, : encoder.network_.config["features"]]
+    tower.project.weight.copy_(torch.from_numpy(directions.T))
+    tower.project.bias.copy_(torch.from_numpy(-plda.mean @ directions))
 
 
 @torch.inference_mode()

@@ -25,7 +25,7 @@ class TrainingConfig:
 
     The step size follows a cosine from ``learning_rate`` to 5 % of it. Validation runs every ``validate_every``
     steps; after ``patience`` validations without a new best, training ends. ``precision`` 'bfloat16' pays
-    only on hardware that has it.
+    only on hardware that has it. ``head_only`` leaves the tower as it is.
     """
 
     steps: int
@@ -35,6 +35,7 @@ class TrainingConfig:
     validate_every: int = 200
     patience: int = 20
     precision: str = "float32"
+    head_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def train(
     from pytorch_metric_learning.losses import SupConLoss
 
     criterion = SupConLoss(temperature=config.temperature)
-    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    learned = network.head if config.head_only else network
+    optimizer = torch.optim.AdamW(learned.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     best = copy.deepcopy(network)
     models, optimizers = {"network": network, "best": best}, {"optimizer": optimizer}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
@@ -83,7 +85,7 @@ def train(
             break
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * (0.525 + 0.475 * math.cos(math.pi * step / config.steps))
-        loss = _loss(network, episodes(step), criterion, config.precision)
+        loss = _loss(network, episodes(step), criterion, config)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -102,9 +104,11 @@ def train(
     return TrainingResult(history[-1][0], best_row()[0], best_row()[2], history[0][2], tuple(history))
 
 
-def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor], precision: str) -> Tensor:
+def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor], config: TrainingConfig) -> Tensor:
     network.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+    network.tower.train(not config.head_only)
+    frozen = torch.set_grad_enabled(not config.head_only)
+    with frozen, torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
         features = network.features(episode.pixels)
     return criterion(network(*pad_sets(features.float(), episode.sizes)), episode.labels)
 
