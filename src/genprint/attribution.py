@@ -1,0 +1,204 @@
+"""Answers: which enrolled source made a probe (identify), and whether two sets have one source (verify)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import softmax
+
+from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshold
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ATTRIBUTED, UNKNOWN, INCONCLUSIVE, ERROR = "attributed", "unknown", "inconclusive", "error"
+SAME, DIFFERENT = "same", "different"
+EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4, ERROR: 1}
+
+
+@dataclass(frozen=True)
+class _Result:
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An enrolled source as an explanation of the probe.
+
+    Attributes:
+        source: its name.
+        images: enrolled.
+        log_ratio: natural log of the likelihood ratio of this source against an unknown one. Higher is more alike. A
+            model's value, not calibrated: compare it with the threshold, do not read it as odds.
+        share: of this source among the enrolled ones, were one of them the source and all equally likely.
+    """
+
+    source: str
+    images: int
+    log_ratio: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Attribution(_Result):
+    """The answer to one probe, with its evidence.
+
+    Attributes:
+        answer: 'attributed', 'unknown', 'inconclusive' or 'error'.
+        source: to which it is attributed, else None.
+        images: of the probe that were used.
+        threshold: log ratio the best candidate must reach; None if it could not be set.
+        rate: at most this share of sources that are not enrolled would reach it.
+        calibrated_at: size of the sets that set the threshold.
+        candidates: the best first.
+        reason: why the answer is what it is, in words.
+        left_out: images that could not be used, and why.
+    """
+
+    probe: str
+    answer: str
+    source: str | None
+    images: int
+    threshold: float | None
+    rate: float | None
+    calibrated_at: int | None
+    candidates: tuple[Candidate, ...]
+    reason: str
+    left_out: tuple[dict[str, str], ...] = field(default=())
+
+    def plot(self, ax: Axes) -> Axes:
+        """Log ratios of the candidates, and the threshold."""
+        shown = self.candidates[:10][::-1]
+        ax.barh([c.source for c in shown], [c.log_ratio for c in shown])
+        if self.threshold is not None:
+            ax.axvline(self.threshold, color="black", linestyle="--")
+        ax.set_xlabel("log likelihood ratio against an unknown source")
+        return ax
+
+
+@dataclass(frozen=True)
+class VerificationResult(_Result):
+    """Whether two sets have the same source: 'same', 'different' or 'inconclusive', with the evidence.
+
+    ``different_below`` and ``same_above`` are thresholds of ``log_ratio``, each with an error rate of at most ``rate`` over
+    the ``calibration_sources`` simulated or training sources.
+    """
+
+    left: str
+    right: str
+    answer: str
+    images: tuple[int, int]
+    log_ratio: float
+    different_below: float | None
+    same_above: float | None
+    rate: float
+    calibration_sources: int
+    left_out: tuple[dict[str, str], ...] = ()
+
+
+class Identifier:
+    """Compares probes with enrolled sources and says which made them, if any.
+
+    The threshold for a probe of n images is set on the enrolled sources themselves: each in turn is left out, and sets
+    of n of its images are scored against the rest. At most the given rate of unknown sources, if they are like
+    the enrolled ones, reaches it.
+
+    Args:
+        encoder: of the features.
+        features: of each enrolled source.
+        rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
+        min_share: the best source has to reach this share, else the answer is 'inconclusive'.
+    """
+
+    def __init__(
+        self, encoder: SetEncoder, features: Mapping[str, Features], rate: float = 0.05, min_share: float = 0.75
+    ):
+        if not features:
+            raise ValueError("no source is enrolled; enroll some, or give known sources")
+        self.encoder, self.features, self.min_share = encoder, dict(features), min_share
+        self.gallery = [encoder.summarise(own, name) for name, own in self.features.items()]
+        self.rate = max(rate, smallest_rate(len(self.features)))
+        self._thresholds: dict[int, tuple[float, int]] = {}
+
+    def threshold(self, images: int) -> tuple[float, int] | None:
+        """The threshold for probes of so many images, and the set size it was set at; None with one source."""
+        if len(self.gallery) < 2:
+            return None
+        size = min(images, min(len(own) for own in self.features.values()))
+        if size not in self._thresholds:
+            rng = np.random.default_rng(0)
+            scores = []
+            for i, own in enumerate(self.features.values()):
+                rest = self.gallery[:i] + self.gallery[i + 1 :]
+                subsets = disjoint_subsets(own, size, 20, rng)
+                probes = [self.encoder.summarise(subset, "", vector=False) for subset in subsets]
+                scores.append(self.encoder.plda_.score(probes, rest).max(1))
+            self._thresholds[size] = upper_threshold(scores, self.rate), size
+        return self._thresholds[size]
+
+    def identify(self, name: str, features: Features) -> Attribution:
+        """The answer to one probe."""
+        probe = self.encoder.summarise(features, name, vector=False)
+        ratios = self.encoder.plda_.score([probe], self.gallery)[0]
+        shares = softmax(ratios)
+        candidates = tuple(
+            Candidate(self.gallery[i].source, self.gallery[i].count, float(ratios[i]), float(shares[i]))
+            for i in np.argsort(-ratios)
+        )
+        found = self.threshold(probe.count)
+        best = candidates[0]
+        if found is None:
+            answer, reason = INCONCLUSIVE, "with one enrolled source no threshold can be set; enroll more"
+        elif best.log_ratio < found[0]:
+            answer, reason = UNKNOWN, f"the nearest source, {best.source}, stays below the threshold"
+        elif best.share < self.min_share:
+            answer, reason = INCONCLUSIVE, f"{best.source} and {candidates[1].source} explain it about as well"
+        else:
+            answer, reason = ATTRIBUTED, f"{best.source} passes the threshold and no other source comes near"
+        return Attribution(
+            probe=name,
+            answer=answer,
+            source=best.source if answer == ATTRIBUTED else None,
+            images=probe.count,
+            threshold=found[0] if found else None,
+            rate=self.rate if found else None,
+            calibrated_at=found[1] if found else None,
+            candidates=candidates,
+            reason=reason,
+            left_out=tuple(asdict(left) for left in features.left_out),
+        )
+
+
+def failed(probe: str, reason: str) -> Attribution:
+    """The answer to a probe that could not be read."""
+    return Attribution(probe, ERROR, None, 0, None, None, None, (), reason)
+
+
+def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:
+    """Whether two sets have the same source."""
+    small, large = sorted([encoder.summarise(a, left), encoder.summarise(b, right)], key=lambda f: f.count)
+    ratio = float(encoder.plda_.score([small], [large])[0, 0])
+    thresholds = encoder.verification_.at(small.count)
+    if thresholds is None:
+        answer, low, high = INCONCLUSIVE, None, None
+    else:
+        # Where sets are large the two thresholds cross: between them, a score is unlike either kind.
+        low, high = sorted(thresholds)
+        answer = SAME if ratio >= high else DIFFERENT if ratio <= low else INCONCLUSIVE
+    return VerificationResult(
+        left, right, answer, (len(a), len(b)), ratio, low, high,
+        encoder.verification_.rate, encoder.verification_.sources,
+        tuple(asdict(left_out) for left_out in (*a.left_out, *b.left_out)),
+    )  # fmt: skip
