@@ -143,6 +143,18 @@ class ImageSet:
         if not seen:
             raise ImageSetError(self._nothing())
 
+    def to_array(self) -> np.ndarray:
+        """All images in memory, uint8 ``(n, h, w, 3)``.
+
+        Raises:
+            ImageSetError: they are of different sizes, or there are none.
+        """
+        pixels = [image.pixels for image in self]
+        sizes = {own.shape for own in pixels}
+        if len(sizes) > 1:
+            raise ImageSetError(f"{self.origin}: images of different sizes, {sorted(sizes)[:3]}; one size is needed")
+        return np.stack(pixels)
+
     def _nothing(self) -> str:
         if not self.left_out:
             return f"{self.origin}: there is no file in it; give a folder or archive with images"

@@ -62,7 +62,7 @@ class PLDA:
     def directions(self) -> np.ndarray:
         """Columns are the linear discriminants, ``(d, d)``, the strongest first; within-source variance is one."""
         ridge = self.within + 1e-3 * np.diag(np.diag(self.within))
-        return eigh(self.between, ridge)[1][:, ::-1]
+        return np.ascontiguousarray(eigh(self.between, ridge)[1][:, ::-1])
 
     def adapt(self, gallery: Sequence[Fingerprint]) -> PLDA:
         """With the within-source covariance the gallery's own images suggest."""

@@ -80,7 +80,7 @@ def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, see
     plda = PLDA.fit([encoder.summarise(own, name, vector=False) for name, own in statistics.items()])
     tower.project = torch.nn.Linear(size, encoder.network_.config["features"])
     directions = plda.directions()[:, : encoder.network_.config["features"]]
-    tower.project.weight.copy_(torch.from_numpy(directions.T))
+    tower.project.weight.copy_(torch.from_numpy(directions).T)
     tower.project.bias.copy_(torch.from_numpy(-plda.mean @ directions))
 
 

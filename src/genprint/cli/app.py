@@ -1,0 +1,230 @@
+"""Commands about image sets: attribute, enroll, verify, families."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import genprint
+from genprint.cli import generators, training
+from genprint.cli.common import (
+    DEFAULT_GALLERY,
+    AsJson,
+    GalleryFile,
+    Model,
+    err,
+    errors,
+    load_encoder,
+    read_features,
+    show,
+    tune_malloc,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which generative model made a set of images, and which models are related.\n\n"
+    "Start with [bold]genprint demo[/]. A source is a folder (zip, tar, .npy, .npz) of images of one model; "
+    "DATA is a folder with one sub-folder for each source.",
+    rich_markup_mode="rich",
+)
+app.add_typer(generators.app, name="generators")
+app.command()(training.fit)
+app.command()(training.pretrain)
+app.command()(training.evaluate)
+
+Existing = Annotated[Path, typer.Argument(exists=True)]
+Rate = Annotated[
+    float, typer.Option(min=0.0001, max=0.5, help="Largest share of unknown sources that may be attributed wrongly.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options before any command."""
+    if version:
+        print(genprint.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def enroll(
+    name: Annotated[str, typer.Argument(help="Name of the source.")],
+    images: Annotated[list[Path], typer.Argument(exists=True, help="Its images: folders, archives or files.")],
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    model: Model = None,
+) -> None:
+    """Enrolls a source from images known to be its own; again, to add more images."""
+    from genprint.gallery import Gallery
+    from genprint.images import ImageSet
+
+    with errors():
+        encoder = load_encoder(model)
+        store = Gallery(gallery, encoder.weights_digest_)
+        for path in images:
+            image_set = ImageSet.read(path, name)
+            added = store.enroll(name, read_features(encoder, [image_set])[name])
+            print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
+
+
+@app.command()
+def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json: AsJson = False) -> None:
+    """Lists the enrolled sources."""
+    from genprint.gallery import Gallery, GalleryError
+
+    with errors(as_json):
+        if not gallery.exists():
+            raise GalleryError(f"{gallery}: no such gallery; genprint enroll NAME IMAGES makes one")
+        counts = Gallery(gallery, load_encoder(model).weights_digest_).counts()
+        show(counts, as_json, "\n".join(f"{name}\t{count} images" for name, count in counts.items()))
+
+
+@app.command()
+def attribute(
+    probes: Annotated[list[Path], typer.Argument(exists=True, help="Image sets in question, each of one source.")],
+    known: Annotated[
+        Path | None, typer.Option(exists=True, help="Known sources, one sub-folder each, instead of a gallery.")
+    ] = None,
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    rate: Rate = 0.05,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says which known source made a set of images, or that none of them did.
+
+    Exit code for one probe: 0 attributed, 3 unknown, 4 inconclusive, 1 error.
+
+    Example: genprint attribute suspicious/ --known models/
+    """
+    from genprint.attribution import EXIT_CODES, Identifier, failed
+    from genprint.gallery import Gallery, GalleryError
+    from genprint.images import ImageSet, ImageSetError, read_sources
+
+    with errors(as_json):
+        encoder = load_encoder(model)
+        if known:
+            enrolled = read_features(encoder, read_sources(known))
+        elif not gallery.exists():
+            raise GalleryError(f"{gallery}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
+        else:
+            enrolled = Gallery(gallery, encoder.weights_digest_).features()
+        identifier = Identifier(encoder, enrolled, rate)
+        if identifier.rate > rate:
+            err.print(f"{len(enrolled)} sources support no false-attribution rate below {identifier.rate:.3g}; using it")
+        results = []
+        for path in probes:
+            try:
+                features = read_features(encoder, [ImageSet.read(path, str(path))])[str(path)]
+                results.append(identifier.identify(str(path), features))
+            except ImageSetError as error:
+                err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+                results.append(failed(str(path), str(error)))
+        if as_json:
+            whole = [result.to_dict() for result in results]
+            print(json.dumps(whole[0] if len(whole) == 1 else whole, indent=2))
+        else:
+            print("\n".join(_attribution_text(result) for result in results))
+    raise typer.Exit(EXIT_CODES[results[0].answer] if len(results) == 1 else 0)
+
+
+def _attribution_text(result: genprint.attribution.Attribution) -> str:  # type: ignore[name-defined]
+    lines = [f"{result.probe}: {result.answer}{' to ' + result.source if result.source else ''} ({result.reason})"]
+    lines += [
+        f"  {c.source:<24} log ratio {c.log_ratio:>9.1f}   share {c.share:>6.1%}   {c.images} images enrolled"
+        for c in result.candidates[:5]
+    ]
+    if result.threshold is not None:
+        lines.append(
+            f"  threshold {result.threshold:.1f} for {result.calibrated_at} images: at most {result.rate:.1%} of "
+            "sources not enrolled pass it, if they are like the enrolled ones"
+        )
+    if result.answer != "error":
+        lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
+    return "\n".join(lines)
+
+
+@app.command()
+def verify(
+    left: Existing,
+    right: Existing,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive."""
+    from genprint.attribution import EXIT_CODES
+    from genprint.attribution import verify as compare
+    from genprint.images import ImageSet
+
+    with errors(as_json):
+        encoder = load_encoder(model)
+        a, b = (encoder.features(ImageSet.read(path)) for path in (left, right))
+        result = compare(encoder, str(left), a, str(right), b)
+        bounds = (
+            f"same from {result.same_above:.1f}, different to {result.different_below:.1f}; each wrong in at most "
+            f"{result.rate:.1%} of {result.calibration_sources} calibration sources"
+            if result.same_above is not None
+            else "too few images for any threshold"
+        )
+        text = (
+            f"{left} ({result.images[0]} images), {right} ({result.images[1]} images): {result.answer}\n"
+            f"  log ratio {result.log_ratio:.1f} ({bounds})"
+        )
+        show(result.to_dict(), as_json, text)
+    raise typer.Exit(EXIT_CODES[result.answer])
+
+
+@app.command()
+def families(
+    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("genprint-families"),
+    linkage: Annotated[str, typer.Option(help="average, complete, single or ward.")] = "average",
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json."""
+    from genprint.families import LINKAGES, FamilyTree
+    from genprint.images import read_sources
+    from genprint.plots import save_tree
+    from genprint.weights import write_atomically
+
+    with errors(as_json):
+        if linkage not in LINKAGES:
+            raise ValueError(f"--linkage {linkage}: use one of {', '.join(LINKAGES)}")
+        encoder = load_encoder(model)
+        features = read_features(encoder, read_sources(data))
+        fingerprints = [encoder.summarise(own, name) for name, own in features.items()]
+        tree = FamilyTree.build(list(features), encoder.plda_.distances(fingerprints), linkage)
+        output.mkdir(parents=True, exist_ok=True)
+        save_tree(tree, output)
+        rows = [",".join(["source", *tree.sources])]
+        rows += [f"{n},{','.join(f'{d:.6g}' for d in row)}" for n, row in zip(tree.sources, tree.distances, strict=True)]
+        write_atomically(output / "distances.csv", ("\n".join(rows) + "\n").encode())
+        write_atomically(output / "families.json", tree.to_json().encode())
+        show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "
+             "distances.csv, families.json")  # fmt: skip
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("genprint-demo"),
+    seed: Annotated[int, typer.Option(help="Of sampling and splitting.")] = 0,
+) -> None:
+    """Samples the shipped generators, attributes their images, draws their family tree, writes a report."""
+    from genprint.cli.common import bar
+    from genprint.demo import NEXT, run
+
+    with errors():
+        with bar("demo", total=1.0) as advance:
+            summary = run(load_encoder(None), output, seed, lambda at, what: advance(at=at, extra=what))
+        print(summary)
+        print(NEXT)
+
+
+def main() -> None:
+    """Entry point of the command ``genprint``."""
+    tune_malloc()
+    app()

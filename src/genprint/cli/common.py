@@ -1,0 +1,105 @@
+"""What all commands share: consoles, progress, errors, the encoder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from genprint.fingerprint import Features, Fingerprinter
+    from genprint.images import ImageSet
+    from genprint.methods.set_encoder.encoder import SetEncoder
+
+err = Console(stderr=True)
+
+Model = Annotated[
+    Path | None, typer.Option("--model", "-m", help="Folder of a saved encoder; the shipped one if left out.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")]
+GalleryFile = Annotated[
+    Path, typer.Option("--gallery", "-g", envvar="GENPRINT_GALLERY", help="File with the enrolled sources.")
+]
+DEFAULT_GALLERY = Path("genprint-gallery.sqlite")
+
+
+def tune_malloc() -> None:
+    """Keeps freed memory: page faults cost convolutions a third of their speed. glibc only, before torch."""
+    if sys.platform == "linux":
+        import ctypes
+
+        try:
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+            libc.mallopt(-4, 0)  # M_MMAP_MAX
+        except (OSError, AttributeError):  # another libc
+            return
+
+
+@contextmanager
+def errors(as_json: bool = False) -> Iterator[None]:
+    """Turns what users can mend into one line and exit code 1."""
+    from genprint.gallery import GalleryError
+    from genprint.images import ImageSetError
+    from genprint.weights import WeightsError
+
+    try:
+        yield
+    except (ImageSetError, WeightsError, GalleryError, ValueError, KeyError, ModuleNotFoundError, OSError) as error:
+        message = str(error.args[0] if isinstance(error, KeyError) else error)
+        if isinstance(error, ModuleNotFoundError):
+            message += "; this command needs an extra: pip install 'genprint[train,generators]'"
+        if as_json:
+            print(json.dumps({"answer": "error", "reason": message}))
+        err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def show(result: Any, as_json: bool, text: str) -> None:
+    """A result on stdout, whole as JSON or as text."""
+    print(json.dumps(result, indent=2) if as_json else text)
+
+
+@contextmanager
+def bar(unit: str, total: float | None = None) -> Iterator[Any]:
+    """A progress bar on stderr; yields a function that advances it: ``advance(by, extra='')``."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[extra]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
+        task = progress.add_task(unit, total=total, extra="")
+
+        def advance(by: float = 1, extra: str = "", at: float | None = None) -> None:
+            progress.update(task, extra=extra, **({"advance": by} if at is None else {"completed": at}))
+
+        yield advance
+
+
+def load_encoder(model: Path | None) -> SetEncoder:
+    """The encoder in that folder, or the shipped one."""
+    import torch
+
+    from genprint.methods.set_encoder.encoder import SetEncoder
+
+    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
+    return SetEncoder.from_pretrained(model)
+
+
+def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet]) -> dict[str, Features]:
+    """Features of each set's images, by its name, with a progress bar; says what was left out."""
+    features = {}
+    with bar("reading images") as advance:
+        for images in sets:
+            features[images.name] = encoder.features(images, progress=advance)
+    for images in sets:
+        for left in images.left_out[:10]:
+            err.print(f"left out {left.name}: {left.reason}", highlight=False, soft_wrap=True)
+        if len(images.left_out) > 10:
+            err.print(f"... and {len(images.left_out) - 10} more of {images.name} (all are in --json)")
+    return features
