@@ -35,7 +35,7 @@ app = typer.Typer(
 app.add_typer(generators.app, name="generators")
 app.command()(training.fit)
 app.command()(training.pretrain)
-app.command()(training.evaluate)
+app.add_typer(training.evaluate, name="evaluate")
 
 Existing = Annotated[Path, typer.Argument(exists=True)]
 Rate = Annotated[

@@ -69,7 +69,16 @@ def pretrain(
         print(f"saved in {output}")
 
 
-def evaluate(
+evaluate = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
+
+
+@evaluate.callback()
+def _questions() -> None:
+    """Keeps the question's name on the command line while there is only one."""
+
+
+@evaluate.command()
+def attributability(
     data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
     method: Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")] = ["set_encoder"],  # noqa: B006
     enrolled: Annotated[int, typer.Option(min=2, help="Images enrolled a source.")] = 32,
@@ -80,7 +89,7 @@ def evaluate(
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measures attributability: top-1 over the sources in DATA, by probe size, beside the content controls."""
+    """Top-1 over the sources in DATA, by probe size, beside the content controls."""
     from dataclasses import asdict
 
     from genprint.evaluation.attributability import top1

@@ -1,0 +1,67 @@
+"""Pictures: trees, contact sheets, average residuals and spectra. Figures never touch a display."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from genprint.artifacts import high_pass, log_spectrum
+from genprint.families import FamilyTree
+from genprint.weights import write_atomically
+
+
+def tree_figure(tree: FamilyTree) -> Figure:
+    """The dendrogram, as tall as it has leaves."""
+    figure = Figure(figsize=(8, 1.2 + 0.28 * len(tree.sources)), layout="constrained")
+    tree.plot(figure.subplots())
+    return figure
+
+
+def to_bytes(figure: Figure, kind: str = "png") -> bytes:
+    """The figure as a file of that kind."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=110)
+    return buffer.getvalue()
+
+
+def save_tree(tree: FamilyTree, folder: Path) -> None:
+    """Writes tree.png, tree.svg and tree.newick."""
+    figure = tree_figure(tree)
+    for kind in ("png", "svg"):
+        write_atomically(folder / f"tree.{kind}", to_bytes(figure, kind))
+    write_atomically(folder / "tree.newick", (tree.newick() + "\n").encode())
+
+
+def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
+    """A row for each source: some images, the average high-pass residual (+-4 levels), the average log spectrum.
+
+    Args:
+        images: uint8 ``(n, h, w, 3)`` of each source, all of one size.
+    """
+    figure = Figure(figsize=(1.1 * (shown + 2) + 1.5, 1.15 * len(images) + 0.3), layout="constrained")
+    axes = figure.subplots(len(images), shown + 2, squeeze=False)
+    for row, (name, own) in zip(axes, images.items(), strict=True):
+        pixels = torch.from_numpy(own).permute(0, 3, 1, 2).float()
+        for ax, image in zip(row, own[:shown], strict=False):
+            ax.imshow(image)
+        residual = high_pass(pixels).mean(0).permute(1, 2, 0).numpy()
+        row[shown].imshow((residual / 8 + 0.5).clip(0, 1))
+        row[shown + 1].imshow(log_spectrum(pixels).mean((0, 1)).numpy(), cmap="magma", vmin=0, vmax=8)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        for ax in row:
+            ax.set_xticks([])
+            ax.set_yticks([])
+    axes[0][shown].set_title("residual", fontsize=9)
+    axes[0][shown + 1].set_title("spectrum", fontsize=9)
+    return figure
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure as a PNG that a page can hold in itself."""
+    return "data:image/png;base64," + base64.b64encode(to_bytes(figure)).decode()
