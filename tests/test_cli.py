@@ -1,0 +1,165 @@
+"""The command line: exit codes, JSON, and errors that name the file."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from genprint.cli import app
+from genprint.methods.set_encoder.encoder import SHIPPED
+
+from .conftest import textured
+from .test_images import encoded, png_header
+
+runner = CliRunner()
+
+
+def run(*arguments, code: int = 0):
+    result = runner.invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def many(root, rng, sources: int = 6):
+    for i in range(sources):
+        (root / f"s{i}").mkdir(parents=True)
+        for j, pixels in enumerate(textured(rng, 30, grain=3.0 * 1.8**i)):
+            Image.fromarray(pixels).save(root / f"s{i}" / f"{j}.png")
+    return root
+
+
+@pytest.fixture
+def probe(tmp_path, rng):
+    (tmp_path / "probe").mkdir()
+    for j, pixels in enumerate(textured(rng, 12, grain=3.0 * 1.8**2)):
+        Image.fromarray(pixels).save(tmp_path / "probe" / f"{j}.png")
+    return tmp_path / "probe"
+
+
+def test_help_and_version():
+    assert "attribute" in run("--help").output
+    assert run("--version").output.strip()
+
+
+def test_attribute_one_shot_and_from_a_gallery(tmp_path, rng, probe):
+    data = many(tmp_path / "data", rng)
+    one_shot = json.loads(run("attribute", probe, "--known", data, "--json").stdout)
+    assert one_shot["answer"] == "attributed"
+    assert one_shot["source"] == "s2"
+    assert set(one_shot) == {
+        "probe", "answer", "source", "images", "threshold", "rate", "calibrated_at", "candidates", "reason", "left_out",
+    }  # fmt: skip
+    gallery = tmp_path / "g.sqlite"
+    for source in sorted(data.iterdir()):
+        run("enroll", source.name, source, "--gallery", gallery)
+    enrolled = json.loads(run("attribute", probe, "--gallery", gallery, "--json").stdout)
+    assert enrolled["candidates"] == one_shot["candidates"]
+    assert "0 images added" in run("enroll", "s0", data / "s0", "--gallery", gallery).stdout
+    assert json.loads(run("sources", "--gallery", gallery, "--json").stdout)["s0"] == 30
+
+
+def test_a_source_far_from_all_is_unknown(tmp_path, rng):
+    data = many(tmp_path / "data", rng)
+    shutil.move(data / "s5", tmp_path / "probe")
+    run("attribute", tmp_path / "probe", "--known", data, code=3)
+
+
+def test_one_source_cannot_set_a_threshold(tmp_path, rng, probe):
+    run("attribute", probe, "--known", many(tmp_path / "data", rng, sources=1), code=4)
+
+
+def test_verify(tmp_path, rng):
+    data = many(tmp_path / "data", rng)
+    (tmp_path / "half").mkdir()
+    for path in sorted((data / "s0").iterdir())[:15]:
+        shutil.move(path, tmp_path / "half")
+    same = json.loads(run("verify", tmp_path / "half", data / "s0", "--json").stdout)
+    assert same["answer"] == "same"
+    run("verify", data / "s0", data / "s5", code=3)
+
+
+def test_families_writes_all_it_says(tmp_path, folder):
+    output = tmp_path / "out"
+    tree = json.loads(run("families", folder, "-o", output, "--json").stdout)
+    assert sorted(tree["sources"]) == ["coarse", "fine", "middle"]
+    assert {p.name for p in output.iterdir()} == {
+        "tree.png", "tree.svg", "tree.newick", "distances.csv", "families.json"
+    }  # fmt: skip
+    distances = np.array(tree["distances"])
+    assert (distances == distances.T).all()
+    run("families", folder, "--linkage", "nothing", code=1)
+
+
+@pytest.mark.parametrize("bad", ["empty", "text", "tiny", "bomb"])
+def test_a_probe_without_usable_images_is_an_error(tmp_path, folder, bad):
+    probe = tmp_path / "bad"
+    probe.mkdir()
+    content = {"text": b"text", "tiny": encoded(Image.new("RGB", (1, 1))), "bomb": png_header(30_000, 30_000)}
+    if bad in content:
+        (probe / "a.png").write_bytes(content[bad])
+    answer = json.loads(run("attribute", probe, "--known", folder, "--json", code=1).stdout)
+    assert answer["answer"] == "error"
+    assert str(probe) in answer["reason"]
+
+
+def test_a_truncated_jpeg_among_good_images_is_left_out(tmp_path, rng, probe):
+    data = many(tmp_path / "data", rng)
+    (probe / "cut.jpg").write_bytes(encoded(Image.effect_noise((64, 64), 50), "JPEG")[:400])
+    answer = json.loads(run("attribute", probe, "--known", data, "--json").stdout)
+    assert answer["images"] == 12
+    assert "damaged" in answer["left_out"][0]["reason"]
+
+
+def test_a_missing_path_is_a_usage_error(tmp_path):
+    run("attribute", tmp_path / "nothing", code=2)
+
+
+def test_nothing_enrolled_says_what_to_do(tmp_path, probe):
+    assert "genprint enroll" in run("attribute", probe, "--gallery", tmp_path / "none.sqlite", code=1).stderr
+
+
+def test_damaged_weights_are_refused(tmp_path, folder, probe):
+    model = tmp_path / "model"
+    shutil.copytree(SHIPPED, model)
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (model / "model.safetensors").write_bytes(bytes(weights))
+    error = run("attribute", probe, "--known", folder, "--model", model, code=1).stderr
+    assert "damaged" in error.replace("\n", " ")
+    (model / "config.json").unlink()
+    run("attribute", probe, "--known", folder, "--model", model, code=1)
+
+
+def test_a_gallery_of_another_encoder_is_refused(tmp_path, folder):
+    from genprint.gallery import Gallery, GalleryError
+
+    Gallery(tmp_path / "g.sqlite", "one")
+    with pytest.raises(GalleryError, match="another encoder"):
+        Gallery(tmp_path / "g.sqlite", "two")
+    (tmp_path / "no.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(GalleryError, match="no.sqlite"):
+        Gallery(tmp_path / "no.sqlite", "one")
+
+
+def test_evaluate(folder):
+    result = json.loads(
+        run("evaluate", "attributability", folder, "--method", "all", "--enrolled", 8, "--probe", "1,4",
+            "--repeats", 2, "--json").stdout
+    )  # fmt: skip
+    assert result["methods"]["marra"]["role"] == "peer"
+    cell = result["methods"]["set_encoder"]["top1"]["4"]
+    assert cell["low"] <= cell["mean"] <= cell["high"]
+    assert cell["mean"] > 0.9  # grain differs by a factor of four
+
+
+def test_generators(tmp_path):
+    assert len(json.loads(run("generators", "list", "--json").stdout)) == 8
+    run("generators", "sample", "vae-conv-s0", "-n", 3, "-o", tmp_path / "s")
+    assert len(list((tmp_path / "s").glob("*.png"))) == 3
+    np.savez(tmp_path / "real.npz", images=textured(np.random.default_rng(0), 80))
+    run("generators", "train", "vae", tmp_path / "real.npz", "-o", tmp_path / "v", "--steps", 2)
+    run("generators", "sample", tmp_path / "v", "-n", 2, "-o", tmp_path / "s2")
+    run("generators", "sample", "nothing", code=1)

@@ -1,0 +1,172 @@
+"""Image sets: what is read, what is converted, what is left out and why."""
+
+import hashlib
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from genprint.images import ImageSet, ImageSetError, read_sources
+
+from .conftest import textured
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def only(path):
+    (image,) = ImageSet.read(path)
+    return image
+
+
+def test_pixels_and_digest_are_those_of_the_file(tmp_path, rng):
+    pixels = textured(rng, 1)[0]
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(pixels)))
+    image = only(path)
+    assert (image.pixels == pixels).all()
+    assert image.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert image.conversions == ()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF", "BMP", "GIF"])
+def test_formats_decode_as_pillow_does(tmp_path, rng, kind):
+    path = tmp_path / "a.img"
+    path.write_bytes(encoded(Image.fromarray(textured(rng, 1)[0]), kind))
+    assert (only(path).pixels == np.array(Image.open(path).convert("RGB"))).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [("L", "L to RGB"), ("P", "P to RGB"), ("1", "1 to RGB"), ("RGBA", "alpha dropped"), ("LA", "alpha dropped"),
+     ("CMYK", "CMYK to RGB")],
+)  # fmt: skip
+def test_modes_become_rgb_and_say_so(tmp_path, rng, mode, told):
+    path = tmp_path / "a.tif"
+    path.write_bytes(encoded(Image.fromarray(textured(rng, 1)[0]).convert(mode), "TIFF"))
+    image = only(path)
+    assert image.pixels.shape == (32, 32, 3)
+    assert told in image.conversions
+
+
+def test_alpha_is_dropped_not_blended(tmp_path, rng):
+    rgba = np.dstack([textured(rng, 1)[0], np.zeros((32, 32), np.uint8)])
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(rgba, "RGBA")))
+    assert (only(path).pixels == rgba[:, :, :3]).all()
+
+
+def test_sixteen_bits_keep_the_upper_byte(tmp_path):
+    levels = (np.arange(32 * 32, dtype=np.uint16) * 60).reshape(32, 32)
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(levels)))
+    assert (only(path).pixels[:, :, 0] == levels >> 8).all()
+
+
+def test_orientation_is_left_alone(tmp_path, rng):
+    picture = Image.fromarray(textured(rng, 1, side=32)[0][:20])
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(picture, "JPEG", exif=exif))
+    assert only(path).pixels.shape == (20, 32, 3)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and has no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(
+        b"IDAT", zlib.compress(b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"hello", "not an image"),
+        (encoded(Image.new("RGB", (1, 1))), "smaller than 16"),
+        (png_header(30_000, 30_000), "more than"),
+        (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:500], "damaged"),
+    ],
+)
+def test_bad_files_are_left_out_with_their_reason(tmp_path, rng, content, reason):
+    (tmp_path / "bad.png").write_bytes(content)
+    (tmp_path / "good.png").write_bytes(encoded(Image.fromarray(textured(rng, 1)[0])))
+    images = ImageSet.read(tmp_path)
+    assert len(list(images)) == 1
+    assert [reason in left.reason for left in images.left_out] == [True]
+
+
+def test_same_bytes_count_once(tmp_path, rng):
+    data = encoded(Image.fromarray(textured(rng, 1)[0]))
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(data)
+    images = ImageSet.read(tmp_path)
+    assert len(list(images)) == 1
+    assert "same content" in images.left_out[0].reason
+
+
+def test_a_set_without_images_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ImageSetError, match=str(tmp_path)):
+        list(ImageSet.read(tmp_path))
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(ImageSetError, match=r"a\.txt: not an image"):
+        list(ImageSet.read(tmp_path))
+    with pytest.raises(ImageSetError, match="no such"):
+        ImageSet.read(tmp_path / "missing")
+
+
+def test_archives_hold_what_folders_hold(tmp_path, folder):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, path.relative_to(folder))
+            tar.add(path, str(path.relative_to(folder)))
+    expected = {s.name: [i.sha256 for i in s] for s in read_sources(folder)}
+    for name in ("a.zip", "a.tar.gz"):
+        assert {s.name: [i.sha256 for i in s] for s in read_sources(tmp_path / name)} == expected
+
+
+def test_arrays(tmp_path, rng):
+    np.savez(tmp_path / "a.npz", one=textured(rng, 3), two=textured(rng, 2))
+    assert {s.name: len(list(s)) for s in read_sources(tmp_path / "a.npz")} == {"one": 3, "two": 2}
+    with pytest.raises(ImageSetError, match="uint8"):
+        ImageSet.from_array(np.zeros((2, 32, 32, 3)), "float")
+    np.savez(tmp_path / "p.npz", images=np.array([{}], dtype=object))
+    with pytest.raises(ImageSetError, match="numpy"):
+        ImageSet.read(tmp_path / "p.npz")
+
+
+def test_damaged_archives_are_errors(tmp_path):
+    for name in ("a.zip", "a.tar"):
+        (tmp_path / name).write_bytes(b"no archive")
+        with pytest.raises(ImageSetError, match=name):
+            list(ImageSet.read(tmp_path / name))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_never_escapes(tmp_path, data):
+    """Whatever happens to a file's bytes, it is read or left out; nothing else is raised."""
+    kind = data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP"]))
+    content = bytearray(encoded(Image.effect_noise((32, 32), 50).convert("RGB"), kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    good = encoded(Image.new("RGB", (16, 16)))
+    (tmp_path / "a").write_bytes(bytes(content))
+    (tmp_path / "b").write_bytes(good)
+    images = ImageSet.read(tmp_path)
+    assert len(list(images)) + len(images.left_out) == 2

@@ -1,0 +1,84 @@
+"""Scorers and thresholds against formulas written out, and on data with a known answer."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from genprint.calibration import smallest_rate, upper_threshold
+from genprint.families import FamilyTree
+from genprint.fingerprint import Fingerprint
+from genprint.scoring import LDA, PLDA
+
+
+def fingerprint(values: np.ndarray, name: str = "") -> Fingerprint:
+    centred = values - values.mean(0)
+    return Fingerprint(name, len(values), values.mean(0), centred.T @ centred, (), np.ones(1))
+
+
+@pytest.fixture
+def model(rng):
+    a, b = rng.normal(size=(2, 4, 4))
+    return PLDA(rng.normal(size=4), a @ a.T + np.eye(4), 3 * b @ b.T + np.eye(4))
+
+
+def test_plda_is_the_ratio_of_joint_gaussians(model, rng):
+    probe, known = fingerprint(rng.normal(size=(3, 4)), "p"), fingerprint(rng.normal(size=(7, 4)), "g")
+    w, b = model.adapt([known]).within, model.between
+    both = np.concatenate([probe.mean, known.mean])
+    apart = np.block([[b + w / 3, np.zeros((4, 4))], [np.zeros((4, 4)), b + w / 7]])
+    shared = apart + np.block([[np.zeros((4, 4)), b], [b, np.zeros((4, 4))]])
+    mean = np.tile(model.mean, 2)
+    expected = multivariate_normal(mean, shared).logpdf(both) - multivariate_normal(mean, apart).logpdf(both)
+    assert model.score([probe], [known])[0, 0] == pytest.approx(expected)
+
+
+def test_plda_recovers_the_covariances(rng):
+    between, within = np.diag([4.0, 1.0]), np.array([[1.0, 0.5], [0.5, 2.0]])
+    means = rng.multivariate_normal([1, -1], between, 4000)
+    sets = [fingerprint(rng.multivariate_normal(mean, within, 8)) for mean in means]
+    fitted = PLDA.fit(sets)
+    assert np.allclose(fitted.within, within, atol=0.1)
+    assert np.allclose(fitted.between, between, atol=0.3)
+
+
+def test_scores_rise_with_evidence(model, rng):
+    w = np.linalg.cholesky(model.within)
+    centres = rng.multivariate_normal(model.mean, model.between * 4, 5)
+    draw = lambda i, n: fingerprint(centres[i] + rng.normal(size=(n, 4)) @ w.T)  # noqa: E731
+    gallery = [draw(i, 50) for i in range(5)]
+    for scorer in (model, LDA()):
+        right = [np.mean([scorer.score([draw(i, n)], gallery)[0].argmax() == i for i in range(5) for _ in range(40)])
+                 for n in (1, 30)]  # fmt: skip
+        assert right[1] > 0.95
+        assert right[1] >= right[0]
+
+
+def test_distances_do_not_grow_from_few_images(model, rng):
+    w = np.linalg.cholesky(model.within)
+    same = [fingerprint(rng.normal(size=(20, 4)) @ w.T) for _ in range(40)]
+    squared = model.distances(same)[np.triu_indices(40, 1)] ** 2
+    # Uncorrected, the mean squared distance would be 4 (1/20 + 1/20) = 0.4.
+    assert squared.mean() < 0.25
+
+
+def test_threshold_keeps_its_rate_on_fresh_sources(rng):
+    """Sources with scores of their own: the share of a fresh source's probes above is at most the rate, on average."""
+    above = []
+    for _ in range(400):
+        centres = rng.normal(0, 2, 20)
+        scores = [c + rng.normal(size=10) for c in centres]
+        above.append((rng.normal(0, 2) + rng.normal(size=200) > upper_threshold(scores, 0.1)).mean())
+    assert np.mean(above) < 0.1 + 3 * np.std(above) / 20
+    assert np.mean(above) > 0.02  # and it is not vacuous
+
+
+def test_no_rate_below_what_the_sources_support():
+    assert smallest_rate(4) == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="4 sources"):
+        upper_threshold([np.zeros(3)] * 4, 0.1)
+
+
+def test_tree_needs_two_sources():
+    with pytest.raises(ValueError, match="two sources"):
+        FamilyTree.build(["a"], np.zeros((1, 1)))
+    assert "'odd name'" in FamilyTree.build(["odd name", "b"], np.array([[0, 1], [1, 0.0]])).newick()

@@ -1,0 +1,90 @@
+"""Episodes, simulated sources, and training that can be killed."""
+
+import numpy as np
+import pytest
+import torch
+
+from genprint.images import ImageSet, ImageSetError
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.methods.set_encoder.episodes import LabelledEpisodes, SetSizes, SimulatedEpisodes
+from genprint.methods.set_encoder.network import SetNetwork
+from genprint.methods.set_encoder.simulator import SimulatedSource, draw_sources
+from genprint.methods.set_encoder.training import TrainingConfig, train
+
+from .conftest import textured
+
+SMALL = SetSizes(images=(1, 2), sets=(2, 2))
+
+
+def test_sources_repeat_and_siblings_share_structure():
+    rng = np.random.default_rng(0)
+    levels = torch.from_numpy(textured(rng, 4)).permute(0, 3, 1, 2).float()
+    for source in draw_sources(30, rng, siblings=0.3):
+        one, two = (source.apply(levels, np.random.default_rng(1)) for _ in range(2))
+        assert torch.equal(one, two)
+        assert one.shape == levels.shape
+        assert torch.equal(one, one.round().clamp(0, 255))
+        sibling = source.sibling(rng)
+        assert [s.kind for s in sibling.stages] == [s.kind for s in source.stages]
+        assert [s.structure for s in sibling.stages] == [s.structure for s in source.stages]
+        assert sibling.stages != source.stages
+    assert SimulatedSource.draw(rng) != SimulatedSource.draw(rng)
+
+
+def test_episodes_follow_from_seed_and_step(rng):
+    episodes = SimulatedEpisodes(textured(rng, 60), sources=4, set_sizes=SMALL, seed=3)
+    assert torch.equal(episodes(5).pixels, episodes(5).pixels)
+    assert sum(episodes(5).sizes) == len(episodes(5).pixels)
+    assert len(episodes(5).labels) == len(episodes(5).sizes)
+
+
+def test_labelled_sets_of_an_episode_are_disjoint():
+    images = {name: np.full((12, 16, 16, 3), 0, np.uint8) for name in "ab"}
+    for offset, own in enumerate(images.values()):
+        own[:] = (np.arange(12) + 100 * offset).reshape(12, 1, 1, 1)
+    episode = LabelledEpisodes(images, set_sizes=SetSizes((2, 4), (2, 3)))(0)
+    assert len(set(episode.pixels[:, 0, 0, 0].tolist())) == len(episode.pixels)
+
+
+@pytest.mark.parametrize("killed_after", [4, 8])
+def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, rng, killed_after):
+    episodes = SimulatedEpisodes(textured(rng, 60), sources=3, set_sizes=SMALL)
+    config = TrainingConfig(steps=12, validate_every=4)
+
+    def network():
+        torch.manual_seed(0)
+        return SetNetwork((4, 4, 8, 8, 8, 8), 8, 4)
+
+    class Killed(Exception):
+        pass
+
+    def kill(step, *_):
+        if step == killed_after + 1:
+            raise Killed
+
+    whole = network()
+    expected = train(whole, episodes, [episodes(99)], config)
+    path = tmp_path / "training.safetensors"
+    with pytest.raises(Killed):
+        train(network(), episodes, [episodes(99)], config, path, kill)
+    resumed = network()
+    assert train(resumed, episodes, [episodes(99)], config, path).history[1:] == expected.history[1:]
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_fit_learns_from_sets_of_images(tmp_path, rng):
+    sets = [ImageSet.from_array(textured(rng, 20, grain=g), n) for n, g in (("a", 3.0), ("b", 20.0), ("c", 60.0))]
+    encoder = SetEncoder(steps=20).fit(sets, [s.name for s in sets])
+    assert encoder.training_.best_loss <= encoder.training_.first_loss
+    encoder.save_pretrained(tmp_path)
+    assert SetEncoder.from_pretrained(tmp_path).transform(sets).shape[0] == 3
+
+
+def test_fit_refuses_too_little(rng):
+    one = ImageSet.from_array(textured(rng, 20), "a")
+    few = ImageSet.from_array(textured(rng, 3), "b")
+    with pytest.raises(ImageSetError, match="two sources"):
+        SetEncoder().fit([one], ["a"])
+    with pytest.raises(ImageSetError, match="b: 3 usable"):
+        SetEncoder().fit([one, few], ["a", "b"])
