@@ -140,7 +140,7 @@ def test_a_gallery_of_another_encoder_is_refused(tmp_path, folder):
     with pytest.raises(GalleryError, match="another encoder"):
         Gallery(tmp_path / "g.sqlite", "two")
     (tmp_path / "no.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(GalleryError, match="no.sqlite"):
+    with pytest.raises(GalleryError, match=r"no\.sqlite"):
         Gallery(tmp_path / "no.sqlite", "one")
 
 

@@ -21,7 +21,17 @@ _HOME = {
     "verify": "genprint.attribution",
     "FamilyTree": "genprint.families",
 }
-__all__ = [*_HOME]
+__all__ = [
+    "FamilyTree",
+    "Fingerprint",
+    "Fingerprinter",
+    "Gallery",
+    "Identifier",
+    "ImageSet",
+    "SetEncoder",
+    "read_sources",
+    "verify",
+]
 
 if TYPE_CHECKING:
     from genprint.attribution import Identifier, verify

@@ -55,8 +55,7 @@ def wavelet_residual(pixels: Pixels) -> Pixels:
     images = pixels.cpu().numpy().transpose(0, 2, 3, 1)
     # A constant image has no noise to estimate; the denoiser would divide by it.
     denoised = [
-        denoise_wavelet(image, channel_axis=-1, rescale_sigma=False) if image.std() > 0 else image
-        for image in images
+        denoise_wavelet(image, channel_axis=-1, rescale_sigma=False) if image.std() > 0 else image for image in images
     ]
     return torch.from_numpy((images - np.stack(denoised)).transpose(0, 3, 1, 2).astype(np.float32))
 

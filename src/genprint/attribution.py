@@ -40,8 +40,8 @@ class Candidate:
     Attributes:
         source: its name.
         images: enrolled.
-        log_ratio: natural log of the likelihood ratio of this source against an unknown one. Higher is more alike. A
-            model's value, not calibrated: compare it with the threshold, do not read it as odds.
+        log_ratio: natural log of the likelihood ratio of this source against an unknown one. Higher is more
+            alike. A model's value, not calibrated: compare it with the threshold, do not read it as odds.
         share: of this source among the enrolled ones, were one of them the source and all equally likely.
     """
 
@@ -92,8 +92,8 @@ class Attribution(_Result):
 class VerificationResult(_Result):
     """Whether two sets have the same source: 'same', 'different' or 'inconclusive', with the evidence.
 
-    ``different_below`` and ``same_above`` are thresholds of ``log_ratio``, each with an error rate of at most ``rate`` over
-    the ``calibration_sources`` simulated or training sources.
+    ``different_below`` and ``same_above`` are thresholds of ``log_ratio``, each with an error rate of at most
+    ``rate`` over the ``calibration_sources`` simulated or training sources.
     """
 
     left: str

@@ -86,7 +86,8 @@ class Verification:
             if len(halves) < len(features):
                 break
             left, right = (
-                [fingerprinter.summarise(pair[i], name, vector=False) for name, pair in halves.items()] for i in range(2)
+                [fingerprinter.summarise(pair[i], name, vector=False) for name, pair in halves.items()]
+                for i in range(2)
             )
             scores = plda.score(left, right)
             others = [np.delete(scores[i], i) for i in range(len(scores))]

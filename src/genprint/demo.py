@@ -14,6 +14,7 @@ import genprint
 from genprint import plots, report
 from genprint.attribution import ATTRIBUTED, UNKNOWN, Attribution, Identifier
 from genprint.families import FamilyTree
+from genprint.fingerprint import Features
 from genprint.generators.collection import load, sample, shipped
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -42,19 +43,19 @@ def run(encoder: SetEncoder, output: Path, seed: int, progress: Progress) -> str
         images[folder.name] = sample(generator, folder.name, ENROLLED + PROBES * max(SIZES), seed)
         known.setdefault(config["family"], folder.name)
     unknown = set(known.values())
-    features = {}
+    features: dict[str, Features] = {}
     for i, (name, own) in enumerate(images.items()):
         progress(0.7 + 0.2 * i / len(images), f"fingerprinting {name}")
         features[name] = encoder.features(ImageSet.from_array(own, name))
     identifier = Identifier(encoder, {n: f[np.arange(ENROLLED)] for n, f in features.items() if n not in unknown})
     answers: dict[int, dict[str, list[Attribution]]] = {size: {} for size in SIZES}
     for size in SIZES:
-        for name, own in features.items():
+        for name, seen in features.items():
             # A generator may repeat itself to the byte; such images count once, and may leave fewer probes.
-            starts = range(ENROLLED, min(len(own), ENROLLED + PROBES * size) - size + 1, size)
-            answers[size][name] = [identifier.identify(name, own[np.arange(at, at + size)]) for at in starts]
+            starts = range(ENROLLED, min(len(seen), ENROLLED + PROBES * size) - size + 1, size)
+            answers[size][name] = [identifier.identify(name, seen[np.arange(at, at + size)]) for at in starts]
     progress(0.95, "drawing")
-    whole = [encoder.summarise(own, name) for name, own in features.items()]
+    whole = [encoder.summarise(seen, name) for name, seen in features.items()]
     tree = FamilyTree.build(list(features), encoder.plda_.distances(whole))
     tables = {size: _count(answers[size], unknown) for size in SIZES}
     output.mkdir(parents=True, exist_ok=True)
@@ -128,6 +129,6 @@ def _page(
     parts += [
         "<h2>Family tree</h2>", report.picture(plots.data_uri(plots.tree_figure(tree)), tree.newick()),
         "<h2>Images and traces</h2>",
-        report.picture(plots.data_uri(plots.trace_figure(images)), "samples, mean residual and spectrum of each source"),
+        report.picture(plots.data_uri(plots.trace_figure(images)), "samples, mean residual and spectrum"),
     ]  # fmt: skip
     return report.page("Genprint demo", parts)

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -85,7 +86,7 @@ class ImageSet:
     def from_files(cls, paths: Iterable[str | Path], name: str) -> ImageSet:
         """The files given, in their order."""
         files = [Path(path) for path in paths]
-        return cls(name, lambda: ((str(path), lambda path=path: _read_file(path)) for path in files))
+        return cls(name, lambda: ((str(path), partial(_read_file, path)) for path in files))
 
     @classmethod
     def from_array(cls, array: np.ndarray, name: str) -> ImageSet:
@@ -98,7 +99,7 @@ class ImageSet:
             raise ImageSetError(
                 f"{name}: images are uint8 of shape (n, h, w, 3) or (n, h, w), not {array.dtype} {array.shape}"
             )
-        return cls(name, lambda: ((f"{name}[{i}]", lambda i=i: array[i]) for i in range(len(array))))
+        return cls(name, lambda: ((f"{name}[{i}]", partial(array.__getitem__, i)) for i in range(len(array))))
 
     @classmethod
     def read(cls, path: str | Path, name: str | None = None) -> ImageSet:
@@ -185,10 +186,7 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         sets = [ImageSet.from_array(array, name) for name, array in sorted(_arrays(path).items())]
     elif _is_archive(path):
         tops = sorted({name.split("/")[0] for name, _ in _archive_members(path) if "/" in name})
-        sets = [
-            ImageSet(top, lambda top=top: (m for m in _archive_members(path) if m[0].split("/")[0] == top), f"{path}:{top}")
-            for top in tops
-        ]  # fmt: skip
+        sets = [ImageSet(top, partial(_archive_members, path, top), f"{path}:{top}") for top in tops]
     else:
         sets = []
     if not sets:
@@ -224,19 +222,19 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
 
-def _archive_members(path: Path) -> Iterator[Member]:
-    """Members of a zip or tar, read in place and in order: nothing is ever unpacked to disk."""
+def _archive_members(path: Path, top: str | None = None) -> Iterator[Member]:
+    """Members of a zip or tar (of one top-level folder), read in place and in order: nothing is unpacked to disk."""
     try:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
-                    if not info.is_dir():
-                        yield info.filename, lambda info=info: _bounded(lambda: archive.open(info), info.file_size)
+                    if not info.is_dir() and top in (None, info.filename.split("/")[0]):
+                        yield info.filename, partial(_bounded, partial(archive.open, info), info.file_size)
         else:
             with tarfile.open(path) as tar:
                 for entry in tar:
-                    if entry.isfile():
-                        yield entry.name, lambda entry=entry: _bounded(lambda: tar.extractfile(entry), entry.size)
+                    if entry.isfile() and top in (None, entry.name.split("/")[0]):
+                        yield entry.name, partial(_bounded, partial(tar.extractfile, entry), entry.size)
     except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
         raise ImageSetError(f"{path}: cannot be read as an archive: {error}") from None
 

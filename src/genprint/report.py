@@ -13,7 +13,9 @@ td { text-align: right; } th { text-align: left; } img { max-width: 100%; } .hit
 """
 
 
-def table(caption: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], classes: Mapping[tuple[str, str], str]) -> str:
+def table(
+    caption: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], classes: Mapping[tuple[str, str], str]
+) -> str:
     """A table with a row header; ``classes`` marks cells by (row, column)."""
     head = "".join(f"<th scope='col'>{html.escape(column)}</th>" for column in ["", *columns])
     body = "".join(
@@ -25,7 +27,9 @@ def table(caption: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]
         + "</tr>"
         for name, cells in rows.items()
     )
-    return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return (
+        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def picture(uri: str, description: str) -> str:

@@ -51,7 +51,7 @@ class PLDA:
     def fit(cls, fingerprints: Sequence[Fingerprint]) -> PLDA:
         """Estimates both covariances from one fingerprint of each of many sources, by moments."""
         freedom = sum(f.count - 1 for f in fingerprints)
-        within = sum(_scatter(f) for f in fingerprints) / freedom
+        within = np.sum([_scatter(f) for f in fingerprints], axis=0) / freedom
         means = np.stack([f.mean for f in fingerprints])
         # The means scatter by the sources and by the few images behind each; the second part goes.
         between = np.cov(means, rowvar=False) - within * np.mean([1 / f.count for f in fingerprints])
@@ -120,7 +120,7 @@ class LDA:
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         freedom = sum(g.count - 1 for g in gallery)
-        within = sum(_scatter(g) for g in gallery) / max(1, freedom)
+        within = np.sum([_scatter(g) for g in gallery], axis=0) / max(1, freedom)
         scale = 1 / np.sqrt(np.diag(within) + 1e-12)
         within = within * np.outer(scale, scale)
         size, trace, square = len(within), np.trace(within), np.square(within).sum()

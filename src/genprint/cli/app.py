@@ -114,7 +114,9 @@ def attribute(
             enrolled = Gallery(gallery, encoder.weights_digest_).features()
         identifier = Identifier(encoder, enrolled, rate)
         if identifier.rate > rate:
-            err.print(f"{len(enrolled)} sources support no false-attribution rate below {identifier.rate:.3g}; using it")
+            err.print(
+                f"{len(enrolled)} sources support no false-attribution rate below {identifier.rate:.3g}; using it"
+            )
         results = []
         for path in probes:
             try:
@@ -201,7 +203,9 @@ def families(
         output.mkdir(parents=True, exist_ok=True)
         save_tree(tree, output)
         rows = [",".join(["source", *tree.sources])]
-        rows += [f"{n},{','.join(f'{d:.6g}' for d in row)}" for n, row in zip(tree.sources, tree.distances, strict=True)]
+        rows += [
+            f"{n},{','.join(f'{d:.6g}' for d in row)}" for n, row in zip(tree.sources, tree.distances, strict=True)
+        ]
         write_atomically(output / "distances.csv", ("\n".join(rows) + "\n").encode())
         write_atomically(output / "families.json", tree.to_json().encode())
         show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "

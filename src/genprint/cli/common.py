@@ -76,7 +76,10 @@ def bar(unit: str, total: float | None = None) -> Iterator[Any]:
         task = progress.add_task(unit, total=total, extra="")
 
         def advance(by: float = 1, extra: str = "", at: float | None = None) -> None:
-            progress.update(task, extra=extra, **({"advance": by} if at is None else {"completed": at}))
+            if at is None:
+                progress.update(task, extra=extra, advance=by)
+            else:
+                progress.update(task, extra=extra, completed=at)
 
         yield advance
 

@@ -19,7 +19,9 @@ def list_(as_json: AsJson = False) -> None:
     from genprint.generators.collection import shipped
 
     about = [{"name": path.name, **json.loads((path / "config.json").read_text())} for path in shipped()]
-    lines = [f"{a['name']:<20} {a['family']:<6} {a['architecture']:<10} seed {a['seed']}  {a['sha256'][:16]}" for a in about]
+    lines = [
+        f"{a['name']:<20} {a['family']:<6} {a['architecture']:<10} seed {a['seed']}  {a['sha256'][:16]}" for a in about
+    ]
     show(about, as_json, "\n".join(lines))
 
 
@@ -71,4 +73,3 @@ def sample(
         for i, pixels in enumerate(draw(generator, folder.name, n, seed)):
             Image.fromarray(pixels).save(output / f"{i:05d}.png")
         print(f"{n} images of {folder.name} in {output}")
-

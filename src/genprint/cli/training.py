@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -105,7 +105,7 @@ def attributability(
         encoder, sets = load_encoder(model), read_sources(data)
         sizes = sorted({int(size) for size in probe.split(",")})
         features: dict[str, dict[str, Features]] = {}
-        methods = {}
+        methods: dict[str, Any] = {}
         for name in chosen:
             fingerprinter, scorer = METHODS[name].make(encoder)
             if fingerprinter.method not in features:

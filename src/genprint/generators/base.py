@@ -28,7 +28,7 @@ class Generator(nn.Module, ABC):
     #: share of the average that stays in the moving average of the weights, each step
     ema: ClassVar[float] = 0.999
     #: whether the loss survives bfloat16 convolutions
-    bfloat16: ClassVar[bool] = True
+    tolerates_bfloat16: ClassVar[bool] = True
     config: dict[str, Any]
 
     @abstractmethod

@@ -17,8 +17,8 @@ class _ZeroConv(nn.Conv2d):
 
     def __init__(self, before: int, after: int):
         super().__init__(before, after, 3, padding=1)
-        nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
 
 
 class Step(nn.Module):
@@ -74,7 +74,11 @@ class Level(nn.Module):
     def __init__(self, channels: int, steps: int, hidden: int, last: bool):
         super().__init__()
         self.steps = nn.ModuleList(Step(4 * channels, hidden) for _ in range(steps))
-        self.prior = None if last else _ZeroConv(2 * channels, 4 * channels)
+        self.prior: nn.Module | None = None if last else _ZeroConv(2 * channels, 4 * channels)
+
+    def chain(self) -> list[Step]:
+        """The steps, finest first."""
+        return list(self.steps)  # type: ignore[arg-type]
 
 
 class Glow(Generator):
@@ -90,30 +94,29 @@ class Glow(Generator):
     family = "flow"
     architecture = "glow"
     learning_rate = 1e-3
-    bfloat16 = False
+    tolerates_bfloat16 = False
 
-    def __init__(
-        self, levels: int = 3, steps: int = 8, hidden: int = 72, side: int = 32, temperature: float = 0.8
-    ):
+    def __init__(self, levels: int = 3, steps: int = 8, hidden: int = 72, side: int = 32, temperature: float = 0.8):
         super().__init__()
         self.config = {
             "levels": levels, "steps": steps, "hidden": hidden, "side": side, "temperature": temperature,
         }  # fmt: skip
         self.temperature = temperature
         self.shape = (3 * 2 ** (levels + 1), side // 2**levels, side // 2**levels)
-        self.levels = nn.ModuleList(
-            Level(3 * 2**i, steps, hidden, last=i == levels - 1) for i in range(levels)
-        )
+        self.levels = nn.ModuleList(Level(3 * 2**i, steps, hidden, last=i == levels - 1) for i in range(levels))
 
     def parts(self) -> dict[str, nn.Module]:
         return {"model": self}
 
+    def _levels(self) -> list[Level]:
+        return list(self.levels)  # type: ignore[arg-type]
+
     def encode(self, x: Images) -> tuple[list[Tensor], Float[Tensor, " n"]]:
         """Noise of every level (standard normal under the model), finest first, and log |det dz/dx|."""
         noises, log_det = [], torch.zeros(len(x))
-        for level in self.levels:
+        for level in self._levels():
             x = F.pixel_unshuffle(x, 2)
-            for step in level.steps:
+            for step in level.chain():
                 x, change = step(x)
                 log_det = log_det + change
             if level.prior is not None:
@@ -126,11 +129,11 @@ class Glow(Generator):
     def decode(self, noises: list[Tensor]) -> Images:
         """The inverse of ``encode``."""
         *noises, x = noises
-        for level in reversed(self.levels):
+        for level in reversed(self._levels()):
             if level.prior is not None:
                 mean, log_sigma = level.prior(x).chunk(2, dim=1)
                 x = torch.cat([x, noises.pop() * log_sigma.exp() + mean], dim=1)
-            for step in reversed(level.steps):
+            for step in reversed(level.chain()):
                 x = step.inverse(x)
             x = F.pixel_shuffle(x, 2)
         return x

@@ -12,7 +12,8 @@ from genprint.generators.base import Generator, Images
 class UNetDDIM(Generator):
     """Ho et al., "Denoising Diffusion Probabilistic Models" (2020), sampled as Song et al., "DDIM" (2021).
 
-    The U-Net works on 2x2 patches of pixels, a quarter of the positions. Cosine noise schedule; the network predicts the velocity (Salimans & Ho, 2022), which few steps need.
+    The U-Net works on 2x2 patches of pixels, a quarter of the positions. Cosine noise schedule; the network
+    predicts the velocity (Salimans & Ho, 2022), which few steps need.
 
     Args:
         channels: of the U-Net's three scales.

@@ -54,7 +54,7 @@ def train(
             optimizer = optimizers[f"optimizer-{name}"]
             for group in optimizer.param_groups:
                 group["lr"] = generator.learning_rate * _rate(step, steps)
-            with torch.autocast("cpu", torch.bfloat16, enabled=generator.bfloat16 and _has_bfloat16()):
+            with torch.autocast("cpu", torch.bfloat16, enabled=generator.tolerates_bfloat16 and _has_bfloat16()):
                 loss = generator.loss(name, batch, rng)
             optimizer.zero_grad()
             loss.backward()
@@ -68,7 +68,9 @@ def train(
             save_checkpoint(checkpoint, step + 1, models, optimizers, smoothed)
         if progress:
             progress(step + 1, steps, smoothed)
-    return average.module.eval()
+    trained = average.module.eval()
+    assert isinstance(trained, Generator)
+    return trained
 
 
 def _rate(step: int, steps: int) -> float:

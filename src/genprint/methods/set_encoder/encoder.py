@@ -20,6 +20,7 @@ from genprint.weights import WeightsError, load_model, save_model
 
 KIND = "set_encoder"
 PATCH = 32
+_PLDA = ("mean", "within", "between")
 SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -34,9 +35,7 @@ def patches(image: Image, count: int, seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng([seed, int(image.sha256[:16], 16)])
     tops = rng.integers(max(1, height - PATCH + 1), size=count)
     lefts = rng.integers(max(1, width - PATCH + 1), size=count)
-    return [
-        image.pixels[top : top + PATCH, left : left + PATCH] for top, left in zip(tops, lefts, strict=True)
-    ]
+    return [image.pixels[top : top + PATCH, left : left + PATCH] for top, left in zip(tops, lefts, strict=True)]
 
 
 class SetEncoder(Fingerprinter):
@@ -66,9 +65,7 @@ class SetEncoder(Fingerprinter):
     plda_: PLDA
     verification_: Verification
 
-    def __init__(
-        self, patches_per_image: int = 8, steps: int = 600, learning_rate: float = 3e-4, seed: int = 0
-    ):
+    def __init__(self, patches_per_image: int = 8, steps: int = 600, learning_rate: float = 3e-4, seed: int = 0):
         self.patches_per_image = patches_per_image
         self.steps = steps
         self.learning_rate = learning_rate
@@ -146,7 +143,7 @@ class SetEncoder(Fingerprinter):
 
     def save_pretrained(self, directory: str | Path, card: str = "") -> None:
         tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in self.network_.state_dict().items()}
-        for name in ("mean", "within", "between"):
+        for name in _PLDA:
             tensors[f"plda.{name}"] = torch.from_numpy(getattr(self.plda_, name)).float()
         config = {
             "network": self.network_.config,
@@ -170,7 +167,8 @@ class SetEncoder(Fingerprinter):
             self.set_params(**config["parameters"])
             self.network_ = SetNetwork(**config["network"])
             self.network_.load_state_dict(_below(tensors, "network."))
-            self.plda_ = PLDA(**{k: v.double().numpy() for k, v in _below(tensors, "plda.").items()})
+            mean, within, between = (tensors[f"plda.{name}"].double().numpy() for name in _PLDA)
+            self.plda_ = PLDA(mean, within, between)
             self.verification_ = Verification.from_dict(config["verification"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{directory}: not a complete set encoder: {error}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,9 +36,10 @@ class Tower(nn.Module):
                 nn.BatchNorm2d(after),
                 nn.ReLU(inplace=True),
             )
-            for i, (before, after) in enumerate(zip(wide, wide[1:], strict=False))
+            for i, (before, after) in enumerate(pairwise(wide))
         )
-        self.layers.to(memory_format=torch.channels_last)
+        for layer in self.layers:
+            layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.project = nn.Linear(2 * sum(channels), features)
 
     def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
@@ -62,7 +65,7 @@ class SetNetwork(nn.Module):
 
     def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 320, dim: int = 96):
         super().__init__()
-        self.config = {"channels": list(channels), "features": features, "dim": dim}
+        self.config: dict[str, Any] = {"channels": list(channels), "features": features, "dim": dim}
         self.tower = Tower(channels, features)
         self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
@@ -74,8 +77,6 @@ class SetNetwork(nn.Module):
         """Unit vector of each set from the moments of its images' features."""
         return F.normalize(self.head(pool(mean, variance)), dim=1)
 
-    def forward(
-        self, features: Float[Tensor, "sets n d"], mask: Bool[Tensor, "sets n"]
-    ) -> Float[Tensor, "sets e"]:
+    def forward(self, features: Float[Tensor, "sets n d"], mask: Bool[Tensor, "sets n"]) -> Float[Tensor, "sets e"]:
         """Unit vectors of ragged sets, padded to the largest; ``mask`` says what is an image."""
         return self.embed(*masked_moments(features, mask))

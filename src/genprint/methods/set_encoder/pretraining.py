@@ -75,7 +75,7 @@ def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, see
     """
     tower = encoder.network_.tower
     size = tower.project.in_features
-    tower.project = torch.nn.Identity()
+    tower.project = torch.nn.Identity()  # type: ignore[assignment]
     statistics = _simulated_features(encoder, images, sources, seed)
     plda = PLDA.fit([encoder.summarise(own, name, vector=False) for name, own in statistics.items()])
     tower.project = torch.nn.Linear(size, encoder.network_.config["features"])

@@ -240,7 +240,10 @@ class SimulatedSource:
         kinds = ["autoencode"] if rng.random() < 0.75 else []
         kinds += [str(kind) for kind in rng.choice(_EXTRA, size=int(rng.integers(1, 5)))]
         rng.shuffle(kinds)
-        return cls(tuple(Stage(kind, *(int(s) for s in rng.integers(2**31, size=2))) for kind in kinds), bool(rng.random() < 0.8))
+        return cls(
+            tuple(Stage(kind, *(int(s) for s in rng.integers(2**31, size=2))) for kind in kinds),
+            bool(rng.random() < 0.8),
+        )
 
     def sibling(self, rng: Rng) -> SimulatedSource:
         """The same structure with other weights, in every stage or in one."""

@@ -117,7 +117,5 @@ def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor
 def evaluate(network: SetNetwork, episodes: Sequence[Episode], criterion: Callable[..., Tensor]) -> float:
     """Mean loss over episodes, in evaluation mode."""
     network.eval()
-    losses = [
-        criterion(network(*pad_sets(network.features(e.pixels), e.sizes)), e.labels).item() for e in episodes
-    ]
+    losses = [criterion(network(*pad_sets(network.features(e.pixels), e.sizes)), e.labels).item() for e in episodes]
     return sum(losses) / len(losses)
