@@ -14,11 +14,11 @@ import genprint
 from genprint import plots, report
 from genprint.attribution import ATTRIBUTED, UNKNOWN, Attribution, Identifier
 from genprint.families import FamilyTree
+from genprint.files import write_atomically
 from genprint.fingerprint import Features
 from genprint.generators.collection import load, sample, shipped
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.weights import write_atomically
 
 ENROLLED, PROBES, SIZES = 32, 20, (1, 5, 20)
 NEXT = """
@@ -60,6 +60,7 @@ def run(encoder: SetEncoder, output: Path, seed: int, progress: Progress) -> str
     tables = {size: _count(answers[size], unknown) for size in SIZES}
     output.mkdir(parents=True, exist_ok=True)
     plots.save_tree(tree, output)
+    write_atomically(output / "traces.png", plots.to_bytes(plots.trace_figure(images)))
     seconds = time.monotonic() - start
     write_atomically(output / "attributions.json", json.dumps({
         "genprint": genprint.__version__, "seed": seed, "seconds": seconds, "enrolled_images": ENROLLED,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from genprint.artifacts import high_pass, log_spectrum
 from genprint.families import FamilyTree
-from genprint.weights import write_atomically
+from genprint.files import write_atomically
 
 
 def tree_figure(tree: FamilyTree) -> Figure:

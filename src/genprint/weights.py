@@ -5,9 +5,7 @@ No pickle: a file from a stranger can be wrong, but it cannot run code.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import genprint
+from genprint.files import digest, write_atomically
 
 SCHEMA = 1
 WEIGHTS = "model.safetensors"
@@ -24,22 +23,6 @@ CONFIG = "config.json"
 
 class WeightsError(RuntimeError):
     """Saved weights are missing, damaged, or of a kind this version cannot read."""
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def save_model(directory: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:

@@ -189,9 +189,9 @@ def families(
 ) -> None:
     """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json."""
     from genprint.families import LINKAGES, FamilyTree
+    from genprint.files import write_atomically
     from genprint.images import read_sources
     from genprint.plots import save_tree
-    from genprint.weights import write_atomically
 
     with errors(as_json):
         if linkage not in LINKAGES:

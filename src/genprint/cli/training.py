@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_features, show
-from genprint.weights import write_atomically
+from genprint.files import write_atomically
 
 
 def fit(
