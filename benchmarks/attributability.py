@@ -2,7 +2,7 @@
 
     python benchmarks/attributability.py --real REAL.npz --wild FOLDER --why "first table"
 
-REAL.npz holds real images the generators and the encoder were not trained on only in its last tenth; that tenth is used.
+REAL.npz holds real images of which the last tenth was kept from the generators and the encoder; that tenth is used.
 FOLDER has one sub-folder for each third-party source; each run on it is noted in benchmarks/wild_runs.csv.
 """
 

@@ -1,0 +1,112 @@
+"""The control: the same tower taught on single images, its logits averaged over the probe.
+
+    python benchmarks/single_image.py --real REAL.npz
+
+Nine sources (the shipped generators and real images), the same 100 images of each to learn from, the others to probe with.
+Both start from the shipped tower: one is fine-tuned by cross-entropy on single images, one by `SetEncoder.fit` on sets,
+one is only enrolled. Appends a table to docs/results.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from attributability import ROOT, SIZES, shipped_sets
+from torch import nn
+
+from genprint.images import ImageSet
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+LEARNED = 100
+
+
+def tensor(pixels: np.ndarray) -> torch.Tensor:
+    """Pixel levels, ``(n, 3, h, w)``."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+
+def single_image_logits(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.ndarray], steps: int) -> list:
+    """Log-probabilities of each probe image by a classifier trained on single images."""
+    torch.manual_seed(0)
+    tower = copy.deepcopy(encoder.network_.tower)
+    model = nn.Sequential(tower, nn.Linear(encoder.network_.config["features"], len(learned)))
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    images, labels = tensor(np.concatenate(learned)), torch.arange(len(learned)).repeat_interleave(LEARNED)
+    rng = torch.Generator().manual_seed(0)
+    model.train()
+    for _ in range(steps):
+        chosen = torch.randint(len(images), (96,), generator=rng)
+        loss = nn.functional.cross_entropy(model(images[chosen]), labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    model.eval()
+    with torch.inference_mode():
+        return [model(tensor(own)).log_softmax(1).numpy() for own in probes]
+
+
+def set_scores(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.ndarray], size: int) -> np.ndarray:
+    """Whether each disjoint probe set is attributed rightly, by its source; ``(sources, probes)``."""
+    feature = encoder._array_features
+    gallery = [encoder.summarise(feature(own), str(i), vector=False) for i, own in enumerate(learned)]
+    right = []
+    for i, own in enumerate(probes):
+        features = feature(own)
+        count = len(own) // size
+        sets = [
+            encoder.summarise(features[np.arange(j * size, (j + 1) * size)], "", vector=False) for j in range(count)
+        ]
+        right.append(encoder.plda_.score(sets, gallery).argmax(1) == i)
+    return np.array(right)
+
+
+def main() -> None:
+    """Measures and appends."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=400)
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    sets = [s.to_array()[:200] for s in shipped_sets(arguments.real, 205, 0)]
+    few = min(len(own) for own in sets)
+    learned, probes = [own[:LEARNED] for own in sets], [own[LEARNED:few] for own in sets]
+    encoder = SetEncoder.from_pretrained()
+    fitted = SetEncoder.from_pretrained().set_params(steps=arguments.steps)
+    fitted.fit(
+        [ImageSet.from_array(own, str(i)) for i, own in enumerate(learned)], [str(i) for i in range(len(learned))]
+    )
+    logits = single_image_logits(encoder, learned, probes, arguments.steps)
+    lines = ["| method | " + " | ".join(f"@{n}" for n in SIZES) + " |", "| --- " * (1 + len(SIZES)) + "|"]
+    rng = np.random.default_rng(0)
+    for name in ("single images, mean logit", "sets, fitted", "sets, enrolled only"):
+        cells = []
+        for size in SIZES:
+            if name.startswith("single"):
+                count = len(probes[0]) // size
+                right = np.array([own[: count * size].reshape(count, size, -1).mean(1).argmax(1) == i
+                                  for i, own in enumerate(logits)])  # fmt: skip
+            else:
+                right = set_scores(fitted if "fitted" in name else encoder, learned, probes, size)
+            means = right.mean(1)
+            low, high = np.quantile(means[rng.integers(len(means), size=(2000, len(means)))].mean(1), [0.025, 0.975])
+            cells.append(f"{100 * means.mean():.1f} [{100 * low:.0f}, {100 * high:.0f}]")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        print(lines[-1], flush=True)
+    with (ROOT / "docs/results.md").open("a") as file:
+        file.write(
+            f"\n## Sets against single images\n\nWritten by `benchmarks/single_image.py` in {time.monotonic() - start:.0f} s: "
+            f"the shipped tower, {len(sets)} sources, the same {LEARNED} images of each to learn from, {arguments.steps} "
+            f"steps, {few - LEARNED} images of each to probe with, one split; intervals by bootstrap over sources.\n\n"
+            + "\n".join(lines) + "\n"
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
