@@ -43,6 +43,9 @@ class Generator(nn.Module, ABC):
     def sample(self, n: int, rng: torch.Generator) -> Images:
         """``n`` new images."""
 
+    def finish(self, images: Tensor) -> None:
+        """What follows training, given the training images, uint8 ``(n, h, w, 3)``; most classes need nothing."""
+
     def needed_to_sample(self) -> dict[str, Tensor]:
         """The tensors a shipped checkpoint holds."""
         return self.state_dict()

@@ -70,6 +70,7 @@ def train(
             progress(step + 1, steps, smoothed)
     trained = average.module.eval()
     assert isinstance(trained, Generator)
+    trained.finish(torch.from_numpy(images))
     return trained
 
 

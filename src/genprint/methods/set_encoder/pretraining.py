@@ -66,7 +66,7 @@ def pretrain(
     return encoder
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, seed: int) -> None:
     """Replaces the tower's projection by the directions that best tell fresh simulated sources apart.
 
