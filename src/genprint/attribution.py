@@ -13,6 +13,7 @@ from scipy.special import softmax
 from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshold
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.scoring import PLDA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +63,9 @@ class Attribution(_Result):
         threshold: log ratio the best candidate must reach; None if it could not be set.
         rate: at most this share of sources that are not enrolled would reach it.
         calibrated_at: size of the sets that set the threshold.
+        surprise: how much further the probe lies from the best candidate than images of one source do; about 1 if
+            it is its own.
+        surprise_limit: the most that the candidate's own images showed in 20 random splits.
         candidates: the best first.
         reason: why the answer is what it is, in words.
         left_out: images that could not be used, and why.
@@ -74,6 +78,8 @@ class Attribution(_Result):
     threshold: float | None
     rate: float | None
     calibrated_at: int | None
+    surprise: float | None
+    surprise_limit: float | None
     candidates: tuple[Candidate, ...]
     reason: str
     left_out: tuple[dict[str, str], ...] = field(default=())
@@ -113,7 +119,8 @@ class Identifier:
 
     The threshold for a probe of n images is set on the enrolled sources themselves: each in turn is left out, and sets
     of n of its images are scored against the rest. At most the given rate of unknown sources, if they are like
-    the enrolled ones, reaches it.
+    the enrolled ones, reaches it. Because a relative of an enrolled source is nearer than those, the probe must also
+    lie no further from its source than that source's own images do from each other.
 
     Args:
         encoder: of the features.
@@ -131,6 +138,8 @@ class Identifier:
         self.gallery = [encoder.summarise(own, name) for name, own in self.features.items()]
         self.rate = max(rate, smallest_rate(len(self.features)))
         self._thresholds: dict[int, tuple[float, int]] = {}
+        self._models: dict[int, PLDA] = {}
+        self._limits: dict[tuple[int, int], float] = {}
 
     def threshold(self, images: int) -> tuple[float, int] | None:
         """The threshold for probes of so many images, and the set size it was set at; None with one source."""
@@ -148,21 +157,48 @@ class Identifier:
             self._thresholds[size] = upper_threshold(scores, self.rate), size
         return self._thresholds[size]
 
+    def _model_without(self, i: int) -> PLDA:
+        """The scorer adapted to all enrolled sources but one, so that this one's images are like a probe's to it."""
+        if i not in self._models:
+            self._models[i] = self.encoder.plda_.adapt(self.gallery[:i] + self.gallery[i + 1 :])
+        return self._models[i]
+
+    def surprise_limit(self, i: int, images: int) -> float:
+        """The largest surprise among 20 random splits of source i into ``images`` and the rest (or in half)."""
+        own = list(self.features.values())[i]
+        size = min(images, len(own) // 2)
+        if size == 0:
+            return float("inf")  # one image cannot be compared with itself
+        if (i, size) not in self._limits:
+            rng = np.random.default_rng(0)
+            found = []
+            for _ in range(20):
+                order = rng.permutation(len(own))
+                part, rest = (self.encoder.summarise(own[o], "", vector=False) for o in (order[:size], order[size:]))
+                found.append(self._model_without(i).surprise([part], rest)[0])
+            self._limits[i, size] = float(max(found))
+        return self._limits[i, size]
+
     def identify(self, name: str, features: Features) -> Attribution:
         """The answer to one probe."""
         probe = self.encoder.summarise(features, name, vector=False)
         ratios = self.encoder.plda_.score([probe], self.gallery)[0]
         shares = softmax(ratios)
+        order = np.argsort(-ratios)
         candidates = tuple(
-            Candidate(self.gallery[i].source, self.gallery[i].count, float(ratios[i]), float(shares[i]))
-            for i in np.argsort(-ratios)
+            Candidate(self.gallery[i].source, self.gallery[i].count, float(ratios[i]), float(shares[i])) for i in order
         )
+        nearest = int(order[0])
+        surprise = float(self._model_without(nearest).surprise([probe], self.gallery[nearest])[0])
+        limit = self.surprise_limit(nearest, probe.count)
         found = self.threshold(probe.count)
         best = candidates[0]
         if found is None:
             answer, reason = INCONCLUSIVE, "with one enrolled source no threshold can be set; enroll more"
         elif best.log_ratio < found[0]:
             answer, reason = UNKNOWN, f"the nearest source, {best.source}, stays below the threshold"
+        elif surprise > limit:
+            answer, reason = UNKNOWN, f"near {best.source}, but further from it than its own images are: a relative?"
         elif best.share < self.min_share:
             answer, reason = INCONCLUSIVE, f"{best.source} and {candidates[1].source} explain it about as well"
         else:
@@ -175,6 +211,8 @@ class Identifier:
             threshold=found[0] if found else None,
             rate=self.rate if found else None,
             calibrated_at=found[1] if found else None,
+            surprise=surprise,
+            surprise_limit=limit if np.isfinite(limit) else None,
             candidates=candidates,
             reason=reason,
             left_out=tuple(asdict(left) for left in features.left_out),
@@ -183,7 +221,7 @@ class Identifier:
 
 def failed(probe: str, reason: str) -> Attribution:
     """The answer to a probe that could not be read."""
-    return Attribution(probe, ERROR, None, 0, None, None, None, (), reason)
+    return Attribution(probe, ERROR, None, 0, None, None, None, None, None, (), reason)
 
 
 def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:

@@ -144,6 +144,8 @@ def _attribution_text(result: genprint.attribution.Attribution) -> str:  # type:
             f"  threshold {result.threshold:.1f} for {result.calibrated_at} images: at most {result.rate:.1%} of "
             "sources not enrolled pass it, if they are like the enrolled ones"
         )
+    if result.surprise is not None and result.surprise_limit is not None:
+        lines.append(f"  surprise {result.surprise:.2f} (its own images: up to {result.surprise_limit:.2f})")
     if result.answer != "error":
         lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)

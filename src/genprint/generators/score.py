@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,7 +27,7 @@ class UNetDDIM(Generator):
     learning_rate = 1e-3
     ema = 0.9995
 
-    def __init__(self, channels: tuple[int, ...] = (32, 48, 64), side: int = 32, steps: int = 20):
+    def __init__(self, channels: Sequence[int] = (32, 48, 64), side: int = 32, steps: int = 20):
         super().__init__()
         from diffusers import DDIMScheduler, UNet2DModel
 

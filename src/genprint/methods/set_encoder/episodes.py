@@ -89,7 +89,7 @@ class SimulatedEpisodes:
             labels += [label] * len(own)
         return Episode(self._crop(torch.cat(pixels), rng), tuple(sizes), torch.tensor(labels))
 
-    def _crop(self, pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    def _crop(self, pixels: Pixels, rng: np.random.Generator) -> Float[Tensor, "n 3 y x"]:
         if rng.random() >= self.cropped:
             return pixels
         height, width = (int(rng.integers(3 * side // 4, side, endpoint=True)) for side in pixels.shape[2:])
@@ -121,9 +121,9 @@ class LabelledEpisodes:
         for label in rng.permutation(len(names))[: self.sources]:
             own = self.images[names[label]]
             wanted = self.set_sizes.draw(rng)
-            # A small source gives smaller sets rather than an image twice.
-            share = min(1.0, len(own) / sum(wanted))
-            wanted = [max(1, int(size * share)) for size in wanted][: len(own)]
+            wanted = wanted[: len(own)]
+            while sum(wanted) > len(own):  # a small source gives smaller sets rather than an image twice
+                wanted[wanted.index(max(wanted))] -= 1
             pixels.append(own[rng.choice(len(own), size=sum(wanted), replace=False)])
             sizes += wanted
             labels += [int(label)] * len(wanted)
