@@ -130,15 +130,18 @@ class SetEncoder(Fingerprinter):
             checkpoint,
             progress,
         )
-        self._calibrate({name: self._array_features(own) for name, own in validation.items()})
+        features = {name: self._array_features(own) for name, own in validation.items()}
+        # Too few sources to learn how sources vary; how images of one vary is adapted.
+        self.plda_ = self.plda_.adapt([self.summarise(own, name, vector=False) for name, own in features.items()])
+        self.verification_ = Verification.fit(self, features)
         return self
 
     def _array_features(self, images: np.ndarray) -> Features:
         return self.features(ImageSet.from_array(images, "array"))
 
     def _calibrate(self, features: Mapping[str, Features]) -> None:
-        """Learns scorer and verification thresholds from sources that training has not seen, or not these images."""
-        self.plda_ = PLDA.fit([self.summarise(own, name) for name, own in features.items()])
+        """Learns scorer and verification thresholds from many sources that training has not seen."""
+        self.plda_ = PLDA.fit([self.summarise(own, name, vector=False) for name, own in features.items()])
         self.verification_ = Verification.fit(self, features)
 
     def save_pretrained(self, directory: str | Path, card: str = "") -> None:
