@@ -96,7 +96,7 @@ class Glow(Generator):
     learning_rate = 1e-3
     tolerates_bfloat16 = False
 
-    def __init__(self, levels: int = 3, steps: int = 8, hidden: int = 72, side: int = 32, temperature: float = 0.8):
+    def __init__(self, levels: int = 3, steps: int = 8, hidden: int = 72, side: int = 32, temperature: float = 1.0):
         super().__init__()
         self.config = {
             "levels": levels, "steps": steps, "hidden": hidden, "side": side, "temperature": temperature,
