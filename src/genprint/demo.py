@@ -102,6 +102,7 @@ def _summary(tables: dict[int, dict], identifier: Identifier, output: Path, seco
             f"sources not enrolled: unknown {t['unknown_found']}/{t['unknown_probes']}, "
             f"falsely attributed {t['unknown_attributed']}"
         )
+    lines.append("(the sources not enrolled are other seeds of enrolled architectures: the hardest unknowns there are)")
     lines.append(f"family tree: {tree.newick()}")
     lines.append(f"report: {output / 'report.html'}   ({seconds:.0f} s)")
     return "\n".join(lines)
@@ -113,9 +114,9 @@ def _page(
     columns = [*identifier.features, "unknown", "inconclusive"]
     parts = [
         f"<p>{len(images)} generators, none of which the encoder has seen in training. {len(identifier.features)} are "
-        f"enrolled with {ENROLLED} images each; one of each class is not, and should come out as <em>unknown</em>. The "
-        f"threshold is set on the enrolled sources at a false-attribution rate of {identifier.rate:.0%}, the least "
-        f"that so few sources support.</p>"
+        f"enrolled with {ENROLLED} images each; one of each class is not, and should come out as <em>unknown</em>. It "
+        f"is another seed of an enrolled architecture: the hardest unknown there is. The threshold is set on the "
+        f"enrolled sources at a false-attribution rate of {identifier.rate:.0%}, the least that so few support.</p>"
     ]
     for size, t in tables.items():
         rows, classes = {}, {}
