@@ -145,7 +145,7 @@ def _attribution_text(result: genprint.attribution.Attribution) -> str:  # type:
             "sources not enrolled pass it, if they are like the enrolled ones"
         )
     if result.surprise is not None and result.surprise_limit is not None:
-        lines.append(f"  surprise {result.surprise:.2f} (its own images: up to {result.surprise_limit:.2f})")
+        lines.append(f"  surprise {result.surprise:.2f} (its own images: 90 % below {result.surprise_limit:.2f})")
     if result.answer != "error":
         lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)
