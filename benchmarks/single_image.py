@@ -19,15 +19,11 @@ import torch
 from attributability import ROOT, SIZES, shipped_sets
 from torch import nn
 
+from genprint.artifacts import to_pixels
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 
 LEARNED = 100
-
-
-def tensor(pixels: np.ndarray) -> torch.Tensor:
-    """Pixel levels, ``(n, 3, h, w)``."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
 
 
 def single_image_logits(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.ndarray], steps: int) -> list:
@@ -37,7 +33,7 @@ def single_image_logits(encoder: SetEncoder, learned: list[np.ndarray], probes: 
     model = nn.Sequential(tower, nn.Linear(encoder.network_.config["features"], len(learned)))
     optimizer = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    images, labels = tensor(np.concatenate(learned)), torch.arange(len(learned)).repeat_interleave(LEARNED)
+    images, labels = to_pixels(np.concatenate(learned)), torch.arange(len(learned)).repeat_interleave(LEARNED)
     rng = torch.Generator().manual_seed(0)
     model.train()
     for _ in range(steps):
@@ -49,7 +45,7 @@ def single_image_logits(encoder: SetEncoder, learned: list[np.ndarray], probes: 
         schedule.step()
     model.eval()
     with torch.inference_mode():
-        return [model(tensor(own)).log_softmax(1).numpy() for own in probes]
+        return [model(to_pixels(own)).log_softmax(1).numpy() for own in probes]
 
 
 def set_scores(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.ndarray], size: int) -> np.ndarray:

@@ -24,6 +24,11 @@ from torch import Tensor
 Pixels = Float[Tensor, "n 3 h w"]
 
 
+def to_pixels(images: np.ndarray) -> Pixels:
+    """Images, uint8 ``(n, h, w, 3)``, as the batch every front end takes."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float()
+
+
 def raw(pixels: Pixels) -> Pixels:
     """The pixels themselves, scaled to -1..1."""
     return pixels / 127.5 - 1

@@ -137,7 +137,7 @@ class Identifier:
         if not features:
             raise ValueError("no source is enrolled; enroll some, or give known sources")
         self.encoder, self.features, self.min_share = encoder, dict(features), min_share
-        self.gallery = [encoder.summarise(own, name) for name, own in self.features.items()]
+        self.gallery = [encoder.summarise(own, name, vector=False) for name, own in self.features.items()]
         self.rate = max(rate, smallest_rate(len(self.features)))
         self._thresholds: dict[int, tuple[float, int]] = {}
         self._models: dict[int, PLDA] = {}
@@ -228,7 +228,9 @@ def failed(probe: str, reason: str) -> Attribution:
 
 def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:
     """Whether two sets have the same source."""
-    small, large = sorted([encoder.summarise(a, left), encoder.summarise(b, right)], key=lambda f: f.count)
+    small, large = sorted(
+        (encoder.summarise(own, name, vector=False) for own, name in ((a, left), (b, right))), key=lambda f: f.count
+    )
     ratio = float(encoder.plda_.score([small], [large])[0, 0])
     thresholds = encoder.verification_.at(small.count)
     if thresholds is None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -150,8 +150,3 @@ class Fingerprinter(BaseEstimator, ABC):
     def from_pretrained(cls, directory: str | Path) -> Self:
         """Reads what ``save_pretrained`` wrote."""
         raise NotImplementedError(f"{cls.method} has nothing to load")
-
-
-def describe(left_out: Iterable[LeftOut]) -> list[dict[str, Any]]:
-    """What was left out, for results."""
-    return [{"name": left.name, "reason": left.reason} for left in left_out]

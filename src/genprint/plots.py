@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from genprint.artifacts import high_pass, log_spectrum
+from genprint.artifacts import high_pass, log_spectrum, to_pixels
 from genprint.families import FamilyTree
 from genprint.files import write_atomically
 
@@ -47,7 +46,7 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
     figure = Figure(figsize=(1.1 * (shown + 2) + 1.5, 1.15 * len(images) + 0.3), layout="constrained")
     axes = figure.subplots(len(images), shown + 2, squeeze=False)
     for row, (name, own) in zip(axes, images.items(), strict=True):
-        pixels = torch.from_numpy(own).permute(0, 3, 1, 2).float()
+        pixels = to_pixels(own)
         for ax, image in zip(row, own[:shown], strict=False):
             ax.imshow(image)
         residual = high_pass(pixels).mean(0).permute(1, 2, 0).numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from genprint.cli.common import (
     AsJson,
     GalleryFile,
     Model,
+    bar,
     err,
     errors,
     load_encoder,
@@ -22,6 +23,9 @@ from genprint.cli.common import (
     show,
     tune_malloc,
 )
+
+if TYPE_CHECKING:
+    from genprint.attribution import Attribution
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,7 +137,7 @@ def attribute(
     raise typer.Exit(EXIT_CODES[results[0].answer] if len(results) == 1 else 0)
 
 
-def _attribution_text(result: genprint.attribution.Attribution) -> str:  # type: ignore[name-defined]
+def _attribution_text(result: Attribution) -> str:
     lines = [f"{result.probe}: {result.answer}{' to ' + result.source if result.source else ''} ({result.reason})"]
     lines += [
         f"  {c.source:<24} log ratio {c.log_ratio:>9.1f}   share {c.share:>6.1%}   {c.images} images enrolled"
@@ -220,7 +224,6 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of sampling and splitting.")] = 0,
 ) -> None:
     """Samples the shipped generators, attributes their images, draws their family tree, writes a report."""
-    from genprint.cli.common import bar
     from genprint.demo import NEXT, run
 
     with errors():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -86,11 +85,8 @@ def bar(unit: str, total: float | None = None) -> Iterator[Any]:
 
 def load_encoder(model: Path | None) -> SetEncoder:
     """The encoder in that folder, or the shipped one."""
-    import torch
-
     from genprint.methods.set_encoder.encoder import SetEncoder
 
-    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
     return SetEncoder.from_pretrained(model)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
-from genprint.artifacts import wavelet_residual
+from genprint.artifacts import to_pixels, wavelet_residual
 from genprint.fingerprint import Fingerprinter
 from genprint.images import Image, ImageSetError
 
@@ -23,7 +22,7 @@ class MeanResidual(Fingerprinter):
 
     def _features(self, images: Sequence[Image]) -> np.ndarray:
         pixels = np.stack([image.pixels for image in same_size(images)])
-        residual = wavelet_residual(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+        residual = wavelet_residual(to_pixels(pixels))
         return residual.flatten(1).numpy()
 
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import genprint
+from genprint.artifacts import to_pixels
 from genprint.calibration import Verification
 from genprint.fingerprint import Features, Fingerprinter
 from genprint.images import Image, ImageSet, ImageSetError
@@ -84,7 +85,7 @@ class SetEncoder(Fingerprinter):
         for chosen in by_size.values():
             for start in range(0, len(chosen), 64):
                 part = chosen[start : start + 64]
-                rows = self.network_.features(_to_tensor(np.stack([flat[i] for i in part]))).numpy()
+                rows = self.network_.features(to_pixels(np.stack([flat[i] for i in part]))).numpy()
                 if features is None:
                     features = np.empty((len(flat), rows.shape[1]), np.float32)
                 features[part] = rows
@@ -181,10 +182,6 @@ class SetEncoder(Fingerprinter):
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _to_tensor(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
 
 
 def _collect(sets: Sequence[ImageSet], sources: Sequence[str], seed: int) -> dict[str, np.ndarray]:

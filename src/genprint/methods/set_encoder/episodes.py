@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genprint.artifacts import Pixels
+from genprint.artifacts import Pixels, to_pixels
 from genprint.methods.set_encoder.simulator import draw_sources
 
 
@@ -83,8 +83,7 @@ class SimulatedEpisodes:
             own = self.set_sizes.draw(rng)
             chosen = self.images[rng.choice(len(self.images), size=sum(own), replace=False)]
             mirrored = np.where(rng.random((len(chosen), 1, 1, 1)) < 0.5, chosen, chosen[:, :, ::-1])
-            levels = torch.from_numpy(mirrored).permute(0, 3, 1, 2).float()
-            pixels.append(source.apply(levels, rng))
+            pixels.append(source.apply(to_pixels(mirrored), rng))
             sizes += own
             labels += [label] * len(own)
         return Episode(self._crop(torch.cat(pixels), rng), tuple(sizes), torch.tensor(labels))
@@ -127,5 +126,4 @@ class LabelledEpisodes:
             pixels.append(own[rng.choice(len(own), size=sum(wanted), replace=False)])
             sizes += wanted
             labels += [int(label)] * len(wanted)
-        stacked = torch.from_numpy(np.concatenate(pixels)).permute(0, 3, 1, 2).float()
-        return Episode(stacked, tuple(sizes), torch.tensor(labels))
+        return Episode(to_pixels(np.concatenate(pixels)), tuple(sizes), torch.tensor(labels))

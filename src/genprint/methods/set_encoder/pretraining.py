@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from genprint.artifacts import to_pixels
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
@@ -54,14 +55,15 @@ def pretrain(
     training, validation = split(images)
     episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed)
     fixed = SimulatedEpisodes(validation, set_sizes=set_sizes, warmup=0, seed=seed + 1)
+    checks = [fixed(i) for i in range(8)]
     torch.manual_seed(seed)
     encoder = SetEncoder(seed=seed)
     encoder.network_ = SetNetwork()
-    encoder.training_ = train(encoder.network_, episodes, [fixed(i) for i in range(8)], config, checkpoint, progress)
+    encoder.training_ = train(encoder.network_, episodes, checks, config, checkpoint, progress)
     _refit_projection(encoder, training, calibration_sources, seed + 3)
     last = replace(config, steps=max(200, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
-    train(encoder.network_, episodes, [fixed(i) for i in range(8)], last, aside, progress)
+    train(encoder.network_, episodes, checks, last, aside, progress)
     encoder._calibrate(_simulated_features(encoder, validation, calibration_sources, seed + 2))
     return encoder
 
@@ -90,7 +92,7 @@ def _simulated_features(encoder: SetEncoder, images: np.ndarray, sources: int, s
     rng = np.random.default_rng(seed)
     features = {}
     for i, source in enumerate(draw_sources(sources, rng, siblings=0.2)):
-        levels = torch.from_numpy(images[rng.choice(len(images), 100, replace=False)]).permute(0, 3, 1, 2).float()
+        levels = to_pixels(images[rng.choice(len(images), 100, replace=False)])
         made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
         features[str(i)] = encoder._array_features(made)
     return features

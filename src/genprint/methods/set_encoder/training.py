@@ -107,8 +107,10 @@ def train(
 def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor], config: TrainingConfig) -> Tensor:
     network.train()
     network.tower.train(not config.head_only)
-    frozen = torch.set_grad_enabled(not config.head_only)
-    with frozen, torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+    with (
+        torch.set_grad_enabled(not config.head_only),
+        torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"),
+    ):
         features = network.features(episode.pixels)
     return criterion(network(*pad_sets(features.float(), episode.sizes)), episode.labels)
 
