@@ -21,7 +21,7 @@ import torch
 
 from genprint.evaluation.attributability import Rate, top1
 from genprint.fingerprint import Features
-from genprint.generators.collection import load, sample, shipped
+from genprint.generators.collection import demonstrated, load, sample
 from genprint.images import ImageSet, read_sources
 from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -33,7 +33,7 @@ SIZES = (1, 5, 10, 20)
 def shipped_sets(real: Path, images: int, seed: int) -> list[ImageSet]:
     """The shipped generators' images, and as many real ones."""
     sets = []
-    for folder in shipped():
+    for folder in demonstrated():
         generator, _ = load(folder)
         sets.append(ImageSet.from_array(sample(generator, folder.name, images, seed), folder.name))
     pixels = np.load(real)["images"]

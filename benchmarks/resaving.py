@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from genprint.fingerprint import Features
-from genprint.generators.collection import load, sample, shipped
+from genprint.generators.collection import demonstrated, load, sample
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 
@@ -44,7 +44,7 @@ CHANGES: dict[str, Change] = {
 def main() -> None:
     """Measures and prints a table."""
     encoder = SetEncoder.from_pretrained()
-    images = {folder.name: sample(load(folder)[0], folder.name, 132) for folder in shipped()}
+    images = {folder.name: sample(load(folder)[0], folder.name, 132) for folder in demonstrated()}
 
     def features(change: Change, own: np.ndarray) -> Features:
         return encoder.features(ImageSet.from_array(change(own), "set"))

@@ -16,7 +16,7 @@ from genprint.attribution import ATTRIBUTED, UNKNOWN, Attribution, Identifier
 from genprint.families import FamilyTree
 from genprint.files import write_atomically
 from genprint.fingerprint import Features
-from genprint.generators.collection import load, sample, shipped
+from genprint.generators.collection import demonstrated, load, sample
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 
@@ -35,13 +35,13 @@ def run(encoder: SetEncoder, output: Path, seed: int, progress: Progress) -> str
     """Runs it all, writes the folder, and returns the summary for people."""
     start = time.monotonic()
     images: dict[str, np.ndarray] = {}
-    folders = shipped()
+    folders = demonstrated()
     known: dict[str, str] = {}  # the first of each class is left out, so that there is something unknown
     for i, folder in enumerate(folders):
         progress(0.7 * i / len(folders), f"sampling {folder.name}")
         generator, config = load(folder)
         images[folder.name] = sample(generator, folder.name, ENROLLED + PROBES * max(SIZES), seed)
-        known.setdefault(config["family"], folder.name)
+        known.setdefault(config["class"], folder.name)
     unknown = set(known.values())
     features: dict[str, Features] = {}
     for i, (name, own) in enumerate(images.items()):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,45 +12,90 @@ from genprint.cli.common import AsJson, bar, errors, show
 
 app = typer.Typer(no_args_is_help=True, help="Reference generators: list, train, sample.")
 
+RealImages = Annotated[Path, typer.Argument(exists=True, help="Folder, archive or .npz of real 32x32 images.")]
+Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda.")]
+
+
+def _shown(advance: Any) -> Callable[[int, int, dict[str, float]], None]:
+    """Training progress on a bar."""
+    return lambda step, _, losses: advance(at=step, extra=" ".join(f"{k} {v:.3f}" for k, v in losses.items()))
+
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Lists the shipped generators with their digests."""
-    from genprint.generators.collection import shipped
+    from genprint.generators.collection import describe, shipped
 
-    about = [{"name": path.name, **json.loads((path / "config.json").read_text())} for path in shipped()]
+    about = [describe(path) for path in shipped()]
     lines = [
-        f"{a['name']:<20} {a['family']:<6} {a['architecture']:<10} seed {a['seed']}  {a['sha256'][:16]}" for a in about
+        f"{a['name']:<26} {a['class']:<6} {a['part']:<12} seed {a['seed']}  {a['parameters'] / 1e6:.2f}M  "
+        f"{a['sha256'][:12]}  {(a['change'] + ' of ' + a['parent']) if a['parent'] else ''}".rstrip()
+        for a in about
     ]
     show(about, as_json, "\n".join(lines))
 
 
 @app.command()
 def train(
-    family: Annotated[str, typer.Argument(help="vae, flow, gan or score.")],
-    images: Annotated[Path, typer.Argument(exists=True, help="Folder, archive or .npz of real 32x32 images.")],
+    architecture: Annotated[str, typer.Argument(help="One of those that a wrong name lists, e.g. gan-dcgan.")],
+    images: RealImages,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the generator in.")],
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 6000,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps; the architecture's own if left out.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights, batches and noise.")] = 0,
+    device: Device = "cpu",
 ) -> None:
     """Trains a reference generator. Killed, it goes on from its checkpoint when called again."""
     import torch
 
-    from genprint.generators.collection import generator_class, save
+    from genprint.generators import architectures
+    from genprint.generators.collection import save
     from genprint.generators.training import train as train_generator
     from genprint.images import ImageSet
 
     with errors():
+        known = architectures.architecture(architecture)
         pixels = ImageSet.read(images).to_array()
+        steps = steps or known.steps
         torch.manual_seed(seed)
-        generator = generator_class(family)()
+        checkpoint = output.with_name(output.name + ".checkpoint.safetensors")
         with bar("training", total=steps) as advance:
-            trained = train_generator(
-                generator, pixels, steps, seed, output.with_name(output.name + ".checkpoint.safetensors"),
-                lambda step, _, losses: advance(at=step, extra=" ".join(f"{k} {v:.3f}" for k, v in losses.items())),
-            )  # fmt: skip
-        save(trained, output, images.stem, seed, steps)
+            trained, seconds = train_generator(
+                known.make(), pixels, steps, seed, checkpoint, _shown(advance), device=device
+            )
+        about = {"trained_on": images.stem, "seed": seed, "steps": steps, "seconds": round(seconds)}
+        save(trained, output, architecture, {**about, "parent": None, "change": None})
         print(f"saved in {output}; look at it: genprint generators sample {output} -n 64 -o samples")
+
+
+@app.command("train-all")
+def train_all(
+    images: RealImages,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the collection.")],
+    other: Annotated[
+        Path | None, typer.Option(exists=True, help="Other real images, for the members that are fine-tuned.")
+    ] = None,
+    only: Annotated[str, typer.Option(help="Only names that contain this.")] = "",
+    device: Device = "cpu",
+) -> None:
+    """Makes the whole reference collection, one member after another.
+
+    Members that are there already are left alone; killed, it goes on where it was.
+    """
+    from genprint.generators.recipes import RECIPES, Images, make
+    from genprint.images import ImageSet
+
+    with errors():
+        real = Images(ImageSet.read(images).to_array(), images.stem)
+        tuning = Images(ImageSet.read(other).to_array(), other.stem) if other else None
+        wanted = [recipe for recipe in RECIPES if only in recipe.name]
+        for i, recipe in enumerate(wanted, 1):
+            if (output / recipe.name / "config.json").exists():
+                continue
+            with bar(f"{recipe.name} ({i} of {len(wanted)})") as advance:
+                make(recipe, real, tuning, output, _shown(advance), device)
+            print(f"saved {output / recipe.name}")
 
 
 @app.command()

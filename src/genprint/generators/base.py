@@ -18,10 +18,8 @@ class Generator(nn.Module, ABC):
     Subclasses keep what rebuilds them in ``config``. Everything random takes an explicit ``rng``.
     """
 
-    #: 'vae', 'flow', 'gan' or 'score'
-    family: ClassVar[str]
-    #: the name of the architecture within its class
-    architecture: ClassVar[str]
+    #: the class of model: 'vae', 'flow', 'gan' or 'score'
+    model_class: ClassVar[str]
     learning_rate: ClassVar[float]
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     batch: ClassVar[int] = 64
@@ -30,6 +28,10 @@ class Generator(nn.Module, ABC):
     #: whether the loss survives bfloat16 convolutions
     tolerates_bfloat16: ClassVar[bool] = True
     config: dict[str, Any]
+
+    def step_size(self, part: str) -> float:
+        """The optimiser's, of one part."""
+        return self.learning_rate
 
     @abstractmethod
     def parts(self) -> dict[str, nn.Module]:
@@ -49,6 +51,11 @@ class Generator(nn.Module, ABC):
     def needed_to_sample(self) -> dict[str, Tensor]:
         """The tensors a shipped checkpoint holds."""
         return self.state_dict()
+
+
+def gaussian(rng: torch.Generator, *shape: int) -> Tensor:
+    """Standard normal noise, drawn where ``rng`` lives."""
+    return torch.randn(shape, generator=rng, device=rng.device)
 
 
 def to_unit(levels: Tensor) -> Images:

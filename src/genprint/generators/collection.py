@@ -1,65 +1,69 @@
-"""The classes of reference generators, and the checkpoints shipped with the package."""
+"""Trained generators on disk, those shipped with the package among them: save, load, list, sample."""
 
 from __future__ import annotations
 
 import hashlib
-from importlib import import_module
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from genprint.generators.architectures import SPLIT, architecture
 from genprint.generators.base import Generator, to_levels
-from genprint.weights import WeightsError, load_model, save_model
+from genprint.files import write_atomically
+from genprint.weights import CONFIG, WeightsError, load_model, save_model
 
 KIND = "generator"
+_DEMONSTRATED = ("flow-glow", "gan-dcgan", "score-ddim", "vae-conv")
 SHIPPED = Path(__file__).parent / "checkpoints"
 
-#: class of model -> where its generator is; imported only when used, for diffusers is slow to import
-_CLASSES = {
-    "vae": ("genprint.generators.vae", "ConvVAE"),
-    "flow": ("genprint.generators.flow", "Glow"),
-    "gan": ("genprint.generators.gan", "DCGAN"),
-    "score": ("genprint.generators.score", "UNetDDIM"),
-}
-FAMILIES = tuple(_CLASSES)
 
+def save(
+    generator: Generator,
+    directory: Path,
+    architecture_name: str,
+    about: Mapping[str, Any],
+    weights_of: Path | None = None,
+) -> None:
+    """Writes what sampling needs, in float16, with a model card.
 
-def generator_class(family: str) -> type[Generator]:
-    """The generator of a class of model.
-
-    Raises:
-        KeyError: no such class; the message lists those there are.
-        ModuleNotFoundError: it needs the extra 'generators'.
+    Args:
+        about: ``trained_on``, ``seed``, ``steps``, ``seconds``, ``parent`` and ``change`` (None for both: no parent).
+        weights_of: a folder beside ``directory`` whose weights these are; they are not written again.
     """
-    if family not in _CLASSES:
-        raise KeyError(f"no class of generator {family!r}; there are: {', '.join(FAMILIES)}")
-    module, name = _CLASSES[family]
-    return getattr(import_module(module), name)
-
-
-def save(generator: Generator, directory: Path, trained_on: str, seed: int, steps: int) -> None:
-    """Writes what sampling needs, in float16, with a model card."""
     tensors = {
         name: value.half() if value.is_floating_point() else value
         for name, value in generator.needed_to_sample().items()
     }
-    about = {
-        "family": generator.family, "architecture": generator.architecture, "arguments": generator.config,
-        "trained_on": trained_on, "seed": seed, "steps": steps,
+    known = architecture(architecture_name)
+    config = {
+        "class": generator.model_class, "architecture": architecture_name, "part": SPLIT.get(architecture_name),
+        "upsampling": known.upsampling, "loss": known.loss, "arguments": generator.config,
+        "parameters": sum(value.numel() for value in tensors.values()), **about,
     }  # fmt: skip
-    card = _CARD.format(name=directory.name, doc=(type(generator).__doc__ or "").strip().splitlines()[0], **about)
-    save_model(directory, KIND, about, tensors, card)
+    doc = (type(generator).__doc__ or "").strip().splitlines()[0]
+    card = _CARD.format(name=directory.name, doc=doc, **config)
+    if weights_of is None:
+        save_model(directory, KIND, config, tensors, card)
+    else:
+        same = json.loads((weights_of / CONFIG).read_text())
+        config = {**same, **config, "weights_of": weights_of.name}
+        write_atomically(directory / "README.md", card.encode())
+        write_atomically(directory / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
-def load(directory: Path) -> tuple[Generator, dict]:
+def load(directory: Path) -> tuple[Generator, dict[str, Any]]:
     """A saved generator, ready to sample, and its config.
 
     Raises:
         WeightsError: missing or damaged.
     """
-    config, tensors = load_model(directory, KIND)
-    generator = generator_class(config["family"])(**config["arguments"])
+    config, tensors = load_model(_weights_folder(directory), KIND)
+    config = json.loads((directory / CONFIG).read_text())
+    generator = architecture(config["architecture"]).make(**config["arguments"])
     missing = generator.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, strict=False
     )
@@ -69,9 +73,28 @@ def load(directory: Path) -> tuple[Generator, dict]:
     return generator.eval(), config
 
 
+def _weights_folder(directory: Path) -> Path:
+    """Where the weights of a saved generator are: a variant may share those beside it."""
+    try:
+        shared = json.loads((directory / CONFIG).read_text()).get("weights_of")
+    except (OSError, ValueError):  # load_model tells what is wrong
+        shared = None
+    return directory.parent / shared if shared else directory
+
+
 def shipped() -> list[Path]:
     """Folders of the shipped checkpoints, by name."""
-    return sorted(path.parent for path in SHIPPED.glob("*/config.json"))
+    return sorted(path.parent for path in SHIPPED.glob(f"*/{CONFIG}"))
+
+
+def demonstrated() -> list[Path]:
+    """Folders of two seeds of one architecture of each class: small enough a collection to look at."""
+    return [SHIPPED / f"{name}-s{seed}" for name in _DEMONSTRATED for seed in (0, 1)]
+
+
+def describe(directory: Path) -> dict[str, Any]:
+    """The name of a saved generator and all that its config says, weights unread."""
+    return {"name": directory.name, **json.loads((directory / CONFIG).read_text())}
 
 
 def find(name: str) -> Path:
@@ -81,7 +104,7 @@ def find(name: str) -> Path:
         WeightsError: neither.
     """
     for path in (SHIPPED / name, Path(name)):
-        if (path / "config.json").exists():
+        if (path / CONFIG).exists():
             return path
     known = ", ".join(path.name for path in shipped())
     raise WeightsError(f"{name}: neither a folder with a saved generator nor one of those shipped ({known})")
@@ -106,6 +129,6 @@ license: apache-2.0
 
 {doc}
 
-A reference generator of class `{family}`, architecture `{architecture}`, trained for {steps} steps with seed {seed}
-on {trained_on}. Weights in float16.
+A reference generator of class `{class}`, architecture `{architecture}`, trained for {steps} steps with seed {seed}
+on {trained_on}. Parent: {parent} ({change}). Weights in float16.
 """

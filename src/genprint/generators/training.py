@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,35 +28,43 @@ def train(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     save_every: int = 500,
-) -> Generator:
-    """Trains on uint8 images ``(n, h, w, 3)``, mirrored at random; returns the moving average of the weights.
+    device: str = "cpu",
+) -> tuple[Generator, float]:
+    """Trains on uint8 images ``(n, h, w, 3)``, mirrored at random.
 
     Killed and called again with the same ``checkpoint``, it goes on where the file was last written.
+
+    Returns:
+        the moving average of the weights (``generator`` has the last weights themselves), and the seconds it took.
     """
+    generator.to(device)
     parts = generator.parts()
     optimizers = {
         f"optimizer-{name}": torch.optim.AdamW(
-            part.parameters(), generator.learning_rate, generator.betas, weight_decay=0.0
+            part.parameters(), generator.step_size(name), generator.betas, weight_decay=0.0
         )
         for name, part in parts.items()
     }
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(generator.ema), use_buffers=True)
     models = {"generator": generator, "average": average}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
-    smoothed: dict[str, float] = notes or {}
+    smoothed: dict[str, float] = notes["losses"] if notes else {}
+    began = time.monotonic() - (notes["seconds"] if notes else 0)
     for step in range(start, steps):
-        rng = torch.Generator().manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
-        chosen = torch.randint(len(images), (generator.batch,), generator=rng).numpy()
-        batch = to_unit(torch.from_numpy(images[chosen])).contiguous(memory_format=torch.channels_last)
-        if torch.rand((), generator=rng) < 0.5:
-            batch = batch.flip(3)
+        choice = np.random.default_rng([seed, step])
+        rng = torch.Generator(device).manual_seed(int(choice.integers(2**62)))
+        batch = images[choice.integers(len(images), size=generator.batch)]
+        if choice.random() < 0.5:
+            batch = batch[:, :, ::-1]
+        real = to_unit(torch.from_numpy(batch.copy()).to(device)).contiguous(memory_format=torch.channels_last)
         generator.train()
         for name, part in parts.items():
             optimizer = optimizers[f"optimizer-{name}"]
             for group in optimizer.param_groups:
-                group["lr"] = generator.learning_rate * _rate(step, steps)
-            with torch.autocast("cpu", torch.bfloat16, enabled=generator.tolerates_bfloat16 and _has_bfloat16()):
-                loss = generator.loss(name, batch, rng)
+                group["lr"] = generator.step_size(name) * _rate(step, steps)
+            fast = generator.tolerates_bfloat16 and _has_bfloat16(device)
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=fast):
+                loss = generator.loss(name, real, rng)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0 if len(parts) == 1 else 1e6)
@@ -65,13 +74,15 @@ def train(
         average.multi_avg_fn = get_ema_multi_avg_fn(min(generator.ema, (1 + step) / (10 + step)))
         average.update_parameters(generator)
         if checkpoint and ((step + 1) % save_every == 0 or step + 1 == steps):
-            save_checkpoint(checkpoint, step + 1, models, optimizers, smoothed)
+            notes = {"losses": smoothed, "seconds": time.monotonic() - began}
+            save_checkpoint(checkpoint, step + 1, models, optimizers, notes)
         if progress:
             progress(step + 1, steps, smoothed)
-    trained = average.module.eval()
+    trained = average.module
     assert isinstance(trained, Generator)
-    trained.finish(torch.from_numpy(images))
-    return trained
+    for each in (generator.eval(), trained.eval()):
+        each.cpu().finish(torch.from_numpy(images))
+    return trained, time.monotonic() - began
 
 
 def _rate(step: int, steps: int) -> float:
@@ -79,6 +90,8 @@ def _rate(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / _WARMUP, (steps - step) / max(1.0, _DECAY * steps))
 
 
-def _has_bfloat16() -> bool:
+def _has_bfloat16(device: str) -> bool:
     """Whether the processor multiplies bfloat16 itself; emulated, it is far slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
     return bool(torch.cpu._is_avx512_bf16_supported())

@@ -1,0 +1,1 @@
+"""Normalising flows: steps they share, and one file an architecture."""

@@ -1,0 +1,113 @@
+"""A wavelet flow: a small image by one flow, then its details, octave by octave, by others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genprint.generators.base import Images
+from genprint.generators.flow.base import Flow
+from genprint.generators.flow.steps import Chain, Prior, Step
+
+# Rows: average, and horizontal, vertical, diagonal difference of the 2x2 pixels a b / c d. Its determinant is 1/16.
+_HAAR = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 4
+_LOG_DET_HAAR = -math.log(16)
+
+
+def haar(x: Images) -> tuple[Tensor, Tensor]:
+    """An image of half the side, and the details that are lost: ``(n, 3, h/2, w/2)``, ``(n, 9, h/2, w/2)``."""
+    n, channels, height, width = x.shape
+    quads = F.pixel_unshuffle(x, 2).view(n, channels, 4, height // 2, width // 2)
+    bands = torch.einsum("ij,ncjhw->nichw", _HAAR.to(x), quads)
+    return bands[:, 0], bands[:, 1:].flatten(1, 2)
+
+
+def unhaar(low: Tensor, details: Tensor) -> Images:
+    """The inverse of ``haar``."""
+    n, channels, height, width = low.shape
+    bands = torch.cat([low, details], dim=1).view(n, 4, channels, height, width)
+    quads = torch.einsum("ji,nichw->ncjhw", torch.linalg.inv(_HAAR.to(low)), bands)
+    return F.pixel_shuffle(quads.reshape(n, 4 * channels, height, width), 2)
+
+
+class Octave(nn.Module):
+    """The details of one octave, given the image of half the side."""
+
+    def __init__(self, steps: int, hidden: int, context: int):
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.Conv2d(3, context, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(context, context, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(context, context, 3, padding=1), nn.SiLU(),
+        )  # fmt: skip
+        self.chain = Chain([Step(9, hidden, context) for _ in range(steps)])
+        self.prior = Prior(context, 9)
+
+    def forward(self, details: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+        """Noise, and log |det| of the way to it."""
+        context = self.look(low)
+        x, log_det = self.chain(details, context)
+        noise, change = self.prior(x, context)
+        return noise, log_det + change
+
+    def inverse(self, noise: Tensor, low: Tensor) -> Tensor:
+        context = self.look(low)
+        return self.chain.inverse(self.prior.inverse(noise, context), context)
+
+
+class WaveletFlow(Flow):
+    """Yu, Derpanis & Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows" (2020).
+
+    Haar octaves, each with its own conditional flow of Glow's steps; the smallest image, squeezed once, has an
+    unconditional one.
+
+    Args:
+        steps: steps of flow of the smallest image, and of each octave's details, coarse to fine.
+        hidden: channels of the coupling networks, likewise.
+        context: channels of what each octave's couplings see of the image below, coarse to fine.
+        temperature: standard deviation of the noise when sampling.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[int] = (8, 8, 8, 4),
+        hidden: Sequence[int] = (96, 48, 48, 48),
+        context: Sequence[int] = (40, 40, 32),
+        side: int = 32,
+        temperature: float = 1.0,
+    ):
+        super().__init__()
+        self.config = {
+            "steps": list(steps), "hidden": list(hidden), "context": list(context),
+            "side": side, "temperature": temperature,
+        }  # fmt: skip
+        self.temperature = temperature
+        self.base = Chain([Step(12, hidden[0]) for _ in range(steps[0])])
+        self.octaves = nn.ModuleList(
+            Octave(*sizes) for sizes in zip(steps[1:], hidden[1:], context, strict=True)
+        )  # fmt: skip
+        small = side >> len(context)
+        self.noise_shapes = [(12, small // 2, small // 2), *((9, small << i, small << i) for i in range(len(context)))]
+
+    def encode(self, x: Images) -> tuple[list[Tensor], Float[Tensor, " n"]]:
+        noises, log_det = [], x.new_zeros(len(x))
+        for octave in reversed(self.octaves):
+            low, details = haar(x)
+            noise, change = octave(details, low)
+            noises.append(noise)
+            log_det = log_det + change + _LOG_DET_HAAR * low[0].numel()
+            x = low
+        noise, change = self.base(F.pixel_unshuffle(x, 2))
+        return [noise, *reversed(noises)], log_det + change
+
+    def decode(self, noises: list[Tensor]) -> Images:
+        first, *others = noises
+        x = F.pixel_shuffle(self.base.inverse(first), 2)
+        for octave, noise in zip(self.octaves, others, strict=True):
+            x = unhaar(x, octave.inverse(noise, x))
+        return x

@@ -1,0 +1,1 @@
+"""Variational auto-encoders: what they share, and one file an architecture."""
