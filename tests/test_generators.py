@@ -24,8 +24,8 @@ SMALL = {
     "Glow": {"levels": 2, "steps": 2, "hidden": 8},
     "WaveletFlow": {"steps": (2, 2, 2), "hidden": (8, 8, 8), "context": (8, 8)},
     "TarFlow": {"passes": 2, "layers": 1, "width": 8, "heads": 2},
-    **dict.fromkeys(("DCGAN", "SNGAN", "WGANGP"), {"width": 8, "latent": 4}),
-    **dict.fromkeys(("DDIM", "EDM", "FlowMatching"), {"channels": (8, 8, 8), "steps": 3}),
+    **{name: {"width": 8, "latent": 4} for name in ("DCGAN", "SNGAN", "WGANGP")},
+    **{name: {"channels": (8, 8, 8), "steps": 3} for name in ("DDIM", "EDM", "FlowMatching")},
 }
 ABOUT = {"trained_on": "noise", "seed": 0, "steps": 2, "seconds": 1, "parent": None, "change": None}
 

@@ -98,19 +98,22 @@ class TarFlow(Flow):
         self.patch, self.noise, self.temperature = patch, noise, temperature
         self.grid = side // patch
         self.noise_shapes = [(self.grid**2, 3 * patch**2)]
-        self.passes = nn.ModuleList(Pass(*self.noise_shapes[0], width, layers, heads) for _ in range(passes))
+        self.passes = nn.ModuleList(Pass(self.grid**2, 3 * patch**2, width, layers, heads) for _ in range(passes))
+
+    def _passes(self) -> list[Pass]:
+        return list(self.passes)  # type: ignore[arg-type]
 
     def encode(self, x: Images) -> tuple[list[Tensor], Float[Tensor, " n"]]:
         tokens = F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
         log_det = x.new_zeros(len(x))
-        for each in self.passes:
+        for each in self._passes():
             tokens, change = each(tokens)
             tokens, log_det = tokens.flip(1), log_det + change
         return [tokens], log_det
 
     def decode(self, noises: list[Tensor]) -> Images:
         (tokens,) = noises
-        for each in reversed(self.passes):
+        for each in reversed(self._passes()):
             tokens = each.inverse(tokens.flip(1))
         return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid)), self.patch)
 

@@ -94,9 +94,12 @@ class WaveletFlow(Flow):
         small = side >> len(context)
         self.noise_shapes = [(12, small // 2, small // 2), *((9, small << i, small << i) for i in range(len(context)))]
 
+    def _octaves(self) -> list[Octave]:
+        return list(self.octaves)  # type: ignore[arg-type]
+
     def encode(self, x: Images) -> tuple[list[Tensor], Float[Tensor, " n"]]:
         noises, log_det = [], x.new_zeros(len(x))
-        for octave in reversed(self.octaves):
+        for octave in reversed(self._octaves()):
             low, details = haar(x)
             noise, change = octave(details, low)
             noises.append(noise)
@@ -108,6 +111,6 @@ class WaveletFlow(Flow):
     def decode(self, noises: list[Tensor]) -> Images:
         first, *others = noises
         x = F.pixel_shuffle(self.base.inverse(first), 2)
-        for octave, noise in zip(self.octaves, others, strict=True):
+        for octave, noise in zip(self._octaves(), others, strict=True):
             x = unhaar(x, octave.inverse(noise, x))
         return x

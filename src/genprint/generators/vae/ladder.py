@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -69,6 +69,11 @@ class LadderVAE(VAE):
             nn.SiLU(), nn.Conv2d(width, width // 2, 3, 1, 1), nn.SiLU(), nn.Conv2d(width // 2, 3, 3, 1, 1)
         )
 
+    def _scales(self) -> Iterator[tuple[list[Rung], nn.Module]]:
+        """The rungs of each scale and the way up from it, coarse to fine."""
+        for rungs, up_ in zip(self.rungs, self.up, strict=True):
+            yield list(rungs), up_  # type: ignore[call-overload]
+
     def infer(self, images: Images, rng: torch.Generator) -> tuple[Images, Float[Tensor, " n"]]:
         seen, maps = self.stem(images), []
         for down in self.down:
@@ -76,7 +81,7 @@ class LadderVAE(VAE):
             maps.append(seen)
         state = self.start.expand(len(images), -1, -1, -1)
         divergences = []
-        for rungs, up_, seen in zip(self.rungs, self.up, reversed(maps), strict=True):
+        for (rungs, up_), seen in zip(self._scales(), reversed(maps), strict=True):
             for rung in rungs:
                 prior = rung.prior_moments(state)
                 mean, log_sigma = rung.posterior_moments(state, seen)
@@ -88,7 +93,7 @@ class LadderVAE(VAE):
     def sample(self, n: int, rng: torch.Generator) -> Images:
         """The decoder's output at latents drawn from the prior, without the likelihood's noise."""
         state = self.start.expand(n, -1, -1, -1)
-        for rungs, up_ in zip(self.rungs, self.up, strict=True):
+        for rungs, up_ in self._scales():
             for rung in rungs:
                 mean, log_sigma = rung.prior_moments(state)
                 state = rung(state, mean + log_sigma.exp() * gaussian(rng, *mean.shape))
