@@ -22,7 +22,15 @@ SMALL = {
     "ConvVAE": {"width": 8, "latent": 4},
     "LadderVAE": {"rungs": (1, 1), "width": 8, "latent": 2},
     "Glow": {"levels": 2, "steps": 2, "hidden": 8},
-    "WaveletFlow": {"steps": (2, 2, 2), "hidden": (8, 8, 8), "context": (8, 8)},
+    "WaveletFlow": {
+        "passes": 2,
+        "layers": 1,
+        "width": 8,
+        "heads": 2,
+        "steps": (2, 2),
+        "hidden": (8, 8),
+        "context": (8, 8),
+    },
     "TarFlow": {"passes": 2, "layers": 1, "width": 8, "heads": 2},
     **{name: {"width": 8, "latent": 4} for name in ("DCGAN", "SNGAN", "WGANGP")},
     **{name: {"channels": (8, 8, 8), "steps": 3} for name in ("DDIM", "EDM", "FlowMatching")},
@@ -95,7 +103,7 @@ def test_training_goes_on_after_a_kill(name, tmp_path, rng):
     ("name", "arguments"),
     [
         ("flow-glow", {"side": 4}),
-        ("flow-wavelet", {"side": 4, "steps": (2, 2), "hidden": (8, 8), "context": (8,)}),
+        ("flow-wavelet", {"side": 4, "steps": (2,), "hidden": (8,), "context": (8,)}),
         ("flow-tarflow", {"side": 4, "patch": 2}),
     ],
 )

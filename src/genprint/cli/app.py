@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import genprint
-from genprint.cli import generators, training
+from genprint.cli import evaluation, generators, training
 from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
@@ -39,7 +39,7 @@ app = typer.Typer(
 app.add_typer(generators.app, name="generators")
 app.command()(training.fit)
 app.command()(training.pretrain)
-app.add_typer(training.evaluate, name="evaluate")
+app.add_typer(evaluation.app, name="evaluate")
 
 Existing = Annotated[Path, typer.Argument(exists=True)]
 Rate = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from genprint.cli.common import AsJson, bar, errors, show
+from genprint.files import write_atomically
 
 app = typer.Typer(no_args_is_help=True, help="Reference generators: list, train, sample.")
 
@@ -100,21 +101,34 @@ def train_all(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="Name of a shipped generator, or folder of a trained one.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a shipped generator, 'all' of them, or the folder of a trained one.")
+    ],
     n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the PNG files.")] = Path("samples"),
     seed: Annotated[int, typer.Option(help="Of the noise, together with the name.")] = 0,
 ) -> None:
-    """Samples a generator into a folder of PNG files."""
+    """Samples a generator into a folder of PNG files.
+
+    With 'all', each generator gets a sub-folder, and sources.csv says what each is.
+    """
     from PIL import Image
 
-    from genprint.generators.collection import find, load
+    from genprint.generators.collection import describe, find, load, shipped
     from genprint.generators.collection import sample as draw
 
     with errors():
-        folder = find(name)
-        generator, _ = load(folder)
-        output.mkdir(parents=True, exist_ok=True)
-        for i, pixels in enumerate(draw(generator, folder.name, n, seed)):
-            Image.fromarray(pixels).save(output / f"{i:05d}.png")
-        print(f"{n} images of {folder.name} in {output}")
+        folders = shipped() if name == "all" else [find(name)]
+        with bar("sampling", total=len(folders)) as advance:
+            for folder in folders:
+                generator, _ = load(folder)
+                target = output / folder.name if name == "all" else output
+                target.mkdir(parents=True, exist_ok=True)
+                for i, pixels in enumerate(draw(generator, folder.name, n, seed)):
+                    Image.fromarray(pixels).save(target / f"{i:05d}.png")
+                advance(extra=folder.name)
+        if name == "all":
+            rows = [describe(folder) for folder in folders]
+            lines = [",".join(str(row[key]) for key in ("name", "class", "architecture", "part")) for row in rows]
+            write_atomically(output / "sources.csv", "\n".join(["source,class,architecture,part", *lines, ""]).encode())
+        print(f"{n} images of {name if name == 'all' else folders[0].name} in {output}")

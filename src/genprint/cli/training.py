@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_features, show
-from genprint.files import write_atomically
+from genprint.cli.common import Model, bar, errors, load_encoder
 
 
 def fit(
@@ -67,56 +65,3 @@ def pretrain(
             )  # fmt: skip
         encoder.save_pretrained(output)
         print(f"saved in {output}")
-
-
-evaluate = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
-
-
-@evaluate.callback()
-def _questions() -> None:
-    """Keeps the question's name on the command line while there is only one."""
-
-
-@evaluate.command()
-def attributability(
-    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
-    method: Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")] = ["set_encoder"],  # noqa: B006
-    enrolled: Annotated[int, typer.Option(min=2, help="Images enrolled a source.")] = 32,
-    probe: Annotated[str, typer.Option(help="Sizes of probe sets.")] = "1,5,10,20",
-    repeats: Annotated[int, typer.Option(min=1, help="New splits.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the JSON here.")] = None,
-    model: Model = None,
-    as_json: AsJson = False,
-) -> None:
-    """Top-1 over the sources in DATA, by probe size, beside the content controls."""
-    from dataclasses import asdict
-
-    from genprint.evaluation.attributability import top1
-    from genprint.fingerprint import Features
-    from genprint.images import read_sources
-    from genprint.methods import METHODS
-
-    with errors(as_json):
-        chosen = list(METHODS) if "all" in method else method
-        for name in chosen:
-            if name not in METHODS:
-                raise ValueError(f"--method {name}: there are {', '.join(METHODS)} and all")
-        encoder, sets = load_encoder(model), read_sources(data)
-        sizes = sorted({int(size) for size in probe.split(",")})
-        features: dict[str, dict[str, Features]] = {}
-        methods: dict[str, Any] = {}
-        for name in chosen:
-            fingerprinter, scorer = METHODS[name].make(encoder)
-            if fingerprinter.method not in features:
-                features[fingerprinter.method] = read_features(fingerprinter, sets)
-            rates = top1(features[fingerprinter.method], fingerprinter, scorer, enrolled, sizes, repeats, seed)
-            methods[name] = {"role": METHODS[name].role, "top1": {str(n): asdict(r) for n, r in rates.items()}}
-        result = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "methods": methods}
-        lines = [f"top-1 among {len(sets)} sources (chance {1 / len(sets):.1%}), {enrolled} images enrolled each"]
-        for name, row in methods.items():
-            cells = [f"@{n} {r['mean']:.1%} [{r['low']:.0%}, {r['high']:.0%}]" for n, r in row["top1"].items()]
-            lines.append(f"{name:<20} {row['role']:<8} " + "  ".join(cells))
-        if output:
-            write_atomically(output, json.dumps(result, indent=2).encode())
-        show(result, as_json, "\n".join(lines))

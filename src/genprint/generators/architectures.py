@@ -58,7 +58,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "vae-resize": Architecture("vae.conv", "ConvVAE", 6000, _NEAREST, _ELBO, {"upsampling": "nearest"}),
     "vae-ladder": Architecture("vae.ladder", "LadderVAE", 5000, _NEAREST, _ELBO),
     "flow-glow": Architecture("flow.glow", "Glow", 8000, "inverse squeeze", _LIKELIHOOD),
-    "flow-wavelet": Architecture("flow.wavelet", "WaveletFlow", 8000, "inverse Haar wavelet", _LIKELIHOOD),
+    "flow-wavelet": Architecture("flow.wavelet", "WaveletFlow", 5000, "inverse Haar wavelet", _LIKELIHOOD),
     "flow-tarflow": Architecture("flow.autoregressive", "TarFlow", 6000, "4x4 patches", _LIKELIHOOD),
     "gan-dcgan": Architecture("gan", "DCGAN", 6000, _TRANSPOSED, "non-saturating"),
     "gan-dcgan-nearest": Architecture(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from genprint.files import write_atomically
 from genprint.generators.architectures import SPLIT, architecture
 from genprint.generators.base import Generator, to_levels
-from genprint.files import write_atomically
 from genprint.weights import CONFIG, WeightsError, load_model, save_model
 
 KIND = "generator"

@@ -9,6 +9,7 @@ from genprint.fingerprint import Fingerprinter
 from genprint.methods.content import ColourQuantiles, Thumbnail
 from genprint.methods.marra import MeanResidual
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.methods.spectrum import MeanSpectrum
 from genprint.scoring import LDA, Cosine, Scorer
 
 Comparison = tuple[Fingerprinter, Scorer]
@@ -28,6 +29,7 @@ METHODS: dict[str, Method] = {
     "set_encoder_lda": Method("method", lambda encoder: (encoder, LDA())),
     "set_encoder_cosine": Method("method", lambda encoder: (encoder, Cosine())),
     "marra": Method("peer", lambda encoder: (MeanResidual(), Cosine())),
+    "spectrum": Method("peer", lambda encoder: (MeanSpectrum(), Cosine())),
     "colour": Method("control", lambda encoder: (ColourQuantiles(), LDA())),
     "thumbnail": Method("control", lambda encoder: (Thumbnail(), LDA())),
 }

@@ -69,6 +69,29 @@ class Pass(nn.Module):
         return x
 
 
+class Passes(nn.Module):
+    """Passes one after another, in alternating order, with the interface of one."""
+
+    def __init__(self, count: int, tokens: int, size: int, width: int, layers: int, heads: int):
+        super().__init__()
+        self.passes = nn.ModuleList(Pass(tokens, size, width, layers, heads) for _ in range(count))
+
+    def _passes(self) -> list[Pass]:
+        return list(self.passes)  # type: ignore[arg-type]
+
+    def forward(self, x: Tokens) -> tuple[Tokens, Float[Tensor, " n"]]:
+        log_det = x.new_zeros(len(x))
+        for each in self._passes():
+            x, change = each(x)
+            x, log_det = x.flip(1), log_det + change
+        return x, log_det
+
+    def inverse(self, noise: Tokens) -> Tokens:
+        for each in reversed(self._passes()):
+            noise = each.inverse(noise.flip(1))
+        return noise
+
+
 class TarFlow(Flow):
     """Zhai et al., "Normalizing Flows are Capable Generative Models" (2024).
 
@@ -98,23 +121,14 @@ class TarFlow(Flow):
         self.patch, self.noise, self.temperature = patch, noise, temperature
         self.grid = side // patch
         self.noise_shapes = [(self.grid**2, 3 * patch**2)]
-        self.passes = nn.ModuleList(Pass(self.grid**2, 3 * patch**2, width, layers, heads) for _ in range(passes))
-
-    def _passes(self) -> list[Pass]:
-        return list(self.passes)  # type: ignore[arg-type]
+        self.passes = Passes(passes, self.grid**2, 3 * patch**2, width, layers, heads)
 
     def encode(self, x: Images) -> tuple[list[Tensor], Float[Tensor, " n"]]:
-        tokens = F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
-        log_det = x.new_zeros(len(x))
-        for each in self._passes():
-            tokens, change = each(tokens)
-            tokens, log_det = tokens.flip(1), log_det + change
-        return [tokens], log_det
+        noise, log_det = self.passes(F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2))
+        return [noise], log_det
 
     def decode(self, noises: list[Tensor]) -> Images:
-        (tokens,) = noises
-        for each in reversed(self._passes()):
-            tokens = each.inverse(tokens.flip(1))
+        tokens = self.passes.inverse(noises[0])
         return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid)), self.patch)
 
     def dequantise(self, images: Images, rng: torch.Generator) -> Images:

@@ -115,7 +115,7 @@ class Prior(nn.Module):
 
     def _moments(self, context: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         mean, log_sigma = self.conv(context).to(dtype).chunk(2, dim=1)
-        return mean, log_sigma
+        return mean, log_sigma.clamp(-7, 7)  # so that no image far from all others can explode
 
     def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Standard-normal noise, and log |det| of the way to it."""

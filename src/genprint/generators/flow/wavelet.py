@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genprint.generators.base import Images
+from genprint.generators.flow.autoregressive import Passes
 from genprint.generators.flow.base import Flow
 from genprint.generators.flow.steps import Chain, Prior, Step
 
@@ -63,36 +64,35 @@ class Octave(nn.Module):
 class WaveletFlow(Flow):
     """Yu, Derpanis & Brubaker, "Wavelet Flow: Fast Training of High Resolution Normalizing Flows" (2020).
 
-    Haar octaves, each with its own conditional flow of Glow's steps; the smallest image, squeezed once, has an
-    unconditional one.
+    Haar octaves, each with its own conditional flow of Glow's steps. The smallest image has an autoregressive
+    flow over its pixels (as TarFlow's over patches), for what is where is decided there.
 
     Args:
-        steps: steps of flow of the smallest image, and of each octave's details, coarse to fine.
+        passes: of the autoregressive flow.
+        layers: of the transformer of each pass.
+        width: of the transformers.
+        steps: steps of flow of each octave's details, coarse to fine.
         hidden: channels of the coupling networks, likewise.
-        context: channels of what each octave's couplings see of the image below, coarse to fine.
+        context: channels of what each octave's couplings see of the image below, likewise.
         temperature: standard deviation of the noise when sampling.
     """
 
     def __init__(
-        self,
-        steps: Sequence[int] = (8, 8, 8, 4),
-        hidden: Sequence[int] = (96, 48, 48, 48),
-        context: Sequence[int] = (40, 40, 32),
-        side: int = 32,
-        temperature: float = 1.0,
-    ):
+        self, passes: int = 4, layers: int = 2, width: int = 64, heads: int = 4,
+        steps: Sequence[int] = (8, 4), hidden: Sequence[int] = (48, 48), context: Sequence[int] = (40, 32),
+        side: int = 32, temperature: float = 1.0,
+    ):  # fmt: skip
         super().__init__()
         self.config = {
+            "passes": passes, "layers": layers, "width": width, "heads": heads,
             "steps": list(steps), "hidden": list(hidden), "context": list(context),
             "side": side, "temperature": temperature,
         }  # fmt: skip
         self.temperature = temperature
-        self.base = Chain([Step(12, hidden[0]) for _ in range(steps[0])])
-        self.octaves = nn.ModuleList(
-            Octave(*sizes) for sizes in zip(steps[1:], hidden[1:], context, strict=True)
-        )  # fmt: skip
-        small = side >> len(context)
-        self.noise_shapes = [(12, small // 2, small // 2), *((9, small << i, small << i) for i in range(len(context)))]
+        small = side >> len(steps)
+        self.base = Passes(passes, small**2, 3, width, layers, heads)
+        self.octaves = nn.ModuleList(Octave(*sizes) for sizes in zip(steps, hidden, context, strict=True))
+        self.noise_shapes = [(small**2, 3), *((9, small << i, small << i) for i in range(len(steps)))]
 
     def _octaves(self) -> list[Octave]:
         return list(self.octaves)  # type: ignore[arg-type]
@@ -105,12 +105,13 @@ class WaveletFlow(Flow):
             noises.append(noise)
             log_det = log_det + change + _LOG_DET_HAAR * low[0].numel()
             x = low
-        noise, change = self.base(F.pixel_unshuffle(x, 2))
+        noise, change = self.base(x.flatten(2).transpose(1, 2))
         return [noise, *reversed(noises)], log_det + change
 
     def decode(self, noises: list[Tensor]) -> Images:
         first, *others = noises
-        x = F.pixel_shuffle(self.base.inverse(first), 2)
+        x = self.base.inverse(first).transpose(1, 2)
+        x = x.unflatten(2, (math.isqrt(x.shape[2]), -1))
         for octave, noise in zip(self._octaves(), others, strict=True):
             x = unhaar(x, octave.inverse(noise, x))
         return x
