@@ -102,33 +102,47 @@ def train_all(
 @app.command()
 def sample(
     name: Annotated[
-        str, typer.Argument(help="Name of a shipped generator, 'all' of them, or the folder of a trained one.")
+        str,
+        typer.Argument(
+            help="Name of a shipped generator, 'all' of them, the folder of a trained one or of a diffusers pipeline, "
+            "or hf:ORG/MODEL."
+        ),
     ],
     n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the PNG files.")] = Path("samples"),
     seed: Annotated[int, typer.Option(help="Of the noise, together with the name.")] = 0,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the hub; pin a commit.")] = None,
+    offline: Annotated[bool, typer.Option(help="Only what is in the hub's cache.")] = False,
+    prompt: Annotated[str | None, typer.Option(help="For pipelines that need one.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of a pipeline's sampler.")] = None,
 ) -> None:
     """Samples a generator into a folder of PNG files.
 
-    With 'all', each generator gets a sub-folder, and sources.csv says what each is.
+    With 'all', each generator gets a sub-folder, and sources.csv says what each is. From the hub only safetensors
+    are read, never code.
     """
     from PIL import Image
 
-    from genprint.generators.collection import describe, find, load, shipped
-    from genprint.generators.collection import sample as draw
+    from genprint.generators import hub
+    from genprint.generators.collection import describe, find, shipped
 
     with errors():
-        folders = shipped() if name == "all" else [find(name)]
+        if name.startswith(hub.PREFIX):
+            folders = {name: hub.fetch(name, revision, offline)}
+        elif hub.is_pipeline(Path(name)):
+            folders = {Path(name).name: Path(name)}
+        else:
+            folders = {folder.name: folder for folder in (shipped() if name == "all" else [find(name)])}
         with bar("sampling", total=len(folders)) as advance:
-            for folder in folders:
-                generator, _ = load(folder)
-                target = output / folder.name if name == "all" else output
+            for each, folder in folders.items():
+                target = output / each if name == "all" else output
                 target.mkdir(parents=True, exist_ok=True)
-                for i, pixels in enumerate(draw(generator, folder.name, n, seed)):
+                for i, pixels in enumerate(hub.sample_folder(folder, each, n, seed, prompt=prompt, steps=steps)):
                     Image.fromarray(pixels).save(target / f"{i:05d}.png")
-                advance(extra=folder.name)
+                advance(extra=each)
         if name == "all":
-            rows = [describe(folder) for folder in folders]
+            rows = [describe(folder) for folder in folders.values()]
             lines = [",".join(str(row[key]) for key in ("name", "class", "architecture", "part")) for row in rows]
-            write_atomically(output / "sources.csv", "\n".join(["source,class,architecture,part", *lines, ""]).encode())
-        print(f"{n} images of {name if name == 'all' else folders[0].name} in {output}")
+            text = "\n".join(["source,class,architecture,part", *lines, ""])
+            write_atomically(output / "sources.csv", text.encode())
+        print(f"{n} images of {name} in {output}")

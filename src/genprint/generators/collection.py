@@ -110,14 +110,18 @@ def find(name: str) -> Path:
     raise WeightsError(f"{name}: neither a folder with a saved generator nor one of those shipped ({known})")
 
 
+def seed_of(name: str, seed: int) -> int:
+    """Seed of a generator's noise: no two names share latents."""
+    return int.from_bytes(hashlib.sha256(f"{name}/{seed}".encode()).digest()[:7], "big")
+
+
 @torch.inference_mode()
 def sample(generator: Generator, name: str, n: int, seed: int = 0, batch: int = 64) -> np.ndarray:
-    """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed: no two names share latents.
+    """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed.
 
     The first images of a longer run are those of a shorter one with the same ``batch``.
     """
-    start = int.from_bytes(hashlib.sha256(f"{name}/{seed}".encode()).digest()[:7], "big")
-    rng = torch.Generator().manual_seed(start)
+    rng = torch.Generator().manual_seed(seed_of(name, seed))
     return np.concatenate([to_levels(generator.sample(batch, rng)).numpy() for _ in range(-(-n // batch))])[:n]
 
 

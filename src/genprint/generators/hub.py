@@ -1,0 +1,112 @@
+"""Generators of a model hub: diffusers pipelines, and generators saved by genprint, through the hub library's cache.
+
+Only safe formats are fetched and read (JSON, safetensors, tokeniser text): no pickle, no code of the repository.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from genprint.generators.collection import load, sample, seed_of
+from genprint.weights import CONFIG, WeightsError
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+PREFIX = "hf:"
+_PIPELINE = "model_index.json"
+_SAFE = ["*.json", "*.safetensors", "*.txt", "*.model"]
+
+
+def fetch(reference: str, revision: str | None = None, offline: bool = False) -> Path:
+    """Folder of ``hf:ORG/MODEL`` in the hub library's cache, downloaded where it is not there.
+
+    Args:
+        revision: a commit, tag or branch; pin a commit to get the same weights again.
+        offline: never ask the network.
+
+    Raises:
+        WeightsError: no such repository or revision, or it is not in the cache and the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name = reference.removeprefix(PREFIX)
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=offline, allow_patterns=_SAFE))
+    except HFValidationError as error:
+        raise WeightsError(f"{reference}: not a name on the hub ({error}); it should read hf:ORG/MODEL") from None
+    except LocalEntryNotFoundError:
+        why = "the network was not asked (--offline)" if offline else "the hub cannot be reached"
+        raise WeightsError(
+            f"{reference}: not in the cache, and {why}; fetch it once with a network, or name a folder that has it"
+        ) from None
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{reference}: the hub does not give it: {reason}") from None
+
+
+def is_pipeline(folder: Path) -> bool:
+    """Whether a folder holds a diffusers pipeline."""
+    return (folder / _PIPELINE).exists()
+
+
+def sample_folder(
+    folder: Path, name: str, n: int, seed: int = 0, batch: int = 16, prompt: str | None = None, steps: int | None = None
+) -> np.ndarray:
+    """``n`` images, uint8 ``(n, h, w, 3)``, of a pipeline's or a genprint generator's folder; noise from name and seed.
+
+    Args:
+        prompt: for pipelines that need one.
+        steps: of the sampler; the pipeline's own if None.
+
+    Raises:
+        WeightsError: the folder holds neither, or its weights are not in safetensors.
+    """
+    if not is_pipeline(folder):
+        if not (folder / CONFIG).exists():
+            raise WeightsError(
+                f"{folder}: neither a diffusers pipeline ({_PIPELINE}) nor a generator saved by genprint ({CONFIG})"
+            )
+        return sample(load(folder)[0], name, n, seed)
+    with _told(folder):
+        pipeline = _open(folder)
+    rng = torch.Generator().manual_seed(seed_of(name, seed))
+    arguments: dict[str, Any] = {"num_inference_steps": steps} if steps else {}
+    if prompt is not None:
+        arguments["prompt"] = prompt
+    parts = []
+    for start in range(0, n, batch):
+        count = min(batch, n - start)
+        arguments["num_images_per_prompt" if prompt is not None else "batch_size"] = count
+        with _told(folder):
+            images = pipeline(generator=rng, output_type="np", **arguments).images
+        parts.append((np.asarray(images) * 255).round().clip(0, 255).astype(np.uint8))
+    return np.concatenate(parts)
+
+
+def _open(folder: Path) -> DiffusionPipeline:
+    from diffusers import DiffusionPipeline
+
+    index = json.loads((folder / _PIPELINE).read_text())
+    if isinstance(index.get("_class_name"), list):
+        raise WeightsError(f"{folder}: its pipeline is code of its own, which is not run")
+    pipeline = DiffusionPipeline.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Errors of the pipeline as one line."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{folder}: cannot be sampled: {' '.join(str(error).split())[:300]}") from error

@@ -1,0 +1,70 @@
+"""Existence: a trace is found where there is one, and only there."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from genprint.cli.app import app
+from genprint.evaluation.existence import ALPHA, existence, summarise
+from genprint.fingerprint import Features
+from genprint.methods.content import ColourQuantiles
+from genprint.scoring import LDA
+
+
+def made_up(rng, offsets, images=100, size=4):
+    return {
+        name: Features(rng.normal(offset, 1, (images, size)).astype(np.float32), tuple(map(str, range(images))))
+        for name, offset in offsets.items()
+    }
+
+
+def test_sources_apart_are_found_and_a_pair_without_difference_is_not_told_apart(rng):
+    features = made_up(rng, {"a": 0.0, "b": 0.0, "c": 3.0, "d": -3.0})
+    found = existence(features, ColourQuantiles(), LDA(), 10)
+    assert [found[name].p < ALPHA for name in "abcd"] == [True] * 4  # a and b too: they are far from c and d
+    assert found["c"].auc > 0.99
+    assert found["a"].auc < 0.95  # its twin is as near to it as itself
+    assert all(row.sets == 10 and row.within > row.between for row in found.values())
+
+
+def test_without_any_trace_p_is_uniform(rng):
+    values = []
+    for trial in range(40):
+        features = made_up(rng, dict.fromkeys("abcde", 0.0), images=60)
+        found = existence(features, ColourQuantiles(), LDA(), 10, seed=trial, permutations=499)
+        values += [row.p for row in found.values()]
+        assert 0.2 < np.mean([row.auc for row in found.values()]) < 0.8
+    assert np.mean(np.array(values) < 0.1) == pytest.approx(0.1, abs=0.06)
+    assert np.mean(np.array(values) < 0.5) == pytest.approx(0.5, abs=0.12)
+
+
+def test_summary_counts_by_class(rng):
+    found = existence(made_up(rng, {"a": 0.0, "b": 5.0, "c": -5.0}), ColourQuantiles(), LDA(), 20)
+    summary = summarise(found, {"a": "gan", "b": "gan", "c": "vae"})
+    assert (summary["gan"].sources, summary["vae"].sources, summary["all"].sources) == (2, 1, 3)
+    assert summary["all"].significant == sum(row.p < ALPHA for row in found.values())
+    assert summary["all"].low <= summary["all"].auc <= summary["all"].high
+
+
+def test_too_few_images_is_an_error(rng):
+    with pytest.raises(ValueError, match="two sets of 60"):
+        existence(made_up(rng, {"a": 0.0, "b": 1.0}), ColourQuantiles(), LDA(), 60)
+
+
+def test_the_command_writes_json_pictures_and_a_summary_by_class(folder, tmp_path):
+    (folder / "sources.csv").write_text("source,class\nfine,gan\nmiddle,gan\ncoarse,flow\n")
+    command = ["evaluate", "existence", str(folder), "--size", "4", "--method", "spectrum", "--json"]
+    result = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    spectrum = json.loads(result.stdout)["methods"]["spectrum"]
+    assert set(spectrum["sizes"]["4"]["classes"]) == {"flow", "gan", "all"}
+    assert spectrum["sizes"]["4"]["sources"]["coarse"]["sets"] == 6
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "existence.json", "fine.png", "middle.png", "coarse.png"
+    }  # fmt: skip
+    (folder / "sources.csv").write_text("name\nfine\n")
+    wrong = CliRunner().invoke(app, ["evaluate", "existence", str(folder), "--method", "colour"])
+    assert wrong.exit_code == 1
+    assert "sources.csv" in wrong.output
