@@ -9,15 +9,11 @@ FOLDER has one sub-folder for each third-party source; each run on it is noted i
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
-import platform
-import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
-import torch
+from common import ROOT, held_out, log_wild_run, provenance
 
 from genprint.evaluation.attributability import Rate, top1
 from genprint.fingerprint import Features
@@ -26,7 +22,6 @@ from genprint.images import ImageSet, read_sources
 from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SetEncoder
 
-ROOT = Path(__file__).parent.parent
 SIZES = (1, 5, 10, 20)
 
 
@@ -36,8 +31,7 @@ def shipped_sets(real: Path, images: int, seed: int) -> list[ImageSet]:
     for folder in demonstrated():
         generator, _ = load(folder)
         sets.append(ImageSet.from_array(sample(generator, folder.name, images, seed), folder.name))
-    pixels = np.load(real)["images"]
-    held = pixels[-(len(pixels) // 10) :]
+    held = held_out(real)
     chosen = np.random.default_rng(seed).choice(len(held), images, replace=False)
     return [*sets, ImageSet.from_array(held[chosen], "real")]
 
@@ -75,25 +69,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     start = time.monotonic()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT
-    ).stdout.strip()
     encoder = SetEncoder.from_pretrained()
     common = (arguments.repeats, arguments.seed)
     reference = measure(shipped_sets(arguments.real, 200, arguments.seed), encoder, 32, *common)
     wild_sets = read_sources(arguments.wild)
     wild = {enrolled: measure(wild_sets, encoder, enrolled, *common) for enrolled in (32, 10)}
-    with (ROOT / "benchmarks/wild_runs.csv").open("a", newline="") as file:
-        csv.writer(file).writerow(
-            [datetime.date.today(), commit, arguments.wild.name, "all", arguments.why,
-             *(f"{wild[32]['set_encoder'][n].mean:.3f}" for n in SIZES)]
-        )  # fmt: skip
+    log_wild_run(arguments.wild.name, "all", arguments.why, [wild[32]["set_encoder"][n].mean for n in SIZES])
     text = [
         "# Results", "",
         "Written by `benchmarks/attributability.py`. Closed-set top-1 in percent, with 95 % intervals by bootstrap over "
         "sources and repeats; images are split anew in each repeat, before sets are formed.", "",
-        f"Commit {commit}, seed {arguments.seed}, {arguments.repeats} repeats, {platform.machine()} with "
-        f"{torch.get_num_threads()} threads, {time.monotonic() - start:.0f} s.", "",
+        f"{arguments.repeats} repeats. {provenance(arguments.seed, start)}", "",
         "## The eight shipped generators and real images", "",
         f"9 sources, chance {100 / 9:.1f} %, 32 images enrolled of each, 200 images of each. The encoder has seen none of "
         "the generators; the real images are held out from its training and theirs.", "", *rows(reference), "",

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attributability import ROOT, SIZES, shipped_sets
+from attributability import SIZES, shipped_sets
+from common import ROOT
 from torch import nn
 
 from genprint.artifacts import to_pixels

@@ -1,0 +1,43 @@
+"""What the benchmarks share: where a table comes from, and the log of every look at a wild set."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import platform
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).parent.parent
+
+
+def commit() -> str:
+    """Short name of the commit that is checked out."""
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
+    return asked.stdout.strip()
+
+
+def provenance(seed: int, start: float) -> str:
+    """Commit, seed, hardware and wall time since ``start`` (of ``time.monotonic``)."""
+    return (
+        f"Commit {commit()}, seed {seed}, {platform.machine()} with {torch.get_num_threads()} threads, "
+        f"{time.monotonic() - start:.0f} s."
+    )
+
+
+def log_wild_run(name: str, method: str, why: str, figures: Iterable[float]) -> None:
+    """Appends a run on a wild set to ``benchmarks/wild_runs.csv``."""
+    with (ROOT / "benchmarks/wild_runs.csv").open("a", newline="") as file:
+        row = [datetime.date.today(), commit(), name, method, why, *(f"{figure:.3f}" for figure in figures)]
+        csv.writer(file).writerow(row)
+
+
+def held_out(real: Path) -> np.ndarray:
+    """The last tenth of real images, which neither generators nor encoder were trained on."""
+    pixels = np.load(real)["images"]
+    return pixels[-(len(pixels) // 10) :]
