@@ -78,7 +78,10 @@ def test_fit_learns_from_sets_of_images(tmp_path, rng):
     encoder = SetEncoder(steps=20).fit(sets, [s.name for s in sets])
     assert encoder.training_.best_loss <= encoder.training_.first_loss
     encoder.save_pretrained(tmp_path)
-    assert SetEncoder.from_pretrained(tmp_path).transform(sets).shape[0] == 3
+    again = SetEncoder.from_pretrained(tmp_path)
+    assert again.transform(sets).shape[0] == 3
+    # a gallery that was enrolled with the one can be asked with the other, and not with what it was fitted from
+    assert again.weights_digest_ == encoder.weights_digest_ != SetEncoder.from_pretrained().weights_digest_
 
 
 def test_fit_refuses_too_little(rng):

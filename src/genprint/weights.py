@@ -25,11 +25,16 @@ class WeightsError(RuntimeError):
     """Saved weights are missing, damaged, or of a kind this version cannot read."""
 
 
-def save_model(directory: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:
-    """Writes ``config.json``, ``model.safetensors`` and ``README.md`` (the model card) into a directory."""
+def serialise(tensors: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a safetensors file; their digest names the weights."""
     from safetensors.torch import save
 
-    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def save_model(directory: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:
+    """Writes ``config.json``, ``model.safetensors`` and ``README.md`` (the model card) into a directory."""
+    data = serialise(tensors)
     about = {"schema": SCHEMA, "genprint": genprint.__version__, "kind": kind, "sha256": digest(data), **config}
     write_atomically(directory / WEIGHTS, data)
     write_atomically(directory / "README.md", card.encode())

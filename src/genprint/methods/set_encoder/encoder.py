@@ -13,11 +13,12 @@ from torch import Tensor
 import genprint
 from genprint.artifacts import to_pixels
 from genprint.calibration import Verification
+from genprint.files import digest
 from genprint.fingerprint import Features, Fingerprinter
 from genprint.images import Image, ImageSet, ImageSetError
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.scoring import PLDA
-from genprint.weights import WeightsError, load_model, save_model
+from genprint.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
 PATCH = 32
@@ -65,6 +66,8 @@ class SetEncoder(Fingerprinter):
     network_: SetNetwork
     plda_: PLDA
     verification_: Verification
+    #: SHA-256 of all that is learned, as saved: a gallery keeps to one
+    weights_digest_: str
 
     def __init__(self, patches_per_image: int = 8, steps: int = 600, learning_rate: float = 3e-4, seed: int = 0):
         self.patches_per_image = patches_per_image
@@ -135,6 +138,7 @@ class SetEncoder(Fingerprinter):
         # Too few sources to learn how sources vary; how images of one vary is adapted.
         self.plda_ = self.plda_.adapt([self.summarise(own, name, vector=False) for name, own in features.items()])
         self.verification_ = Verification.fit(self, features)
+        self.weights_digest_ = digest(serialise(self._tensors()))
         return self
 
     def _array_features(self, images: np.ndarray) -> Features:
@@ -144,17 +148,22 @@ class SetEncoder(Fingerprinter):
         """Learns scorer and verification thresholds from many sources that training has not seen."""
         self.plda_ = PLDA.fit([self.summarise(own, name, vector=False) for name, own in features.items()])
         self.verification_ = Verification.fit(self, features)
+        self.weights_digest_ = digest(serialise(self._tensors()))
 
-    def save_pretrained(self, directory: str | Path, card: str = "") -> None:
+    def _tensors(self) -> dict[str, Tensor]:
+        """All that is learned, as it is saved."""
         tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in self.network_.state_dict().items()}
         for name in _PLDA:
             tensors[f"plda.{name}"] = torch.from_numpy(getattr(self.plda_, name)).float()
+        return tensors
+
+    def save_pretrained(self, directory: str | Path, card: str = "") -> None:
         config = {
             "network": self.network_.config,
             "parameters": {"patches_per_image": self.patches_per_image, "seed": self.seed},
             "verification": self.verification_.to_dict(),
         }
-        save_model(Path(directory), KIND, config, tensors, card or _CARD.format(version=genprint.__version__))
+        save_model(Path(directory), KIND, config, self._tensors(), card or _CARD.format(version=genprint.__version__))
 
     @classmethod
     def from_pretrained(cls, directory: str | Path | None = None) -> Self:
