@@ -41,10 +41,10 @@ def measure(sets: list[ImageSet], encoder: SetEncoder, enrolled: int, repeats: i
     cache: dict[str, dict[str, Features]] = {}
     rates = {}
     for name, method in METHODS.items():
-        fingerprinter, scorer = method.make(encoder)
-        if fingerprinter.method not in cache:
-            cache[fingerprinter.method] = {s.name: fingerprinter.features(s) for s in sets}
-        rates[name] = top1(cache[fingerprinter.method], fingerprinter, scorer, enrolled, SIZES, repeats, seed)
+        front = method.front(encoder)
+        if front.method not in cache:
+            cache[front.method] = {s.name: front.features(s) for s in sets}
+        rates[name] = top1(cache[front.method], method.comparer(encoder), enrolled, SIZES, repeats, seed)
         print(name, {size: round(rate.mean, 3) for size, rate in rates[name].items()}, flush=True)
     return rates
 

@@ -31,6 +31,7 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images import ImageSet, read_sources
 from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.scoring import ByFingerprint
 
 CLASSES = {"vae": "VAE", "flow": "Flow", "gan": "GAN", "score": "Score-based"}
 EXISTENCE = ("set_encoder", "marra", "spectrum", "colour", "thumbnail")
@@ -80,12 +81,9 @@ def find_existence(sets: list[ImageSet], classes: Mapping[str, str], seed: int) 
     encoder = SetEncoder.from_pretrained()
     found: dict[str, dict[int, dict[str, Summary]]] = {}
     for name in EXISTENCE:
-        fingerprinter, scorer = METHODS[name].make(encoder)
-        features = {images.name: fingerprinter.features(images) for images in sets}
-        found[name] = {
-            size: summarise(existence(features, fingerprinter, scorer, size, seed=seed), classes, seed)
-            for size in SIZES
-        }
+        comparer, front = METHODS[name].comparer(encoder), METHODS[name].front(encoder)
+        features = {images.name: front.features(images) for images in sets}
+        found[name] = {size: summarise(existence(features, comparer, size, seed=seed), classes, seed) for size in SIZES}
         print(name, found[name], flush=True)
     return found
 
@@ -93,6 +91,7 @@ def find_existence(sets: list[ImageSet], classes: Mapping[str, str], seed: int) 
 def seeds_apart(collection: Collection, seed: int) -> dict[str, dict[int, list[float]]]:
     """Top-1 among the seeds of each architecture by probe size, for the architectures of each class; 100 enrolled."""
     encoder = SetEncoder.from_pretrained()
+    comparer = ByFingerprint(encoder, encoder.plda_)
     rates: dict[str, dict[int, list[float]]] = {}
     groups = defaultdict(list)
     for name, about in collection.about.items():
@@ -105,7 +104,7 @@ def seeds_apart(collection: Collection, seed: int) -> dict[str, dict[int, list[f
         if len(names) < 2:
             continue
         model_class = collection.about[names[0]]["class"]
-        for size, rate in top1(features, encoder, encoder.plda_, 100, SEED_PROBES, 10, seed).items():
+        for size, rate in top1(features, comparer, 100, SEED_PROBES, 10, seed).items():
             rates.setdefault(model_class, {}).setdefault(size, []).append(rate.mean)
         print(architecture, {size: own[-1] for size, own in rates[model_class].items()}, flush=True)
     return rates

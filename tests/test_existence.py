@@ -10,7 +10,9 @@ from genprint.cli.app import app
 from genprint.evaluation.existence import ALPHA, existence, summarise
 from genprint.fingerprint import Features
 from genprint.methods.content import ColourQuantiles
-from genprint.scoring import LDA
+from genprint.scoring import LDA, ByFingerprint
+
+COMPARER = ByFingerprint(ColourQuantiles(), LDA())
 
 
 def made_up(rng, offsets, images=100, size=4):
@@ -22,7 +24,7 @@ def made_up(rng, offsets, images=100, size=4):
 
 def test_sources_apart_are_found_and_a_pair_without_difference_is_not_told_apart(rng):
     features = made_up(rng, {"a": 0.0, "b": 0.0, "c": 3.0, "d": -3.0})
-    found = existence(features, ColourQuantiles(), LDA(), 10)
+    found = existence(features, COMPARER, 10)
     assert [found[name].p < ALPHA for name in "abcd"] == [True] * 4  # a and b too: they are far from c and d
     assert found["c"].auc > 0.99
     assert found["a"].auc < 0.95  # its twin is as near to it as itself
@@ -33,7 +35,7 @@ def test_without_any_trace_p_is_uniform(rng):
     values = []
     for trial in range(40):
         features = made_up(rng, dict.fromkeys("abcde", 0.0), images=60)
-        found = existence(features, ColourQuantiles(), LDA(), 10, seed=trial, permutations=499)
+        found = existence(features, COMPARER, 10, seed=trial, permutations=499)
         values += [row.p for row in found.values()]
         assert 0.2 < np.mean([row.auc for row in found.values()]) < 0.8
     assert np.mean(np.array(values) < 0.1) == pytest.approx(0.1, abs=0.06)
@@ -41,7 +43,7 @@ def test_without_any_trace_p_is_uniform(rng):
 
 
 def test_summary_counts_by_class(rng):
-    found = existence(made_up(rng, {"a": 0.0, "b": 5.0, "c": -5.0}), ColourQuantiles(), LDA(), 20)
+    found = existence(made_up(rng, {"a": 0.0, "b": 5.0, "c": -5.0}), COMPARER, 20)
     summary = summarise(found, {"a": "gan", "b": "gan", "c": "vae"})
     assert (summary["gan"].sources, summary["vae"].sources, summary["all"].sources) == (2, 1, 3)
     assert summary["all"].significant == sum(row.p < ALPHA for row in found.values())
@@ -50,7 +52,7 @@ def test_summary_counts_by_class(rng):
 
 def test_too_few_images_is_an_error(rng):
     with pytest.raises(ValueError, match="two sets of 60"):
-        existence(made_up(rng, {"a": 0.0, "b": 1.0}), ColourQuantiles(), LDA(), 60)
+        existence(made_up(rng, {"a": 0.0, "b": 1.0}), COMPARER, 60)
 
 
 def test_the_command_writes_json_pictures_and_a_summary_by_class(folder, tmp_path):

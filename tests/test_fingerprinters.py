@@ -12,7 +12,7 @@ from genprint.methods.set_encoder.episodes import pad_sets
 from .conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
-FINGERPRINTERS = {f.method: f for f in (method.make(ENCODER)[0] for method in METHODS.values())}
+FINGERPRINTERS = {f.method: f for f in (method.front(ENCODER) for method in METHODS.values())}
 
 
 @pytest.fixture(params=FINGERPRINTERS.values(), ids=FINGERPRINTERS.keys())

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import eigh
 
-from genprint.fingerprint import Fingerprint
+from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 
 
 class Scorer(Protocol):
@@ -18,6 +18,32 @@ class Scorer(Protocol):
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Scores, float64 ``(n_probes, n_gallery)``."""
         ...
+
+
+class Comparer(Protocol):
+    """Scores probe sets against gallery sets by the features of their images; higher is more alike.
+
+    What evaluation sees of every method, whether it has fingerprints or not.
+    """
+
+    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+        """Scores, float64 ``(n_probes, n_gallery)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class ByFingerprint:
+    """The comparer that a fingerprinter and a scorer make."""
+
+    fingerprinter: Fingerprinter
+    scorer: Scorer
+
+    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+        return self.scorer.score(self._summarise(probes), self._summarise(gallery))
+
+    def _summarise(self, sets: Sequence[Features]) -> list[Fingerprint]:
+        needs_vector = isinstance(self.scorer, Cosine)  # the others compare moments
+        return [self.fingerprinter.summarise(own, str(i), needs_vector) for i, own in enumerate(sets)]
 
 
 class Cosine:

@@ -16,8 +16,8 @@ from genprint.files import write_atomically
 if TYPE_CHECKING:
     from genprint.fingerprint import Features
     from genprint.images import ImageSet
-    from genprint.methods import Comparison
     from genprint.methods.set_encoder.encoder import SetEncoder
+    from genprint.scoring import Comparer
 
 Data = Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")]
 Methods = Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")]
@@ -39,15 +39,14 @@ class _Reader:
         self._encoder, self._sets = encoder, sets
         self._features: dict[str, dict[str, Features]] = {}
 
-    def read(self, name: str) -> tuple[Comparison, dict[str, Features]]:
-        """The method's fingerprinter and scorer, and its features of each set."""
+    def read(self, name: str) -> tuple[Comparer, dict[str, Features]]:
+        """The method's comparer, and its features of each set."""
         from genprint.methods import METHODS
 
-        comparison = METHODS[name].make(self._encoder)
-        method = comparison[0].method
-        if method not in self._features:
-            self._features[method] = read_features(comparison[0], self._sets)
-        return comparison, self._features[method]
+        front = METHODS[name].front(self._encoder)
+        if front.method not in self._features:
+            self._features[front.method] = read_features(front, self._sets)
+        return METHODS[name].comparer(self._encoder), self._features[front.method]
 
 
 @app.command()
@@ -74,8 +73,8 @@ def attributability(
         sizes = sorted({int(size) for size in probe.split(",")})
         methods: dict[str, Any] = {}
         for name in reader.methods:
-            (fingerprinter, scorer), features = reader.read(name)
-            rates = top1(features, fingerprinter, scorer, enrolled, sizes, repeats, seed)
+            comparer, features = reader.read(name)
+            rates = top1(features, comparer, enrolled, sizes, repeats, seed)
             methods[name] = {"role": METHODS[name].role, "top1": {str(n): asdict(r) for n, r in rates.items()}}
         result = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "methods": methods}
         lines = [f"top-1 among {len(sets)} sources (chance {1 / len(sets):.1%}), {enrolled} images enrolled each"]
@@ -115,10 +114,10 @@ def existence(
         table: dict[str, Any] = {}
         lines = []
         for name in reader.methods:
-            (fingerprinter, scorer), features = reader.read(name)
+            comparer, features = reader.read(name)
             table[name] = {"role": METHODS[name].role, "sizes": {}}
             for n in sorted({int(part) for part in size.split(",")}):
-                found = existence(features, fingerprinter, scorer, n, seed=seed)
+                found = existence(features, comparer, n, seed=seed)
                 summary = summarise(found, classes, seed)
                 table[name]["sizes"][str(n)] = {
                     "sources": {source: asdict(row) for source, row in found.items()},

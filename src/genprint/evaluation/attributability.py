@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.fingerprint import Features, Fingerprinter
-from genprint.scoring import LDA, PLDA, Scorer
+from genprint.fingerprint import Features
+from genprint.scoring import Comparer
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class Rate:
 
 def top1(
     features: Mapping[str, Features],
-    fingerprinter: Fingerprinter,
-    scorer: Scorer,
+    comparer: Comparer,
     enrolled: int,
     sizes: Sequence[int],
     repeats: int,
@@ -46,25 +45,21 @@ def top1(
             f"{fewest}: {len(features[fewest])} images are too few to enroll {enrolled} and probe with {min(sizes)}"
         )
     names = list(features)
-    vector = not isinstance(scorer, PLDA | LDA)  # these two compare moments
     possible = [size for size in sizes if len(features[fewest]) >= enrolled + size]
     hits = {size: np.zeros((len(names), repeats)) for size in possible}
     probes = dict.fromkeys(possible, 0)
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
         orders = [rng.permutation(len(features[name])) for name in names]
-        gallery = [
-            fingerprinter.summarise(features[name][order[:enrolled]], name, vector)
-            for name, order in zip(names, orders, strict=True)
-        ]
+        gallery = [features[name][order[:enrolled]] for name, order in zip(names, orders, strict=True)]
         for size in possible:
             owners: list[int] = []
             sets = []
             for i, (name, order) in enumerate(zip(names, orders, strict=True)):
                 for start in range(enrolled, len(order) - size + 1, size):
-                    sets.append(fingerprinter.summarise(features[name][order[start : start + size]], name, vector))
+                    sets.append(features[name][order[start : start + size]])
                     owners.append(i)
-            right = scorer.score(sets, gallery).argmax(1) == np.array(owners)
+            right = comparer.score(sets, gallery).argmax(1) == np.array(owners)
             hits[size][:, repeat] = [right[np.array(owners) == i].mean() for i in range(len(names))]
             probes[size] = len(sets)
     rng = np.random.default_rng(seed)

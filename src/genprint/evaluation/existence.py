@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from genprint.fingerprint import Features, Fingerprinter
-from genprint.scoring import Scorer
+from genprint.fingerprint import Features
+from genprint.scoring import Comparer
 
 PERMUTATIONS = 9999
 ALPHA = 0.01
@@ -37,8 +37,7 @@ class Existence:
 
 def existence(
     features: Mapping[str, Features],
-    fingerprinter: Fingerprinter,
-    scorer: Scorer,
+    comparer: Comparer,
     size: int,
     most_sets: int = 10,
     seed: int = 0,
@@ -59,12 +58,12 @@ def existence(
         if count < 2:
             continue
         for part in np.split(order[: count * size], count):
-            sets.append(fingerprinter.summarise(own[part], name))
+            sets.append(own[part])
             owners.append(name)
     names = np.array(owners)
     if len(set(owners)) < 2:
         raise ValueError(f"fewer than two sources have {2 * size} images, for two sets of {size}")
-    scores = scorer.score(sets, sets)
+    scores = comparer.score(sets, sets)
     ranks = _ranks((scores + scores.T) / 2)
     chance: dict[int, np.ndarray] = {}
     results = {}
