@@ -24,12 +24,13 @@ from genprint import plots
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.attributability import top1
 from genprint.evaluation.existence import ALPHA, Summary, existence, summarise
-from genprint.evaluation.quality import ImageFeatures, Quality, quality
+from genprint.evaluation.quality import Quality, quality
 from genprint.files import write_atomically
 from genprint.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images import ImageSet, read_sources
 from genprint.methods import METHODS
+from genprint.methods.imagenet import ImageNetFeatures
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.scoring import ByFingerprint
 
@@ -55,14 +56,18 @@ class Collection:
         return [name for name, about in self.about.items() if about["class"] == model_class]
 
 
+def _features(images: np.ndarray) -> Features:
+    return ImageNetFeatures().features(ImageSet.from_array(images, ""))
+
+
 def measure(real: Path, images: int, seed: int) -> tuple[Collection, Quality]:
     """Samples every shipped generator and compares it with held-out real images; also the real-against-real floor."""
     collection = Collection({folder.name: describe(folder) for folder in shipped()})
-    extractor, held = ImageFeatures(), held_out(real)
-    held_features = extractor.of(held)
+    held = held_out(real)
+    held_features = _features(held)
     pixels = np.load(real)["images"]
     seen = np.random.default_rng(seed).choice(len(pixels) - len(held), images, replace=False)
-    floor = quality(extractor.of(pixels[seen]), held_features, seed)
+    floor = quality(_features(pixels[seen]), held_features, seed)
     for folder in shipped():
         generator, _ = load(folder)
         sample(generator, folder.name, 1, batch=8)  # warm
@@ -70,7 +75,7 @@ def measure(real: Path, images: int, seed: int) -> tuple[Collection, Quality]:
         own = sample(generator, folder.name, images, seed)
         collection.speed[folder.name] = images / (time.monotonic() - start)
         collection.images[folder.name] = own
-        collection.quality[folder.name] = quality(extractor.of(own), held_features, seed)
+        collection.quality[folder.name] = quality(_features(own), held_features, seed)
         collection.traces[folder.name] = traces(own, held)
         print(folder.name, collection.quality[folder.name], f"{collection.speed[folder.name]:.0f} images/s", flush=True)
     return collection, floor

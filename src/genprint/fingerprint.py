@@ -117,14 +117,14 @@ class Fingerprinter(BaseEstimator, ABC):
         flush()
         return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out))
 
-    def summarise(self, features: Features, source: str, vector: bool = True) -> Fingerprint:
-        """The fingerprint of a set from its images' features; without ``vector``, only its moments."""
+    def summarise(self, features: Features, source: str, vector: bool = True, scatter: bool = True) -> Fingerprint:
+        """The fingerprint of a set from its images' features; without the vector or the scatter if so wanted."""
         values = features.values.astype(np.float64)
         mean = values.mean(0)
         centred = values - mean
-        scatter = centred.T @ centred if self.keeps_scatter else None
+        products = centred.T @ centred if self.keeps_scatter and scatter else None
         view = self._vector(mean, centred.var(0)) if vector else np.full(1, np.nan)
-        return Fingerprint(source, len(values), mean, scatter, features.digests, view)
+        return Fingerprint(source, len(values), mean, products, features.digests, view)
 
     def combine(self, fingerprints: Iterable[Fingerprint]) -> Fingerprint:
         """The fingerprint of several sets taken as one; it needs no image again."""

