@@ -77,7 +77,7 @@ def train_all(
     other: Annotated[
         Path | None, typer.Option(exists=True, help="Other real images, for the members that are fine-tuned.")
     ] = None,
-    only: Annotated[str, typer.Option(help="Only names that contain this.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="Only this member; may be given several times.")] = None,
     device: Device = "cpu",
 ) -> None:
     """Makes the whole reference collection, one member after another.
@@ -90,7 +90,11 @@ def train_all(
     with errors():
         real = Images(ImageSet.read(images).to_array(), images.stem)
         tuning = Images(ImageSet.read(other).to_array(), other.stem) if other else None
-        wanted = [recipe for recipe in RECIPES if only in recipe.name]
+        names = [recipe.name for recipe in RECIPES]
+        for name in only or []:
+            if name not in names:
+                raise ValueError(f"--only {name}: there are {', '.join(names)}")
+        wanted = [recipe for recipe in RECIPES if only is None or recipe.name in only]
         for i, recipe in enumerate(wanted, 1):
             if (output / recipe.name / "config.json").exists():
                 continue

@@ -58,15 +58,17 @@ ARCHITECTURES: dict[str, Architecture] = {
     "vae-resize": Architecture("vae.conv", "ConvVAE", 6000, _NEAREST, _ELBO, {"upsampling": "nearest"}),
     "vae-ladder": Architecture("vae.ladder", "LadderVAE", 5000, _NEAREST, _ELBO),
     "flow-glow": Architecture("flow.glow", "Glow", 8000, "inverse squeeze", _LIKELIHOOD),
-    "flow-wavelet": Architecture("flow.wavelet", "WaveletFlow", 5000, "inverse Haar wavelet", _LIKELIHOOD),
+    "flow-wavelet": Architecture(
+        "flow.wavelet", "WaveletFlow", 5000, "inverse Haar wavelet", _LIKELIHOOD, {"temperature": 0.9}
+    ),
     "flow-tarflow": Architecture("flow.autoregressive", "TarFlow", 6000, "4x4 patches", _LIKELIHOOD),
     "gan-dcgan": Architecture("gan", "DCGAN", 6000, _TRANSPOSED, "non-saturating"),
     "gan-dcgan-nearest": Architecture(
         "gan", "DCGAN", 6000, _NEAREST, "non-saturating", {"upsampling": "nearest"}
     ),
-    "gan-sngan": Architecture("gan", "SNGAN", 6000, _TRANSPOSED, "hinge, spectral norm"),
+    "gan-sngan": Architecture("gan", "SNGAN", 4000, _TRANSPOSED, "hinge, spectral norm"),
     "gan-sngan-nearest": Architecture(
-        "gan", "SNGAN", 6000, _NEAREST, "hinge, spectral norm", {"upsampling": "nearest"}
+        "gan", "SNGAN", 4000, _NEAREST, "hinge, spectral norm", {"upsampling": "nearest"}
     ),
     "gan-wgan-gp": Architecture("gan", "WGANGP", 6000, _TRANSPOSED, "Wasserstein, gradient penalty"),
     "gan-wgan-gp-nearest": Architecture(
