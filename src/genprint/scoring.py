@@ -45,6 +45,16 @@ class ByFingerprint:
             [self.fingerprinter.summarise(own, "", vector, scatter=not vector) for own in gallery],
         )
 
+    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+        """Distances between sets, ``(n, n)``: the scorer's own where it has such, else one minus the cosine."""
+        vector = not hasattr(self.scorer, "distances")
+        summaries = [self.fingerprinter.summarise(own, "", vector, scatter=not vector) for own in sets]
+        if not vector:
+            return self.scorer.distances(summaries)  # type: ignore[attr-defined]
+        apart = 1 - Cosine().score(summaries, summaries)
+        np.fill_diagonal(apart, 0)
+        return apart.clip(0)
+
 
 class Cosine:
     """Cosine of the vectors. It does not know the counts."""
@@ -167,3 +177,9 @@ class LDA:
         white = np.linalg.cholesky(np.linalg.inv(shrunk))
         left, right = ((np.stack([f.mean for f in own]) * scale) @ white for own in (probes, gallery))
         return -np.square(left[:, None] - right[None]).sum(2) / 2
+
+    def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Mahalanobis distances between sources' means, ``(n, n)``."""
+        apart = np.sqrt(-2 * self.score(fingerprints, fingerprints).clip(max=0))
+        np.fill_diagonal(apart, 0)
+        return (apart + apart.T) / 2

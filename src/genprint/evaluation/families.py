@@ -1,0 +1,151 @@
+"""Families: whether the tree of sources agrees with what is known of them, and whether distance orders kinship."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+from scipy.stats import spearmanr
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+from genprint.families import FamilyTree
+from genprint.fingerprint import Features
+from genprint.scoring import Comparer
+
+PERMUTATIONS = 999
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well a tree agrees with known labels.
+
+    Attributes:
+        sources: leaves with a label.
+        k: number of labels; the tree is cut into as many families.
+        ami: adjusted mutual information of families and labels (0 by chance, 1 at best).
+        ari: adjusted Rand index, likewise.
+        purity: dendrogram purity (Heller & Ghahramani, "Bayesian Hierarchical Clustering", 2005).
+        cophenetic: correlation of the tree's distances with 'of another label'.
+        p: share of random relabelings with as high a purity.
+    """
+
+    sources: int
+    k: int
+    ami: float
+    ari: float
+    purity: float
+    cophenetic: float
+    p: float
+
+
+def distances(comparer: Comparer, sets: Sequence[Features]) -> np.ndarray:
+    """Distances between sets, ``(n, n)``, symmetric, zero diagonal.
+
+    A comparer's own where it has such; else how far the mean score of two sets is below the highest.
+    """
+    own = getattr(comparer, "distances", None)
+    if own is not None:
+        return own(sets)
+    scores = comparer.score(sets, sets)
+    scores = (scores + scores.T) / 2
+    apart = ~np.eye(len(sets), dtype=bool)
+    return np.where(apart, scores[apart].max() - scores, 0.0)
+
+
+def agreement(
+    tree: FamilyTree, labels: Mapping[str, str], seed: int = 0, permutations: int = PERMUTATIONS
+) -> Agreement:
+    """Compares a tree with the labels of its sources; every source needs one.
+
+    Raises:
+        ValueError: a source has no label, or all have the same.
+    """
+    missing = [name for name in tree.sources if name not in labels]
+    if missing:
+        raise ValueError(f"no label for {', '.join(missing[:5])}")
+    known = np.unique([labels[name] for name in tree.sources], return_inverse=True)[1]
+    k = int(known.max()) + 1
+    if k < 2:
+        raise ValueError("all sources have the same label")
+    cut = list(tree.cut(k).values())
+    merged = _lowest_common(tree)
+    purity = _purity(merged, known)
+    rng = np.random.default_rng(seed)
+    chance = np.array([_purity(merged, rng.permutation(known)) for _ in range(permutations)])
+    different = squareform((known[:, None] != known[None]).astype(float), checks=False)
+    return Agreement(
+        len(known), k, float(adjusted_mutual_info_score(known, cut)), float(adjusted_rand_score(known, cut)), purity,
+        float(np.corrcoef(hierarchy.cophenet(tree.linkage), different)[0, 1]),
+        float((1 + (chance >= purity - 1e-12).sum()) / (1 + permutations)),
+    )  # fmt: skip
+
+
+def _lowest_common(tree: FamilyTree) -> dict[tuple[int, int], np.ndarray]:
+    """For each pair of leaves, the leaves below their lowest common ancestor."""
+    below: list[np.ndarray] = [np.array([i]) for i in range(len(tree.sources))]
+    merged = {}
+    for left, right, *_ in tree.linkage:
+        leaves = np.concatenate([below[int(left)], below[int(right)]])
+        for a in below[int(left)]:
+            for b in below[int(right)]:
+                merged[min(a, b), max(a, b)] = leaves
+        below.append(leaves)
+    return merged
+
+
+def _purity(merged: Mapping[tuple[int, int], np.ndarray], known: np.ndarray) -> float:
+    """Mean, over pairs of leaves with one label, of that label's share below their lowest common ancestor."""
+    shares = [(known[leaves] == known[a]).mean() for (a, b), leaves in merged.items() if known[a] == known[b]]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+#: nearest kin first
+RELATIONS = ("descendant", "seed", "architecture", "class")
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """Distances by kinship.
+
+    Attributes:
+        mean: mean distance of pairs of each relation: a descendant and its parent, two seeds of one architecture, two
+            architectures of one class, two classes.
+        pairs: how many there are of each.
+        order: rank correlation (Spearman) of relation and distance.
+    """
+
+    mean: dict[str, float]
+    pairs: dict[str, int]
+    order: float
+
+
+def kinship(names: Sequence[str], apart: np.ndarray, about: Mapping[str, Mapping[str, str]]) -> Kinship:
+    """Orders pairs of sources by what is known of them: ``class``, ``architecture``, ``parent`` (or '') of each."""
+    ranks, values = [], []
+    for i, a in enumerate(names):
+        for j in range(i):
+            b = names[j]
+            relation = _relation(about[a], about[b], a, b)
+            if relation is not None:
+                ranks.append(RELATIONS.index(relation))
+                values.append(apart[i, j])
+    by_rank = {name: [v for r, v in zip(ranks, values, strict=True) if r == i] for i, name in enumerate(RELATIONS)}
+    return Kinship(
+        {name: float(np.mean(own)) for name, own in by_rank.items() if own},
+        {name: len(own) for name, own in by_rank.items()},
+        float(spearmanr(ranks, values).statistic),
+    )
+
+
+def _relation(a: Mapping[str, str], b: Mapping[str, str], name: str, other: str) -> str | None:
+    """None: kin, but of no one degree (descendants of one parent, a descendant and another seed)."""
+    if name == b.get("parent") or other == a.get("parent"):
+        return "descendant"
+    if a["class"] != b["class"]:
+        return "class"
+    if a["architecture"] != b["architecture"]:
+        return "architecture"
+    return None if a.get("parent") or b.get("parent") else "seed"
