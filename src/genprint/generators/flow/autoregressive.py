@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,6 +13,8 @@ from genprint.generators.base import Images, gaussian
 from genprint.generators.flow.base import Flow
 
 Tokens = Float[Tensor, "n t d"]
+# Keys and values of the tokens so far, in one layer.
+Past = list[tuple[Tensor, Tensor]]
 
 
 class Layer(nn.Module):
@@ -24,14 +28,20 @@ class Layer(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
 
-    def forward(self, x: Tokens) -> Tokens:
+    def forward(self, x: Tokens, past: Past | None = None) -> Tokens:
+        """The tokens after this layer; with ``past``, only the newest, and it is noted there for those to come."""
         query, key, value = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.attend(self.norm(x)).chunk(3, dim=2)
         )
+        if past is not None:
+            past.append((key, value))
+            key, value = (torch.cat(parts, dim=2) for parts in zip(*past, strict=True))
         # Written out: on a CPU, the backward pass of torch's fused attention is slow in bfloat16.
         likeness = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
-        later = torch.ones(likeness.shape[2:], dtype=torch.bool, device=x.device).triu(1)
-        seen = likeness.masked_fill(later, -torch.inf).softmax(dim=3) @ value
+        if past is None:
+            later = torch.ones(likeness.shape[2:], dtype=torch.bool, device=x.device).triu(1)
+            likeness = likeness.masked_fill(later, -torch.inf)
+        seen = likeness.softmax(dim=3) @ value
         x = x + self.join(seen.transpose(1, 2).flatten(2))
         return x + self.mlp(x)
 
@@ -43,30 +53,33 @@ class Pass(nn.Module):
         super().__init__()
         self.enter = nn.Linear(size, width)
         self.place = nn.Parameter(0.02 * torch.randn(tokens, width))
-        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(layers)))
+        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * size))
         for parameter in self.leave[1].parameters():
             nn.init.zeros_(parameter)
 
-    def _next(self, x: Tokens) -> tuple[Tokens, Tokens]:
+    def _next(self, x: Tokens, place: Tensor, pasts: Sequence[Past | None]) -> tuple[Tokens, Tokens]:
         """Mean and log deviation of the token that follows each of ``x``."""
-        hidden = self.layers(self.enter(x) + self.place[: x.shape[1]])
+        hidden = self.enter(x) + place
+        for layer, past in zip(self.layers, pasts, strict=True):
+            hidden = layer(hidden, past)
         mean, log_sigma = self.leave(hidden).to(x.dtype).chunk(2, dim=2)
         return mean, 4 * torch.tanh(log_sigma / 4)  # bounded, so that no token can explode
 
     def forward(self, x: Tokens) -> tuple[Tokens, Float[Tensor, " n"]]:
         """Noise, and log |det| of the way to it. The first token stays as it is."""
-        mean, log_sigma = self._next(x[:, :-1])
+        mean, log_sigma = self._next(x[:, :-1], self.place[: x.shape[1] - 1], [None] * len(self.layers))
         noise = (x[:, 1:] - mean) * (-log_sigma).exp()
         return torch.cat([x[:, :1], noise], dim=1), -log_sigma.sum((1, 2))
 
     def inverse(self, noise: Tokens) -> Tokens:
         """One token after another."""
-        x = noise[:, :1]
+        tokens = [noise[:, :1]]
+        pasts: list[Past | None] = [[] for _ in self.layers]
         for t in range(1, noise.shape[1]):
-            mean, log_sigma = self._next(x)
-            x = torch.cat([x, (noise[:, t] * log_sigma[:, -1].exp() + mean[:, -1]).unsqueeze(1)], dim=1)
-        return x
+            mean, log_sigma = self._next(tokens[-1], self.place[t - 1 : t], pasts)
+            tokens.append(noise[:, t : t + 1] * log_sigma.exp() + mean)
+        return torch.cat(tokens, dim=1)
 
 
 class Passes(nn.Module):
