@@ -121,7 +121,9 @@ def existence_rows(found: Mapping[str, dict[int, dict]]) -> list[str]:
     for size in SIZES:
         for kind in found[EXISTENCE[0]][size]:
             cells = [found[name][size][kind] for name in EXISTENCE]
-            text = [f"{s.significant}/{s.sources}; {s.auc:.2f} [{s.low:.2f}, {s.high:.2f}]" for s in cells]
+            text = [
+                f"{s.significant}/{s.auc.sources}; {s.auc.mean:.2f} [{s.auc.low:.2f}, {s.auc.high:.2f}]" for s in cells
+            ]
             lines.append(f"| {kind} | {size} | " + " | ".join(text) + " |")
     return lines
 
@@ -174,7 +176,9 @@ def main() -> None:
     with (arguments.wild / "sources.csv").open(newline="") as file:
         wild_classes = {row["source"]: row["class"] for row in csv.DictReader(file)}
     wild = find_existence(read_sources(arguments.wild), wild_classes, arguments.seed)
-    log_wild_run(arguments.wild.name, "existence", arguments.why, [wild["set_encoder"][n]["all"].auc for n in SIZES])
+    log_wild_run(
+        arguments.wild.name, "existence", arguments.why, [wild["set_encoder"][n]["all"].auc.mean for n in SIZES]
+    )
     apart = seeds_apart(collection, arguments.seed)
     speeds = {kind: [collection.speed[name] for name in collection.of(kind)] for kind in CLASSES}
     text = (ROOT / "benchmarks/generators.template.md").read_text().format(

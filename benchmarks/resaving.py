@@ -1,44 +1,17 @@
-"""Top-1 at 10 images when gallery and probe, or the probe alone, are cropped, shifted or re-saved as JPEG.
+"""Top-1 at 10 images when gallery and probe, or the probe alone, are re-saved, cropped, blurred and the like.
 
-python benchmarks/resaving.py      # the eight shipped generators, 32 images enrolled, 10 probes of each; one split
+python benchmarks/resaving.py      # the eight demonstrated generators, 32 images enrolled, 10 probes of each; one split
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-
 import numpy as np
-from PIL import Image
 
+from genprint.evaluation.robustness import CHANGES, Change
 from genprint.fingerprint import Features
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
-
-Change = Callable[[np.ndarray], np.ndarray]
-
-
-def jpeg(quality: int) -> Change:
-    """Saves each image as JPEG and reads it again."""
-
-    def resave(images: np.ndarray) -> np.ndarray:
-        decoded = []
-        for pixels in images:
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-            decoded.append(np.array(Image.open(buffer)))
-        return np.stack(decoded)
-
-    return resave
-
-
-CHANGES: dict[str, Change] = {
-    "nothing": lambda images: images,
-    "inner 28 px": lambda images: images[:, 2:30, 2:30],
-    "first row and column cut": lambda images: images[:, 1:, 1:],
-    **{f"JPEG {quality}": jpeg(quality) for quality in (95, 90, 75)},
-}
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_f
 from genprint.files import write_atomically
 
 if TYPE_CHECKING:
+    from genprint.evaluation.intervals import Mean
     from genprint.fingerprint import Features
     from genprint.images import ImageSet
     from genprint.methods.set_encoder.encoder import SetEncoder
@@ -125,8 +126,8 @@ def existence(
                 }
                 for kind, row in summary.items():
                     lines.append(
-                        f"{name:<12} {n:>4} images  {kind:<8} {row.significant} of {row.sources} sources p < {ALPHA}, "
-                        f"within above between {row.auc:.0%} [{row.low:.0%}, {row.high:.0%}]"
+                        f"{name:<12} {n:>4} images  {kind:<8} {row.significant} of {row.auc.sources} sources "
+                        f"p < {ALPHA}, within above between {_interval(row.auc)}"
                     )
         result = {"sources": len(sets), "seed": seed, "methods": table}
         if output:
@@ -139,6 +140,10 @@ def existence(
                     write_atomically(output / f"{images.name}.png", plots.to_bytes(figure))
                     advance()
         show(result, as_json, "\n".join(lines))
+
+
+def _interval(mean: Mean) -> str:
+    return f"{mean.mean:.0%} [{mean.low:.0%}, {mean.high:.0%}]"
 
 
 def _classes(data: Path) -> dict[str, str]:

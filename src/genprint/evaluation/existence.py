@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprint import Features
 from genprint.scoring import Comparer
 
@@ -85,30 +86,23 @@ def existence(
 
 @dataclass(frozen=True)
 class Summary:
-    """Sources of one class: how many there are, how many have p < ``ALPHA``, their mean AUC with its 95 % interval."""
+    """Sources of one class: how many have p < ``ALPHA``, and their mean AUC."""
 
-    sources: int
     significant: int
-    auc: float
-    low: float
-    high: float
+    auc: Mean
 
 
 def summarise(found: Mapping[str, Existence], classes: Mapping[str, str], seed: int = 0) -> dict[str, Summary]:
-    """Summary by class and of all; intervals from the bootstrap over sources. Without a class: only in 'all'."""
+    """Summary by class and of all. Sources without a class count only in 'all'."""
     groups: dict[str, list[Existence]] = {}
     for name, row in found.items():
         if name in classes:
             groups.setdefault(classes[name], []).append(row)
     groups = {**dict(sorted(groups.items())), "all": list(found.values())}
-    rng = np.random.default_rng(seed)
-    summary = {}
-    for kind, rows in groups.items():
-        aucs = np.array([row.auc for row in rows])
-        low, high = np.quantile(aucs[rng.integers(len(aucs), size=(2000, len(aucs)))].mean(1), [0.025, 0.975])
-        significant = sum(row.p < ALPHA for row in rows)
-        summary[kind] = Summary(len(rows), significant, float(aucs.mean()), float(low), float(high))
-    return summary
+    return {
+        kind: Summary(sum(row.p < ALPHA for row in rows), over_sources([row.auc for row in rows], seed))
+        for kind, rows in groups.items()
+    }
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""Open set: whether probes of sources that are not enrolled stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from genprint.evaluation.intervals import Mean, over_sources
+from genprint.fingerprint import Features
+from genprint.scoring import Comparer
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """Means over sources that are unknown in their turn.
+
+    Attributes:
+        auroc: probability that a probe of a known source has a higher best score than one of the unknown.
+        oscr: area under the rate of known probes attributed right against the rate of unknown probes attributed at
+            all (Dhamija et al., "Reducing Network Agnostophobia", 2018).
+    """
+
+    auroc: Mean
+    oscr: Mean
+
+
+def open_set(
+    features: Mapping[str, Features],
+    comparer: Comparer,
+    groups: Mapping[str, str],
+    enrolled: int,
+    size: int,
+    seed: int = 0,
+) -> OpenSet:
+    """Each source is unknown in its turn, and with it all sources of its group leave the gallery.
+
+    Args:
+        groups: of each source: its own name where only the source itself is unknown and its siblings stay enrolled,
+            its architecture, its class.
+
+    Raises:
+        ValueError: a source has too few images, or a group is all there is.
+    """
+    rng = np.random.default_rng(seed)
+    names = list(features)
+    if len({groups[name] for name in names}) < 2:
+        raise ValueError("all sources are of one group: with that unknown, nothing would be enrolled")
+    gallery, probes, owners = [], [], []
+    for i, (name, own) in enumerate(features.items()):
+        if len(own) < enrolled + size:
+            raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
+        order = rng.permutation(len(own))
+        gallery.append(own[order[:enrolled]])
+        for start in range(enrolled, len(order) - size + 1, size):
+            probes.append(own[order[start : start + size]])
+            owners.append(i)
+    scores, owner = comparer.score(probes, gallery), np.array(owners)
+    aurocs, areas = [], []
+    for i, name in enumerate(names):
+        inside = np.array([groups[other] != groups[name] for other in names])
+        masked = np.where(inside, scores, -np.inf)
+        known, unknown = inside[owner], owner == i
+        best, right = masked.max(1), masked.argmax(1) == owner
+        aurocs.append(roc_auc_score(np.r_[np.ones(known.sum()), np.zeros(unknown.sum())], best[np.r_[
+            np.flatnonzero(known), np.flatnonzero(unknown)]]))  # fmt: skip
+        areas.append(oscr(best[known], right[known], best[unknown]))
+    return OpenSet(over_sources(aurocs, seed), over_sources(areas, seed))
+
+
+def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> float:
+    """Area under correct attribution against false: mean, over unknown probes, of the rate of known ones that are
+    right and score higher (ties half)."""
+    higher = (known[:, None] > unknown[None]) + 0.5 * (known[:, None] == unknown[None])
+    return float((higher * right[:, None]).mean())

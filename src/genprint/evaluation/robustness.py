@@ -1,0 +1,83 @@
+"""Robustness: what re-saving, cropping, blurring and the like leave of a trace."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+# uint8 (n, h, w, 3) to as many images, perhaps smaller
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def _each(change: Callable[[Image.Image], Image.Image]) -> Change:
+    return lambda images: np.stack([np.asarray(change(Image.fromarray(pixels))) for pixels in images])
+
+
+def jpeg(quality: int) -> Change:
+    """Saved as JPEG with Pillow's defaults (4:2:0) and read again."""
+
+    def resave(image: Image.Image) -> Image.Image:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality)
+        return Image.open(buffer).convert("RGB")
+
+    return _each(resave)
+
+
+def blur(sigma: float) -> Change:
+    """Gaussian blur."""
+    return _each(lambda image: image.filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def resize(share: float) -> Change:
+    """Shrunk to a share of the side and enlarged again, bicubic both ways."""
+
+    def there_and_back(image: Image.Image) -> Image.Image:
+        width, height = (max(1, round(share * side)) for side in image.size)
+        small = image.resize((width, height), Image.Resampling.BICUBIC)
+        return small.resize(image.size, Image.Resampling.BICUBIC)
+
+    return _each(there_and_back)
+
+
+def noise(levels: float, seed: int = 0) -> Change:
+    """White Gaussian noise of that many levels."""
+
+    def add(images: np.ndarray) -> np.ndarray:
+        grain = np.random.default_rng(seed).normal(0, levels, images.shape)
+        return (images + grain).round().clip(0, 255).astype(np.uint8)
+
+    return add
+
+
+def inner(margin: int) -> Change:
+    """Cropped by a margin on every side."""
+    return lambda images: images[:, margin:-margin, margin:-margin]
+
+
+def chain(*changes: Change) -> Change:
+    """One after another."""
+
+    def apply(images: np.ndarray) -> np.ndarray:
+        for change in changes:
+            images = change(images)
+        return images
+
+    return apply
+
+
+CHANGES: dict[str, Change] = {
+    "nothing": lambda images: images,
+    **{f"JPEG {quality}": jpeg(quality) for quality in (95, 90, 75, 50, 30)},
+    "blur 0.5": blur(0.5),
+    "blur 1": blur(1.0),
+    "noise 2": noise(2),
+    "noise 5": noise(5),
+    "inner crop": inner(2),
+    "one-pixel shift": lambda images: images[:, 1:, 1:],
+    "resize 75 %": resize(0.75),
+    "resize 75 %, JPEG 90": chain(resize(0.75), jpeg(90)),
+}

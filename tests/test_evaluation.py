@@ -1,0 +1,95 @@
+"""Stability, open set and robustness on data whose answer is known."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from genprint.evaluation.intervals import over_sources
+from genprint.evaluation.open_set import open_set, oscr
+from genprint.evaluation.robustness import CHANGES, blur, chain, jpeg
+from genprint.evaluation.stability import stability
+from genprint.fingerprint import Features
+from genprint.methods.content import ColourQuantiles
+from genprint.scoring import LDA, ByFingerprint
+
+from .conftest import textured
+
+
+def sources(rng, centres, images=60):
+    return {
+        str(i): Features(rng.normal(centre, 1, (images, len(centre))).astype(np.float32), ("",) * images)
+        for i, centre in enumerate(centres)
+    }
+
+
+def test_interval_covers_the_mean_and_narrows_with_sources(rng):
+    few, many = over_sources(rng.normal(size=10)), over_sources(rng.normal(size=1000))
+    assert few.low <= few.mean <= few.high
+    assert many.high - many.low < few.high - few.low
+    assert many.high - many.low == pytest.approx(2 * 1.96 / 1000**0.5, rel=0.2)
+
+
+def test_stability_against_cosines_of_all_pairs(rng):
+    features = sources(rng, 4 * np.eye(3))
+    found = stability(features, ColourQuantiles(), 10)
+    order = np.random.default_rng([0, 10])
+    vectors = []
+    for own in features.values():
+        means = own.values[order.permutation(60)].reshape(6, 10, 3).mean(1)
+        vectors.append(means / np.linalg.norm(means, axis=1, keepdims=True))
+    upper = np.triu_indices(6, 1)
+    assert found.within.mean == pytest.approx(np.mean([(v @ v.T)[upper].mean() for v in vectors]), abs=1e-4)
+    cross = [(vectors[i] @ vectors[j].T).mean() for i in range(3) for j in range(3) if i != j]
+    assert found.between.mean == pytest.approx(np.mean(cross), abs=1e-4)
+    assert found.ratio > 10
+    assert found.sets == 6
+
+
+def test_stability_of_sources_that_are_one_is_no_better_than_between(rng):
+    found = stability(sources(rng, np.ones((16, 6)), images=400), ColourQuantiles(), 5)
+    assert found.within.mean == pytest.approx(found.between.mean, abs=0.02)
+    assert found.ratio == pytest.approx(1, abs=0.3)
+    with pytest.raises(ValueError, match="four sets"):
+        stability(sources(rng, np.ones((2, 6)), images=10), ColourQuantiles(), 5)
+
+
+def test_oscr_by_hand():
+    known, right = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
+    # against 2.5: one right and higher; against 0.5: two right and higher
+    assert oscr(known, right, np.array([2.5, 0.5])) == pytest.approx((1 / 3 + 2 / 3) / 2)
+    assert oscr(known, np.ones(3, bool), np.array([1.5])) == pytest.approx(roc_auc_score([1, 1, 1, 0], [3, 2, 1, 1.5]))
+
+
+def test_unknown_sources_stand_out_where_they_are_far_and_not_where_a_twin_is_enrolled(rng):
+    centres = np.array([[0, 0], [0.0, 0], [20, 0], [0, 20]])
+    comparer = ByFingerprint(ColourQuantiles(), LDA())
+    features = sources(rng, centres)
+    alone = open_set(features, comparer, {name: name for name in features}, 20, 5)
+    grouped = open_set(features, comparer, {"0": "twin", "1": "twin", "2": "b", "3": "c"}, 20, 5)
+    assert alone.auroc.mean < 0.8  # two of four have a twin in the gallery
+    assert grouped.auroc.mean > 0.99
+    assert grouped.oscr.mean > alone.oscr.mean
+    with pytest.raises(ValueError, match="one group"):
+        open_set(features, comparer, dict.fromkeys(features, "same"), 20, 5)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_keep_images_recognisable_and_change_them(name, rng):
+    images = textured(rng, 3, grain=8.0)
+    changed = CHANGES[name](images)
+    assert changed.dtype == np.uint8
+    assert changed.shape[0] == 3
+    assert changed.shape[3] == 3
+    same = changed.shape == images.shape and (changed == images).all()
+    assert same == (name == "nothing")
+    assert abs(changed.astype(float).mean((1, 2)) - images.astype(float).mean((1, 2))).max() < 4
+
+
+def test_stronger_changes_change_more(rng):
+    images = textured(rng, 3)
+
+    def error(change):
+        return np.abs(change(images).astype(float) - images).mean()
+
+    assert error(jpeg(95)) < error(jpeg(75)) < error(jpeg(30))
+    assert error(blur(0.5)) < error(blur(1)) <= error(chain(blur(1), jpeg(30)))
