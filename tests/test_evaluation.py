@@ -1,9 +1,13 @@
 """Stability, open set and robustness on data whose answer is known."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
+from genprint.cli.app import app
 from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.open_set import open_set, oscr
 from genprint.evaluation.robustness import CHANGES, blur, chain, jpeg
@@ -93,3 +97,33 @@ def test_stronger_changes_change_more(rng):
 
     assert error(jpeg(95)) < error(jpeg(75)) < error(jpeg(30))
     assert error(blur(0.5)) < error(blur(1)) <= error(chain(blur(1), jpeg(30)))
+
+
+@pytest.fixture
+def labelled(folder):
+    (folder / "sources.csv").write_text("source,class,architecture\nfine,a,x\nmiddle,a,y\ncoarse,b,z\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        (["stability", "--size", "4", "--method", "spectrum"], "4"),
+        (["open-set", "--size", "4", "--enrolled", "8", "--method", "covariance"], "4"),
+        (["open-set", "--size", "4", "--enrolled", "8", "--method", "colour", "--unknown", "class"], "4"),
+        (["robustness", "--size", "4", "--enrolled", "8", "--method", "covariance", "--repeats", "1"], "JPEG 90"),
+        (["families", "--label", "class", "--linkage", "average,ward", "--method", "covariance"], "class, ward"),
+    ],
+)
+def test_commands_answer_in_json(labelled, command, key):
+    answer = CliRunner().invoke(app, ["evaluate", command[0], str(labelled), *command[1:], "--json"])
+    assert answer.exit_code == 0, answer.output
+    (method,) = json.loads(answer.stdout)["methods"].values()
+    assert key in method["results"]
+    assert method["role"] in ("peer", "control")
+
+
+def test_a_label_that_is_not_there_is_told(labelled):
+    result = CliRunner().invoke(app, ["evaluate", "families", str(labelled), "--label", "colour", "--method", "colour"])
+    assert result.exit_code == 1
+    assert "needs columns colour" in result.output

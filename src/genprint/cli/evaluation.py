@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_f
 from genprint.files import write_atomically
 
 if TYPE_CHECKING:
+    from genprint.evaluation.attributability import Rate
     from genprint.evaluation.intervals import Mean
     from genprint.fingerprint import Features
     from genprint.images import ImageSet
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")]
 Methods = Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")]
+Enrolled = Annotated[int, typer.Option(min=2, help="Images enrolled a source.")]
+Repeats = Annotated[int, typer.Option(min=1, help="New splits.")]
+Sizes = Annotated[str, typer.Option(help="Images in a set, one size or several with commas.")]
 Seed = Annotated[int, typer.Option(help="Of the splits.")]
 
 app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
@@ -54,24 +59,22 @@ class _Reader:
 def attributability(
     data: Data,
     method: Methods = ["set_encoder"],  # noqa: B006
-    enrolled: Annotated[int, typer.Option(min=2, help="Images enrolled a source.")] = 32,
+    enrolled: Enrolled = 32,
     probe: Annotated[str, typer.Option(help="Sizes of probe sets.")] = "1,5,10,20",
-    repeats: Annotated[int, typer.Option(min=1, help="New splits.")] = 10,
+    repeats: Repeats = 10,
     seed: Seed = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the JSON here.")] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Top-1 over the sources in DATA, by probe size, beside the content controls."""
-    from dataclasses import asdict
-
     from genprint.evaluation.attributability import top1
     from genprint.images import read_sources
     from genprint.methods import METHODS
 
     with errors(as_json):
         reader = _Reader(method, load_encoder(model), sets := read_sources(data))
-        sizes = sorted({int(size) for size in probe.split(",")})
+        sizes = _sizes(probe)
         methods: dict[str, Any] = {}
         for name in reader.methods:
             comparer, features = reader.read(name)
@@ -91,7 +94,7 @@ def attributability(
 def existence(
     data: Data,
     method: Methods = ["set_encoder", "marra", "spectrum", "colour", "thumbnail"],  # noqa: B006
-    size: Annotated[str, typer.Option(help="Images in a set, one or several sizes.")] = "10,30",
+    size: Sizes = "10,30",
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the JSON and a picture of every trace.")
@@ -103,21 +106,21 @@ def existence(
 
     A file DATA/sources.csv with columns 'source' and 'class' gives a summary for each class of model.
     """
-    from dataclasses import asdict
-
     from genprint.evaluation.existence import ALPHA, existence, summarise
     from genprint.images import read_sources
     from genprint.methods import METHODS
 
     with errors(as_json):
         reader = _Reader(method, load_encoder(model), sets := read_sources(data))
-        classes = _classes(data)
+        has_classes = (data / "sources.csv").exists()
+        about = _about(data, ("source", "class")) if has_classes else {}
+        classes = {source: row["class"] for source, row in about.items()}
         table: dict[str, Any] = {}
         lines = []
         for name in reader.methods:
             comparer, features = reader.read(name)
             table[name] = {"role": METHODS[name].role, "sizes": {}}
-            for n in sorted({int(part) for part in size.split(",")}):
+            for n in _sizes(size):
                 found = existence(features, comparer, n, seed=seed)
                 summary = summarise(found, classes, seed)
                 table[name]["sizes"][str(n)] = {
@@ -142,17 +145,190 @@ def existence(
         show(result, as_json, "\n".join(lines))
 
 
-def _interval(mean: Mean) -> str:
+@app.command("stability")
+def stability_(
+    data: Data,
+    method: Methods = ["set_encoder_cosine", "marra", "spectrum", "colour"],  # noqa: B006
+    size: Sizes = "10",
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether fingerprints of disjoint sets of one source agree, beside those of different sources."""
+    from genprint.evaluation.stability import stability
+    from genprint.images import read_sources
+    from genprint.methods import METHODS
+
+    with errors(as_json):
+        encoder = load_encoder(model)
+        reader = _Reader(method, encoder, read_sources(data))
+        found = {
+            name: {str(n): stability(reader.read(name)[1], METHODS[name].front(encoder), n, seed) for n in _sizes(size)}
+            for name in reader.methods
+        }
+        lines = [
+            f"{name:<20} {n:>4} images  within {_interval(row.within)}  between {_interval(row.between)}  "
+            f"ratio {row.ratio:.1f}"
+            for name, rows in found.items()
+            for n, row in rows.items()
+        ]
+        _show(found, {"seed": seed}, as_json, lines)
+
+
+@app.command("open-set")
+def open_set_(
+    data: Data,
+    method: Methods = ["set_encoder"],  # noqa: B006
+    unknown: Annotated[
+        str,
+        typer.Option(help="What is unknown in turn: source, or a column of DATA/sources.csv (architecture, class)."),
+    ] = "source",
+    enrolled: Enrolled = 32,
+    size: Sizes = "10",
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether probes of sources that are not enrolled stand out: AUROC and OSCR."""
+    from genprint.evaluation.open_set import open_set
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        reader = _Reader(method, load_encoder(model), sets := read_sources(data))
+        about = _about(data, ("source",) if unknown == "source" else ("source", unknown))
+        groups = {own.name: own.name if unknown == "source" else about[own.name][unknown] for own in sets}
+        found: dict[str, dict[str, Any]] = {}
+        for name in reader.methods:
+            comparer, features = reader.read(name)
+            found[name] = {str(n): open_set(features, comparer, groups, enrolled, n, seed) for n in _sizes(size)}
+        lines = [
+            f"{name:<20} {n:>4} images  unknown {unknown}  AUROC {_interval(row.auroc)}  OSCR {_interval(row.oscr)}"
+            for name, rows in found.items()
+            for n, row in rows.items()
+        ]
+        _show(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
+
+
+@app.command("robustness")
+def robustness_(
+    data: Data,
+    method: Methods = ["set_encoder"],  # noqa: B006
+    enrolled: Enrolled = 32,
+    size: Sizes = "10",
+    repeats: Repeats = 3,
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone."""
+    from genprint.evaluation.attributability import top1
+    from genprint.evaluation.robustness import CHANGES
+    from genprint.images import ImageSet, read_sources
+
+    with errors(as_json):
+        encoder, sets = load_encoder(model), read_sources(data)
+        arrays = {own.name: own.to_array() for own in sets}
+        found: dict[str, dict[str, Any]] = {}
+        plain: dict[str, Any] = {}
+        for change, apply in CHANGES.items():
+            reader = _Reader(method, encoder, [ImageSet.from_array(apply(own), n) for n, own in arrays.items()])
+            for name in reader.methods:
+                comparer, features = reader.read(name)
+                plain.setdefault(name, features)
+                found.setdefault(name, {})[change] = {
+                    "both": top1(features, comparer, enrolled, _sizes(size), repeats, seed),
+                    "probe only": top1(plain[name], comparer, enrolled, _sizes(size), repeats, seed, features),
+                }
+        lines = [
+            f"{name:<20} {change:<22} " + "  ".join(
+                f"{side} @{n} {_interval(rate)}" for side, rates in rows.items() for n, rate in rates.items()
+            )
+            for name, changes in found.items()
+            for change, rows in changes.items()
+        ]  # fmt: skip
+        _show(found, {"seed": seed, "enrolled": enrolled, "repeats": repeats}, as_json, lines)
+
+
+@app.command("families")
+def families_(
+    data: Data,
+    method: Methods = ["set_encoder"],  # noqa: B006
+    label: Annotated[str, typer.Option(help="Columns of DATA/sources.csv to compare the tree with.")] = "class",
+    linkage: Annotated[str, typer.Option(help="average, complete, single or ward; several with commas.")] = "average",
+    images: Annotated[int, typer.Option(min=2, help="Images of each source, at most; as many of each.")] = 200,
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether the family tree agrees with what DATA/sources.csv says of the sources."""
+    import numpy as np
+
+    from genprint.evaluation.families import agreement, distances
+    from genprint.families import FamilyTree
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        reader = _Reader(method, load_encoder(model), sets := read_sources(data))
+        labels = label.split(",")
+        about = _about(data, ("source", *labels))
+        rng = np.random.default_rng(seed)
+        found: dict[str, dict[str, Any]] = {}
+        for name in reader.methods:
+            comparer, features = reader.read(name)
+            some = min(images, *(len(own) for own in features.values()))
+            parts = [own[rng.permutation(len(own))[:some]] for own in features.values()]
+            apart = distances(comparer, parts)
+            for way in linkage.split(","):
+                tree = FamilyTree.build([own.name for own in sets], apart, way)
+                for kind in labels:
+                    known = {source: row[kind] for source, row in about.items()}
+                    found.setdefault(name, {})[f"{kind}, {way}"] = agreement(tree, known, seed)
+        lines = [
+            f"{name:<20} {what:<24} k {row.k}  AMI {row.ami:.2f}  ARI {row.ari:.2f}  purity {row.purity:.2f}  "
+            f"cophenetic {row.cophenetic:.2f}  p {row.p:.3f}"
+            for name, rows in found.items()
+            for what, row in rows.items()
+        ]
+        _show(found, {"seed": seed, "sources": len(sets)}, as_json, lines)
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted({int(part) for part in text.split(",")})
+
+
+def _show(found: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool, lines: Sequence[str]) -> None:
+    """Results by method, as JSON with each method's role, or as lines."""
+    from genprint.methods import METHODS
+
+    methods = {name: {"role": METHODS[name].role, "results": _plain(rows)} for name, rows in found.items()}
+    show({**settings, "methods": methods}, as_json, "\n".join(lines))
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses within dictionaries, as plain values."""
+    if isinstance(value, dict):
+        return {str(key): _plain(own) for key, own in value.items()}
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _interval(mean: Mean | Rate) -> str:
     return f"{mean.mean:.0%} [{mean.low:.0%}, {mean.high:.0%}]"
 
 
-def _classes(data: Path) -> dict[str, str]:
-    """The class of model of each source, as DATA/sources.csv has it; nothing without such a file."""
-    path = data / "sources.csv" if data.is_dir() else data
-    if not data.is_dir() or not path.exists():
+def _about(data: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What DATA/sources.csv says of each source.
+
+    Raises:
+        ValueError: there is no such file, or it lacks a column.
+    """
+    path = data / "sources.csv"
+    if columns == ("source",):
         return {}
+    if not path.exists():
+        raise ValueError(f"{path}: no such file; it needs columns {', '.join(columns)}")
     with path.open(newline="") as file:
         rows = csv.DictReader(file)
-        if not {"source", "class"} <= set(rows.fieldnames or ()):
-            raise ValueError(f"{path}: needs columns 'source' and 'class'; it has {rows.fieldnames}")
-        return {row["source"]: row["class"] for row in rows}
+        missing = set(columns) - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path}: needs columns {', '.join(sorted(missing))}; it has {rows.fieldnames}")
+        return {row["source"]: dict(row) for row in rows}

@@ -29,12 +29,16 @@ def top1(
     sizes: Sequence[int],
     repeats: int,
     seed: int,
+    asked: Mapping[str, Features] | None = None,
 ) -> dict[int, Rate]:
     """Closed-set top-1 with ``enrolled`` images of each source in the gallery, probes from the others.
 
     Each repeat splits every source's images anew, by image, before sets are formed; within a repeat probes are
     disjoint. A size that some source cannot give once is left out. Redrawing adds no evidence, so the interval
     comes from the bootstrap over sources, then over a source's mean rates of repeats.
+
+    Args:
+        asked: features of the same images in another state, in the same order; probes are taken from these.
 
     Raises:
         ValueError: a source has too few images for the gallery and one probe of the smallest size.
@@ -57,7 +61,7 @@ def top1(
             sets = []
             for i, (name, order) in enumerate(zip(names, orders, strict=True)):
                 for start in range(enrolled, len(order) - size + 1, size):
-                    sets.append(features[name][order[start : start + size]])
+                    sets.append((asked or features)[name][order[start : start + size]])
                     owners.append(i)
             right = comparer.score(sets, gallery).argmax(1) == np.array(owners)
             hits[size][:, repeat] = [right[np.array(owners) == i].mean() for i in range(len(names))]
