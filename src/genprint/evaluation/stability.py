@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprint import Features, Fingerprinter
 from genprint.methods.frechet import frechet_distance
+
+
+_DIMENSIONS = 32
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,14 @@ def stability(features: Mapping[str, Features], fingerprinter: Fingerprinter, si
 
 
 def _distance_ratio(vectors: list[np.ndarray]) -> float:
-    """Frechet distance between sources over that between halves; covariances shrunk by half to the common one.
+    """Frechet distance between sources over that between halves, in the vectors' principal components.
+
+    Covariances are shrunk by half to the common one.
 
     The halves of a source are as large as what is compared between sources, so that size alone makes no difference.
     """
+    reduced = PCA(min(_DIMENSIONS, *np.concatenate(vectors).shape), random_state=0).fit(np.concatenate(vectors))
+    vectors = [reduced.transform(own) for own in vectors]
     halves = [(own[::2], own[1::2]) for own in vectors]
     common = np.mean([np.cov(own, rowvar=False) for own in vectors], axis=0)
     moments = [[(part.mean(0), (np.cov(part, rowvar=False) + common) / 2) for part in pair] for pair in halves]
