@@ -12,7 +12,6 @@ from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprint import Features, Fingerprinter
 from genprint.methods.frechet import frechet_distance
 
-
 _DIMENSIONS = 32
 
 
