@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import sqrtm
 
 from genprint.fingerprint import Features
 
 
-def frechet_distance(mean: np.ndarray, covariance: np.ndarray, mean_: np.ndarray, covariance_: np.ndarray) -> float:
-    """Squared 2-Wasserstein distance of two Gaussians (Dowson & Landau, 1982)."""
-    root = sqrtm(covariance @ covariance_)
-    return float(np.square(mean - mean_).sum() + np.trace(covariance + covariance_ - 2 * root.real))
+def frechet_distance(
+    means: np.ndarray, covariances: np.ndarray, mean: np.ndarray, covariance: np.ndarray
+) -> np.ndarray:
+    """Squared 2-Wasserstein distances of Gaussians ``(..., d)``, ``(..., d, d)`` from one (Dowson & Landau, 1982)."""
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    # The trace of the root of a product, from the symmetric product with the same eigenvalues.
+    shared = np.sqrt(np.linalg.eigvalsh(root @ covariances @ root).clip(0)).sum(-1)
+    spreads = np.trace(covariances, axis1=-2, axis2=-1) + np.trace(covariance)
+    return np.square(means - mean).sum(-1) + spreads - 2 * shared
 
 
 class Frechet:
@@ -30,9 +35,10 @@ class Frechet:
         project = _principal(gallery, self.dimensions)
         known = [project(own.values) for own in gallery]
         common = np.mean([np.cov(own, rowvar=False) for own in known], axis=0)
-        moments = [self._moments(own, common) for own in known]
         asked = [self._moments(project(own.values), common) for own in probes]
-        return -np.array([[frechet_distance(*a, *b) for b in moments] for a in asked])
+        means, covariances = (np.stack(part) for part in zip(*asked, strict=True))
+        scores = [frechet_distance(means, covariances, *self._moments(own, common)) for own in known]
+        return -np.stack(scores, axis=1)
 
     def _moments(self, values: np.ndarray, common: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         centred = values - values.mean(0)
