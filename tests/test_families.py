@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from genprint.evaluation.families import agreement, distances, kinship
-from genprint.families import FamilyTree
+from genprint.families import FamilyTree, resampled
 from genprint.fingerprint import Features
 from genprint.methods.content import ColourQuantiles
 from genprint.scoring import LDA, ByFingerprint
@@ -68,3 +69,21 @@ def test_distances_of_any_comparer_are_symmetric(rng):
     assert np.allclose(apart, apart.T)
     assert (np.diag(apart) == 0).all()
     assert apart[0, 1] < apart[1, 2] < apart[0, 2]
+
+
+def test_support_counts_the_trees_that_have_a_branch():
+    tree = tree_of([0, 1, 10])
+    other = tree_of([0, 10, 9]).distances  # here s1 and s2 are the pair
+    supported = tree.with_support([tree.distances, tree.distances, tree.distances, other])
+    assert supported.support == (0.75, 1.0)
+    assert supported.newick() == "(s2:9.5,(s0:1,s1:1)75:8.5)100;"
+    texts = {text.get_text() for text in supported.plot(Figure().subplots()).texts}
+    assert texts == {"75", "100"}
+
+
+def test_resampling_draws_images_and_keeps_counts(rng):
+    sets = [Features(rng.normal(i, 1, (20, 2)).astype(np.float32), ("",) * 20) for i in range(3)]
+    drawn = list(resampled(sets, lambda own: np.stack([part.values.mean(0) for part in own]), 5))
+    assert len(drawn) == 5
+    assert len({part.tobytes() for part in drawn}) == 5
+    assert all(np.abs(part - np.array([[0], [1], [2]])).max() < 1.5 for part in drawn)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from scipy.spatial.distance import squareform
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from genprint.fingerprint import Features
 
 LINKAGES = ("average", "complete", "single", "ward")
 
@@ -25,6 +28,7 @@ class FamilyTree:
         distances: ``(n, n)``, symmetric, zero diagonal.
         linkage: SciPy's linkage matrix, ``(n - 1, 4)``.
         method: of linkage.
+        support: share of resampled trees that have each branch, row by row of ``linkage``; None if not asked for.
 
     Example:
         >>> tree = FamilyTree.build(["a", "b", "c"], np.array([[0, 1, 4], [1, 0, 4], [4, 4, 0.0]]))
@@ -38,6 +42,7 @@ class FamilyTree:
     distances: np.ndarray = field(repr=False)
     linkage: np.ndarray = field(repr=False)
     method: str = "average"
+    support: tuple[float, ...] | None = None
 
     @classmethod
     def build(cls, sources: list[str], distances: np.ndarray, method: str = "average") -> FamilyTree:
@@ -52,13 +57,30 @@ class FamilyTree:
             raise ValueError(f"{len(sources)} sources need as many rows and columns, not {distances.shape}")
         return cls(tuple(sources), distances, hierarchy.linkage(squareform(distances, checks=False), method), method)
 
+    def with_support(self, resampled: Iterable[np.ndarray]) -> FamilyTree:
+        """The tree with bootstrap support (Felsenstein, 1985): how often trees of resampled distances have each branch.
+
+        Args:
+            resampled: distances of the same sources, from images drawn anew with replacement.
+        """
+        own = _branches(self.linkage)
+        found = np.zeros(len(own))
+        count = 0
+        for distances in resampled:
+            others = set(_branches(FamilyTree.build(list(self.sources), distances, self.method).linkage))
+            found += [branch in others for branch in own]
+            count += 1
+        if not count:
+            raise ValueError("support needs at least one resampling")
+        return replace(self, support=tuple((found / count).tolist()))
+
     def cut(self, families: int) -> dict[str, int]:
         """Which of so many families each source is in."""
         labels = hierarchy.fcluster(self.linkage, families, "maxclust")
         return dict(zip(self.sources, labels.tolist(), strict=True))
 
     def newick(self) -> str:
-        """The tree in Newick format, branch lengths in units of distance."""
+        """The tree in Newick format, branch lengths in units of distance, support in percent as names of branches."""
 
         def text(node: hierarchy.ClusterNode, above: float) -> str:
             length = f"{above - node.dist:.6g}"
@@ -66,14 +88,20 @@ class FamilyTree:
                 name = self.sources[node.id]
                 plain = name.replace("_", "").replace("-", "").replace(".", "").isalnum()
                 return f"{name if plain else _quoted(name)}:{length}"
-            return f"({text(node.left, node.dist)},{text(node.right, node.dist)}):{length}"
+            support = "" if self.support is None else f"{100 * self.support[node.id - len(self.sources)]:.0f}"
+            return f"({text(node.left, node.dist)},{text(node.right, node.dist)}){support}:{length}"
 
         root = hierarchy.to_tree(self.linkage)
         return text(root, root.dist).rsplit(":", 1)[0] + ";"
 
     def plot(self, ax: Axes) -> Axes:
-        """The dendrogram, leaves to the right."""
-        hierarchy.dendrogram(self.linkage, labels=list(self.sources), orientation="left", ax=ax)
+        """The dendrogram, leaves to the right, support in percent beside the branches."""
+        drawn = hierarchy.dendrogram(self.linkage, labels=list(self.sources), orientation="left", ax=ax)
+        if self.support is not None:
+            heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
+            for i, ((left, right, distance, _), share) in enumerate(zip(self.linkage, self.support, strict=True)):
+                heights[len(self.sources) + i] = at = (heights[int(left)] + heights[int(right)]) / 2
+                ax.annotate(f"{100 * share:.0f}", (distance, at), (2, 2), textcoords="offset points", fontsize=7)
         ax.set_xlabel("distance of fingerprints")
         for side in ("top", "left", "right"):
             ax.spines[side].set_visible(False)
@@ -83,12 +111,35 @@ class FamilyTree:
         """Everything, as plain values."""
         return {
             "sources": list(self.sources), "distances": self.distances.tolist(), "linkage": self.linkage.tolist(),
-            "method": self.method, "newick": self.newick(),
+            "method": self.method, "newick": self.newick(), "support": self.support,
         }  # fmt: skip
 
     def to_json(self) -> str:
         """Everything, as JSON."""
         return json.dumps(self.to_dict(), indent=2)
+
+
+def resampled(
+    sets: Sequence[Features],
+    distances: Callable[[Sequence[Features]], np.ndarray],
+    count: int,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
+) -> Iterator[np.ndarray]:
+    """Distances of sets whose images are drawn anew with replacement, ``count`` times."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield distances([own[rng.integers(len(own), size=len(own))] for own in sets])
+        if progress:
+            progress()
+
+
+def _branches(linkage: np.ndarray) -> list[frozenset[int]]:
+    """The leaves below each merge."""
+    below = [frozenset([i]) for i in range(len(linkage) + 1)]
+    for left, right, *_ in linkage:
+        below.append(below[int(left)] | below[int(right)])
+    return below[len(linkage) + 1 :]
 
 
 def _quoted(name: str) -> str:

@@ -190,22 +190,27 @@ def families(
     data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("genprint-families"),
     linkage: Annotated[str, typer.Option(help="average, complete, single or ward.")] = "average",
+    support: Annotated[int, typer.Option(min=0, help="Resamplings for the support of branches; 0 for none.")] = 100,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json."""
-    from genprint.families import LINKAGES, FamilyTree
+    from genprint.families import LINKAGES, FamilyTree, resampled
     from genprint.files import write_atomically
     from genprint.images import read_sources
     from genprint.plots import save_tree
+    from genprint.scoring import ByFingerprint
 
     with errors(as_json):
         if linkage not in LINKAGES:
             raise ValueError(f"--linkage {linkage}: use one of {', '.join(LINKAGES)}")
         encoder = load_encoder(model)
         features = read_features(encoder, read_sources(data))
-        fingerprints = [encoder.summarise(own, name) for name, own in features.items()]
-        tree = FamilyTree.build(list(features), encoder.plda_.distances(fingerprints), linkage)
+        distances = ByFingerprint(encoder, encoder.plda_).distances
+        tree = FamilyTree.build(list(features), distances(list(features.values())), linkage)
+        if support:
+            with bar("resampling", total=support) as advance:
+                tree = tree.with_support(resampled(list(features.values()), distances, support, progress=advance))
         output.mkdir(parents=True, exist_ok=True)
         save_tree(tree, output)
         rows = [",".join(["source", *tree.sources])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +14,9 @@ from genprint.cli.common import AsJson, bar, errors, show
 from genprint.files import write_atomically
 
 app = typer.Typer(no_args_is_help=True, help="Reference generators: list, train, sample.")
+
+#: what sources.csv says of each generator, beside its name
+_COLUMNS = ("class", "architecture", "part", "upsampling", "loss", "seed", "parent", "change")
 
 RealImages = Annotated[Path, typer.Argument(exists=True, help="Folder, archive or .npz of real 32x32 images.")]
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda.")]
@@ -145,8 +150,9 @@ def sample(
                     Image.fromarray(pixels).save(target / f"{i:05d}.png")
                 advance(extra=each)
         if name == "all":
-            rows = [describe(folder) for folder in folders.values()]
-            lines = [",".join(str(row[key]) for key in ("name", "class", "architecture", "part")) for row in rows]
-            text = "\n".join(["source,class,architecture,part", *lines, ""])
-            write_atomically(output / "sources.csv", text.encode())
+            text = io.StringIO()
+            table = csv.DictWriter(text, ["source", *_COLUMNS], extrasaction="ignore", lineterminator="\n")
+            table.writeheader()
+            table.writerows({"source": each, **describe(folder)} for each, folder in folders.items())
+            write_atomically(output / "sources.csv", text.getvalue().encode())
         print(f"{n} images of {name} in {output}")
