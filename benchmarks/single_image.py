@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attributability import SIZES, shipped_sets
 from common import ROOT
+from results import SIZES, reference
 from torch import nn
 
 from genprint.artifacts import to_pixels
+from genprint.generators.collection import demonstrated
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 
@@ -71,10 +72,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     arguments = parser.parse_args()
     start = time.monotonic()
-    sets = [s.to_array()[:200] for s in shipped_sets(arguments.real, 205, 0)]
+    encoder = SetEncoder.from_pretrained()
+    kept = {folder.name for folder in demonstrated()} | {"real"}
+    sets = [s.to_array()[:200] for s in reference(arguments.real, 205, 0, encoder).sets if s.name in kept]
     few = min(len(own) for own in sets)
     learned, probes = [own[:LEARNED] for own in sets], [own[LEARNED:few] for own in sets]
-    encoder = SetEncoder.from_pretrained()
     fitted = SetEncoder.from_pretrained().set_params(steps=arguments.steps)
     fitted.fit(
         [ImageSet.from_array(own, str(i)) for i, own in enumerate(learned)], [str(i) for i in range(len(learned))]

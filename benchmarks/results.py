@@ -1,0 +1,219 @@
+"""Writes docs/results.md: every method on the shipped generators (with real images) and on third-party sources.
+
+    python benchmarks/results.py --real REAL.npz --wild FOLDER --why "first table"
+
+REAL.npz holds real images of which the last tenth was kept from the generators and the encoder; that tenth is used.
+FOLDER has one sub-folder for each third-party source, and sources.csv with the class of each; each run on it is noted in
+benchmarks/wild_runs.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from common import ROOT, held_out, log_wild_run, provenance
+
+from genprint.cli.common import tune_malloc
+from genprint.evaluation.attributability import Rate, top1
+from genprint.evaluation.families import RELATIONS, agreement, distances, kinship
+from genprint.evaluation.intervals import Mean
+from genprint.evaluation.open_set import open_set
+from genprint.evaluation.stability import stability
+from genprint.families import FamilyTree
+from genprint.files import write_atomically
+from genprint.fingerprint import Features
+from genprint.generators.collection import describe, load, sample, shipped
+from genprint.images import ImageSet, read_sources
+from genprint.methods import METHODS
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+SIZES = (1, 5, 10, 20)
+STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "frank", "imagenet", "colour", "thumbnail")
+OPEN = ("set_encoder", "set_encoder_cosine", "covariance", "marra", "frank", "colour")
+TREES = ("set_encoder", "set_encoder_cosine", "covariance", "marra", "spectrum", "imagenet", "frechet_imagenet",
+         "frechet_residual", "kernel_imagenet", "kernel_residual", "colour")  # fmt: skip
+LINKAGES = ("average", "complete", "ward")
+
+
+@dataclass
+class Data:
+    """Labelled sources, and their features by each front end, read once."""
+
+    title: str
+    sets: list[ImageSet]
+    about: Mapping[str, Mapping[str, str]]
+    encoder: SetEncoder
+    cache: dict[str, dict[str, Features]] = field(default_factory=dict)
+
+    def features(self, method: str, names: Sequence[str] | None = None) -> dict[str, Features]:
+        """Features of the sources named, or of all."""
+        front = METHODS[method].front(self.encoder)
+        if front.method not in self.cache:
+            self.cache[front.method] = {own.name: front.features(own) for own in self.sets}
+        return {name: self.cache[front.method][name] for name in names or [own.name for own in self.sets]}
+
+
+def reference(real: Path, images: int, seed: int, encoder: SetEncoder) -> Data:
+    """The shipped generators' images, and as many real ones."""
+    about = {folder.name: describe(folder) for folder in shipped()}
+    sets = [
+        ImageSet.from_array(sample(load(folder)[0], folder.name, images, seed), folder.name) for folder in shipped()
+    ]
+    chosen = np.random.default_rng(seed).choice(len(held := held_out(real)), images, replace=False)
+    sets.append(ImageSet.from_array(held[chosen], "real"))
+    return Data("the shipped generators and real images", sets, about | {"real": _REAL}, encoder)
+
+
+_REAL = {"class": "real", "architecture": "real", "parent": ""}
+
+
+def third_party(folder: Path, encoder: SetEncoder) -> Data:
+    """Sources of others."""
+    with (folder / "sources.csv").open(newline="") as file:
+        about = {row["source"]: row for row in csv.DictReader(file)}
+    return Data(f"third-party sources ({folder.name})", read_sources(folder), about, encoder)
+
+
+def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: int, seed: int) -> tuple[list[str], dict]:
+    """Top-1 of every method."""
+    rates: dict[str, dict[int, Rate]] = {}
+    for name in METHODS:
+        rates[name] = top1(
+            data.features(name, names), METHODS[name].comparer(data.encoder), enrolled, SIZES, repeats, seed
+        )
+        print(name, {size: round(rate.mean, 3) for size, rate in rates[name].items()}, flush=True)
+    lines = _head("method", "role", *(f"@{n}" for n in SIZES))
+    lines += [_row(name, METHODS[name].role, *map(_percent, by_size.values())) for name, by_size in rates.items()]
+    probes = {n: r.probes for n, r in next(iter(rates.values())).items()}
+    return [
+        *lines,
+        "",
+        "Disjoint probes in a draw: " + ", ".join(f"{p} of {n}" for n, p in probes.items()) + ".",
+    ], rates
+
+
+def stability_table(data: Data, names: Sequence[str], seed: int) -> list[str]:
+    """Agreement of fingerprints of disjoint sets of 10."""
+    lines = _head("method", "within", "between", "Frechet ratio")
+    for name in STABLE:
+        found = stability(data.features(name, names), METHODS[name].front(data.encoder), 10, seed)
+        lines.append(_row(name, _share(found.within), _share(found.between), f"{found.ratio:.1f}"))
+    return lines
+
+
+def open_set_table(data: Data, names: Sequence[str], levels: Sequence[str], seed: int) -> list[str]:
+    """AUROC and OSCR for each kind of unknown, probes of 10, 32 enrolled."""
+    lines = _head("method", *(f"{level}: {what}" for level in levels for what in ("AUROC", "OSCR")))
+    for name in OPEN:
+        cells = []
+        for level in levels:
+            groups = {own: own if level == "source" else data.about[own][level] for own in names}
+            found = open_set(data.features(name, names), METHODS[name].comparer(data.encoder), groups, 32, 10, seed)
+            cells += [_share(found.auroc), _share(found.oscr)]
+        lines.append(_row(name, *cells))
+    return lines
+
+
+def families_table(data: Data, names: Sequence[str], labels: Sequence[str], seed: int) -> list[str]:
+    """Agreement of trees with what is known."""
+    lines = _head(
+        "method", "linkage", *(f"{label}: {what}" for label in labels for what in ("AMI", "ARI", "purity", "p"))
+    )
+    rng = np.random.default_rng(seed)
+    fewest = min(len(own) for own in data.features(TREES[0], names).values())
+    orders = {name: rng.permutation(len(own)) for name, own in data.features(TREES[0], names).items()}
+    for method in TREES:
+        parts = [own[orders[name][:fewest]] for name, own in data.features(method, names).items()]
+        apart = distances(METHODS[method].comparer(data.encoder), parts)
+        for linkage in LINKAGES:
+            tree = FamilyTree.build(list(names), apart, linkage)
+            cells = []
+            for label in labels:
+                found = agreement(tree, {name: data.about[name][label] for name in names}, seed)
+                cells += [f"{found.ami:.2f}", f"{found.ari:.2f}", f"{found.purity:.2f}", f"{found.p:.3f}"]
+            lines.append(_row(method, linkage, *cells))
+    return lines
+
+
+def kinship_table(data: Data) -> list[str]:
+    """Mean distance by kinship, in units of that between classes."""
+    names = [own.name for own in data.sets]
+    lines = _head("method", *RELATIONS, "rank correlation")
+    for method in TREES:
+        found = kinship(
+            names, distances(METHODS[method].comparer(data.encoder), list(data.features(method).values())), data.about
+        )
+        far = found.mean["class"]
+        lines.append(_row(method, *(f"{found.mean.get(r, np.nan) / far:.2f}" for r in RELATIONS), f"{found.order:.2f}"))
+    return [*lines, "", "Pairs: " + ", ".join(f"{count} {name}" for name, count in found.pairs.items()) + "."]
+
+
+def _head(*columns: str) -> list[str]:
+    return [_row(*columns), "| --- " * len(columns) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _percent(rate: Rate) -> str:
+    return f"{100 * rate.mean:.1f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
+
+
+def _share(mean: Mean) -> str:
+    return f"{mean.mean:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
+
+
+def main() -> None:
+    """Measures and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", type=Path, required=True)
+    parser.add_argument("--wild", type=Path, required=True)
+    parser.add_argument("--why", required=True, help="why the wild set is looked at again")
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    tune_malloc()
+    start, seed = time.monotonic(), arguments.seed
+    encoder = SetEncoder.from_pretrained()
+    text: list[str] = []
+    for data, sizes, levels, labels in (
+        (
+            reference(arguments.real, 200, seed, encoder),
+            (32,),
+            ("source", "architecture", "class"),
+            ("class", "architecture"),
+        ),
+        (third_party(arguments.wild, encoder), (32, 10), ("source", "class"), ("class",)),
+    ):
+        # Descendants share all but a little with their parents; only kinship is about them.
+        names = [own.name for own in data.sets if not data.about[own.name].get("parent")]
+        text += [
+            "",
+            f"# {data.title[0].upper()}{data.title[1:]}",
+            "",
+            f"{len(names)} sources, chance {100 / len(names):.1f} %.",
+        ]
+        for enrolled in sizes:
+            table, rates = attributability(data, names, enrolled, arguments.repeats, seed)
+            text += ["", f"## Attributability, {enrolled} images enrolled", "", *table]
+            if data.title.startswith("third") and enrolled == 32:
+                log_wild_run(arguments.wild.name, "all", arguments.why, [rates["set_encoder"][n].mean for n in SIZES])
+        text += ["", "## Stability, sets of 10", "", *stability_table(data, names, seed)]
+        text += ["", "## Open set, 32 enrolled, probes of 10", "", *open_set_table(data, names, levels, seed)]
+        text += ["", "## Families", "", *families_table(data, names, labels, seed)]
+        if len(names) < len(data.sets):
+            text += ["", "## Kinship", "", *kinship_table(data)]
+    intro = (ROOT / "benchmarks/results.template.md").read_text()
+    page = intro.format(provenance=provenance(seed, start), repeats=arguments.repeats) + "\n".join(text) + "\n"
+    write_atomically(ROOT / "docs/results.md", page.encode())
+
+
+if __name__ == "__main__":
+    main()
