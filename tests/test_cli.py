@@ -1,5 +1,6 @@
 """The command line: exit codes, JSON, and errors that name the file."""
 
+import csv
 import json
 import shutil
 
@@ -157,10 +158,28 @@ def test_evaluate(folder):
 
 
 def test_generators(tmp_path):
-    assert len(json.loads(run("generators", "list", "--json").stdout)) == 8
+    listed = json.loads(run("generators", "list", "--json").stdout)
+    assert {row["name"] for row in listed} >= {"vae-conv-s0", "flow-wavelet-s0", "gan-dcgan-s1", "score-ddim-s0-ddim10"}
     run("generators", "sample", "vae-conv-s0", "-n", 3, "-o", tmp_path / "s")
     assert len(list((tmp_path / "s").glob("*.png"))) == 3
     np.savez(tmp_path / "real.npz", images=textured(np.random.default_rng(0), 80))
-    run("generators", "train", "vae", tmp_path / "real.npz", "-o", tmp_path / "v", "--steps", 2)
+    run("generators", "train", "vae-conv", tmp_path / "real.npz", "-o", tmp_path / "v", "--steps", 2)
     run("generators", "sample", tmp_path / "v", "-n", 2, "-o", tmp_path / "s2")
     run("generators", "sample", "nothing", code=1)
+    run("generators", "train", "nothing", tmp_path / "real.npz", "-o", tmp_path / "n", code=1)
+    run("generators", "train-all", tmp_path / "real.npz", "-o", tmp_path / "n", "--only", "nothing", code=1)
+    assert not (tmp_path / "n").exists()
+
+
+def test_sampling_all_gives_labelled_sources(tmp_path, monkeypatch):
+    from genprint.generators import collection
+
+    some = [collection.find(name) for name in ("vae-conv-s0", "vae-conv-s0-int8")]
+    monkeypatch.setattr(collection, "shipped", lambda: some)
+    run("generators", "sample", "all", "-n", 2, "-o", tmp_path)
+    with (tmp_path / "sources.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["source"], row["class"], row["parent"]) for row in rows] == [
+        ("vae-conv-s0", "vae", ""), ("vae-conv-s0-int8", "vae", "vae-conv-s0")
+    ]  # fmt: skip
+    assert len(list((tmp_path / "vae-conv-s0-int8").glob("*.png"))) == 2

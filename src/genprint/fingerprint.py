@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from genprint.cache import FeatureCache
 from genprint.images import Image, ImageSet, LeftOut
 
 
@@ -92,8 +94,22 @@ class Fingerprinter(BaseEstimator, ABC):
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """Unit vector of a set from its features' mean and (population) variance, each ``(d,)``."""
 
-    def features(self, images: ImageSet, progress: Progress | None = None, batch: int = 64) -> Features:
+    def maker(self) -> str:
+        """What features follow from besides the image: method, parameters, and the digest of what was learned."""
+        learned = getattr(self, "weights_digest_", "")
+        return f"{self.method} {json.dumps(self.get_params(), sort_keys=True)} {learned}".strip()
+
+    def features(
+        self,
+        images: ImageSet,
+        progress: Progress | None = None,
+        batch: int = 64,
+        cache: FeatureCache | None = None,
+    ) -> Features:
         """Features of each image of a set, in one pass that never holds more than ``batch`` images.
+
+        Args:
+            cache: asked first, and told what was not there.
 
         Raises:
             ImageSetError: the set has no usable image.
@@ -104,7 +120,7 @@ class Fingerprinter(BaseEstimator, ABC):
 
         def flush() -> None:
             if waiting:
-                rows.append(self._features(waiting))
+                rows.append(self._features(waiting) if cache is None else self._cached(waiting, cache))
                 digests.extend(image.sha256 for image in waiting)
                 if progress:
                     progress(len(waiting))
@@ -116,6 +132,17 @@ class Fingerprinter(BaseEstimator, ABC):
                 flush()
         flush()
         return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out))
+
+    def _cached(self, images: Sequence[Image], cache: FeatureCache) -> np.ndarray:
+        """Features of a few images, computed where the cache has none."""
+        found = cache.get(self.maker(), [image.sha256 for image in images])
+        missing = [i for i, row in enumerate(found) if row is None]
+        if missing:
+            fresh = self._features([images[i] for i in missing])
+            cache.put(self.maker(), [images[i].sha256 for i in missing], fresh)
+            for i, row in zip(missing, fresh, strict=True):
+                found[i] = row
+        return np.stack([row for row in found if row is not None])
 
     def summarise(self, features: Features, source: str, vector: bool = True, scatter: bool = True) -> Fingerprint:
         """The fingerprint of a set from its images' features; without the vector or the scatter if so wanted."""

@@ -22,6 +22,7 @@ from genprint.cli.common import (
     read_features,
     show,
     tune_malloc,
+    use_cache,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +49,17 @@ Rate = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(envvar="GENPRINT_CACHE", help="File that keeps images' features, so that asking again is fast."),
+    ] = None,
+) -> None:
     """Options before any command."""
+    if cache is not None:
+        with errors():
+            use_cache(cache)
     if version:
         print(genprint.__version__)
         raise typer.Exit
@@ -169,7 +179,7 @@ def verify(
 
     with errors(as_json):
         encoder = load_encoder(model)
-        a, b = (encoder.features(ImageSet.read(path)) for path in (left, right))
+        a, b = read_features(encoder, [ImageSet.read(left, "a"), ImageSet.read(right, "b")]).values()
         result = compare(encoder, str(left), a, str(right), b)
         bounds = (
             f"same from {result.same_above:.1f}, different to {result.different_below:.1f}; each wrong in at most "

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from genprint.cache import FeatureCache
     from genprint.fingerprint import Features, Fingerprinter
     from genprint.images import ImageSet
     from genprint.methods.set_encoder.encoder import SetEncoder
@@ -46,13 +47,23 @@ def tune_malloc() -> None:
 @contextmanager
 def errors(as_json: bool = False) -> Iterator[None]:
     """Turns what users can mend into one line and exit code 1."""
+    from genprint.cache import CacheError
     from genprint.gallery import GalleryError
     from genprint.images import ImageSetError
     from genprint.weights import WeightsError
 
     try:
         yield
-    except (ImageSetError, WeightsError, GalleryError, ValueError, KeyError, ModuleNotFoundError, OSError) as error:
+    except (
+        ImageSetError,
+        WeightsError,
+        GalleryError,
+        CacheError,
+        ValueError,
+        KeyError,
+        ModuleNotFoundError,
+        OSError,
+    ) as error:
         message = str(error.args[0] if isinstance(error, KeyError) else error)
         if isinstance(error, ModuleNotFoundError):
             message += "; this command needs an extra: pip install 'genprint[train,generators]'"
@@ -90,12 +101,26 @@ def load_encoder(model: Path | None) -> SetEncoder:
     return SetEncoder.from_pretrained(model)
 
 
+_cache: FeatureCache | None = None
+
+
+def use_cache(path: Path | None) -> None:
+    """Features are read from and kept in that file from now on; None: no more."""
+    global _cache
+    if path is None:
+        _cache = None
+    else:
+        from genprint.cache import FeatureCache
+
+        _cache = FeatureCache(path)
+
+
 def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet]) -> dict[str, Features]:
     """Features of each set's images, by its name, with a progress bar; says what was left out."""
     features = {}
     with bar("reading images") as advance:
         for images in sets:
-            features[images.name] = encoder.features(images, progress=advance)
+            features[images.name] = encoder.features(images, progress=advance, cache=_cache)
     for images in sets:
         for left in images.left_out[:10]:
             err.print(f"left out {left.name}: {left.reason}", highlight=False, soft_wrap=True)
