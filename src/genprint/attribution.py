@@ -13,15 +13,15 @@ from scipy.special import softmax
 from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshold
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import PLDA
+from genprint.two_sample import exchangeable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ATTRIBUTED, UNKNOWN, INCONCLUSIVE, ERROR = "attributed", "unknown", "inconclusive", "error"
 SAME, DIFFERENT = "same", "different"
-# Chosen on the reference generators: the largest of 20 splits lets nearly every relative pass.
-_SPLITS, _MISSES = 40, 0.1
+# Share of probes of an enrolled source that the test for relatives calls unknown.
+MISSES = 0.05
 EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4, ERROR: 1}
 
 
@@ -65,9 +65,8 @@ class Attribution(_Result):
         threshold: log ratio the best candidate must reach; None if it could not be set.
         rate: at most this share of sources that are not enrolled would reach it.
         calibrated_at: size of the sets that set the threshold.
-        surprise: how much further the probe lies from the best candidate than images of one source do; about 1 if
-            it is its own.
-        surprise_limit: what a tenth of random splits of the candidate's own images exceed: the rate of misses it costs.
+        p: of the hypothesis that the probe's images and the best candidate's are drawn alike; one probe in twenty of
+            the candidate itself has 0.05 or less.
         candidates: the best first.
         reason: why the answer is what it is, in words.
         left_out: images that could not be used, and why.
@@ -80,8 +79,7 @@ class Attribution(_Result):
     threshold: float | None
     rate: float | None
     calibrated_at: int | None
-    surprise: float | None
-    surprise_limit: float | None
+    p: float | None
     candidates: tuple[Candidate, ...]
     reason: str
     left_out: tuple[dict[str, str], ...] = field(default=())
@@ -121,8 +119,8 @@ class Identifier:
 
     The threshold for a probe of n images is set on the enrolled sources themselves: each in turn is left out, and sets
     of n of its images are scored against the rest. At most the given rate of unknown sources, if they are like
-    the enrolled ones, reaches it. Because a relative of an enrolled source is nearer than those, the probe must also
-    lie no further from its source than that source's own images do from each other.
+    the enrolled ones, reaches it. A relative of an enrolled source is nearer than those, so the probe's images must
+    also be exchangeable with the source's own: a permutation test, which calls one in twenty of its own probes unknown.
 
     Args:
         encoder: of the features.
@@ -140,8 +138,7 @@ class Identifier:
         self.gallery = [encoder.summarise(own, name, vector=False) for name, own in self.features.items()]
         self.rate = max(rate, smallest_rate(len(self.features)))
         self._thresholds: dict[int, tuple[float, int]] = {}
-        self._models: dict[int, PLDA] = {}
-        self._limits: dict[tuple[int, int], float] = {}
+        self._directions = encoder.plda_.directions()
 
     def threshold(self, images: int) -> tuple[float, int] | None:
         """The threshold for probes of so many images, and the set size it was set at; None with one source."""
@@ -159,28 +156,6 @@ class Identifier:
             self._thresholds[size] = upper_threshold(scores, self.rate), size
         return self._thresholds[size]
 
-    def _model_without(self, i: int) -> PLDA:
-        """The scorer adapted to all enrolled sources but one, so that this one's images are like a probe's to it."""
-        if i not in self._models:
-            self._models[i] = self.encoder.plda_.adapt(self.gallery[:i] + self.gallery[i + 1 :])
-        return self._models[i]
-
-    def surprise_limit(self, i: int, images: int) -> float:
-        """What a share ``_MISSES`` of random splits of source i into ``images`` and the rest (or in half) exceed."""
-        own = list(self.features.values())[i]
-        size = min(images, len(own) // 2)
-        if size == 0:
-            return float("inf")  # one image cannot be compared with itself
-        if (i, size) not in self._limits:
-            rng = np.random.default_rng(0)
-            found = []
-            for _ in range(_SPLITS):
-                order = rng.permutation(len(own))
-                part, rest = (self.encoder.summarise(own[o], "", vector=False) for o in (order[:size], order[size:]))
-                found.append(self._model_without(i).surprise([part], rest)[0])
-            self._limits[i, size] = float(np.quantile(found, 1 - _MISSES))
-        return self._limits[i, size]
-
     def identify(self, name: str, features: Features) -> Attribution:
         """The answer to one probe."""
         probe = self.encoder.summarise(features, name, vector=False)
@@ -191,16 +166,16 @@ class Identifier:
             Candidate(self.gallery[i].source, self.gallery[i].count, float(ratios[i]), float(shares[i])) for i in order
         )
         nearest = int(order[0])
-        surprise = float(self._model_without(nearest).surprise([probe], self.gallery[nearest])[0])
-        limit = self.surprise_limit(nearest, probe.count)
+        enrolled = self.features[self.gallery[nearest].source]
+        p = exchangeable(*(own.values @ self._directions for own in (enrolled, features)))
         found = self.threshold(probe.count)
         best = candidates[0]
         if found is None:
             answer, reason = INCONCLUSIVE, "with one enrolled source no threshold can be set; enroll more"
         elif best.log_ratio < found[0]:
             answer, reason = UNKNOWN, f"the nearest source, {best.source}, stays below the threshold"
-        elif surprise > limit:
-            answer, reason = UNKNOWN, f"near {best.source}, but further from it than its own images are: a relative?"
+        elif p <= MISSES:
+            answer, reason = UNKNOWN, f"near {best.source}, but not drawn as its images are: a relative?"
         elif best.share < self.min_share:
             answer, reason = INCONCLUSIVE, f"{best.source} and {candidates[1].source} explain it about as well"
         else:
@@ -213,8 +188,7 @@ class Identifier:
             threshold=found[0] if found else None,
             rate=self.rate if found else None,
             calibrated_at=found[1] if found else None,
-            surprise=surprise,
-            surprise_limit=limit if np.isfinite(limit) else None,
+            p=p,
             candidates=candidates,
             reason=reason,
             left_out=tuple(asdict(left) for left in features.left_out),
@@ -223,7 +197,7 @@ class Identifier:
 
 def failed(probe: str, reason: str) -> Attribution:
     """The answer to a probe that could not be read."""
-    return Attribution(probe, ERROR, None, 0, None, None, None, None, None, (), reason)
+    return Attribution(probe, ERROR, None, 0, None, None, None, None, (), reason)
 
 
 def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:

@@ -122,17 +122,6 @@ class PLDA:
             [_log_normal(probe - m, v + per_probe) for m, v in zip(expected, posterior, strict=True)], axis=1
         ) - other[:, None]  # fmt: skip
 
-    def surprise(self, probes: Sequence[Fingerprint], known: Fingerprint) -> np.ndarray:
-        """How much further the means lie apart than images of one source would put them, ``(n_probes,)``.
-
-        The squared Mahalanobis distance over its expectation for one source: about 1 for the same source at any
-        number of images; it grows with the number of images for any other.
-        """
-        apart = np.stack([p.mean for p in probes]) - known.mean
-        squared = np.einsum("nd,dn->n", apart, np.linalg.solve(self.within, apart.T))
-        expected = len(known.mean) * (1 / known.count + 1 / np.array([p.count for p in probes]))
-        return squared / expected
-
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Mahalanobis distances between sources' means (within-source covariance), ``(n, n)``.
 

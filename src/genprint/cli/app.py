@@ -148,6 +148,8 @@ def attribute(
 
 
 def _attribution_text(result: Attribution) -> str:
+    from genprint.attribution import MISSES
+
     lines = [f"{result.probe}: {result.answer}{' to ' + result.source if result.source else ''} ({result.reason})"]
     lines += [
         f"  {c.source:<24} log ratio {c.log_ratio:>9.1f}   share {c.share:>6.1%}   {c.images} images enrolled"
@@ -158,8 +160,8 @@ def _attribution_text(result: Attribution) -> str:
             f"  threshold {result.threshold:.1f} for {result.calibrated_at} images: at most {result.rate:.1%} of "
             "sources not enrolled pass it, if they are like the enrolled ones"
         )
-    if result.surprise is not None and result.surprise_limit is not None:
-        lines.append(f"  surprise {result.surprise:.2f} (its own images: 90 % below {result.surprise_limit:.2f})")
+    if result.p is not None:
+        lines.append(f"  p {result.p:.3f} that the nearest source draws images like these; {MISSES} or less is unknown")
     if result.answer != "error":
         lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)
