@@ -17,7 +17,7 @@ from genprint.generators.base import Generator, to_levels
 from genprint.weights import CONFIG, WeightsError, load_model, save_model
 
 KIND = "generator"
-_DEMONSTRATED = ("flow-glow", "gan-dcgan", "score-ddim", "vae-conv")
+_DEMONSTRATED = ("flow-wavelet", "gan-dcgan", "score-ddim", "vae-conv")
 SHIPPED = Path(__file__).parent / "checkpoints"
 
 
