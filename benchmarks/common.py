@@ -30,8 +30,8 @@ def provenance(seed: int, start: float) -> str:
     )
 
 
-def log_wild_run(name: str, method: str, why: str, figures: Iterable[float]) -> None:
-    """Appends a run on a wild set to ``benchmarks/wild_runs.csv``."""
+def log_wild_run(name: str, method: str, why: str, figures: Iterable[float] = ()) -> None:
+    """Appends a run on a wild set to ``benchmarks/wild_runs.csv``, with the set encoder's top-1 if that was measured."""
     with (ROOT / "benchmarks/wild_runs.csv").open("a", newline="") as file:
         row = [datetime.date.today(), commit(), name, method, why, *(f"{figure:.3f}" for figure in figures)]
         csv.writer(file).writerow(row)

@@ -176,9 +176,7 @@ def main() -> None:
     with (arguments.wild / "sources.csv").open(newline="") as file:
         wild_classes = {row["source"]: row["class"] for row in csv.DictReader(file)}
     wild = find_existence(read_sources(arguments.wild), wild_classes, arguments.seed)
-    log_wild_run(
-        arguments.wild.name, "existence", arguments.why, [wild["set_encoder"][n]["all"].auc.mean for n in SIZES]
-    )
+    log_wild_run(arguments.wild.name, "existence", arguments.why)
     apart = seeds_apart(collection, arguments.seed)
     speeds = {kind: [collection.speed[name] for name in collection.of(kind)] for kind in CLASSES}
     text = (ROOT / "benchmarks/generators.template.md").read_text().format(

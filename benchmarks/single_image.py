@@ -4,7 +4,7 @@
 
 Nine sources (the shipped generators and real images), the same 100 images of each to learn from, the others to probe with.
 Both start from the shipped tower: one is fine-tuned by cross-entropy on single images, one by `SetEncoder.fit` on sets,
-one is only enrolled. Appends a table to docs/results.md.
+one is only enrolled. Writes docs/single-image.md.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import ROOT
+from common import ROOT, provenance
 from results import SIZES, reference
 from torch import nn
 
 from genprint.artifacts import to_pixels
+from genprint.files import write_atomically
 from genprint.generators.collection import demonstrated
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -98,13 +99,13 @@ def main() -> None:
             cells.append(f"{100 * means.mean():.1f} [{100 * low:.0f}, {100 * high:.0f}]")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
-    with (ROOT / "docs/results.md").open("a") as file:
-        file.write(
-            f"\n## Sets against single images\n\nWritten by `benchmarks/single_image.py` in {time.monotonic() - start:.0f} s: "
-            f"the shipped tower, {len(sets)} sources, the same {LEARNED} images of each to learn from, {arguments.steps} "
-            f"steps, {few - LEARNED} images of each to probe with, one split; intervals by bootstrap over sources.\n\n"
-            + "\n".join(lines) + "\n"
-        )  # fmt: skip
+    text = (
+        f"# Sets against single images\n\nWritten by `benchmarks/single_image.py`. {provenance(0, start)}\n\n"
+        f"The shipped tower, {len(sets)} sources, the same {LEARNED} images of each to learn from, {arguments.steps} steps, "
+        f"{few - LEARNED} images of each to probe with, one split; top-1 in percent, intervals by bootstrap over sources. All "
+        "three start from the shipped tower, which was trained on sets.\n\n" + "\n".join(lines) + "\n"
+    )
+    write_atomically(ROOT / "docs/single-image.md", text.encode())
 
 
 if __name__ == "__main__":

@@ -99,6 +99,24 @@ def test_training_goes_on_after_a_kill(name, tmp_path, rng):
     assert (sample(again, "x", 2, batch=2) == expected).all()
 
 
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, rng):
+    images, path = textured(rng, 80), tmp_path / "t.safetensors"
+    train(small("score-ddim"), images, 2, 0, path)
+    for other, seed in (("score-edm", 0), ("score-ddim", 1)):
+        with pytest.raises(WeightsError, match="another training"):
+            train(small(other), images, 2, seed, path)
+
+
+def test_a_variant_beside_other_weights_is_refused(tmp_path):
+    save(small("vae-conv"), tmp_path / "p", "vae-conv", ABOUT)
+    save(small("vae-conv"), tmp_path / "p-v", "vae-conv", ABOUT, weights_of=tmp_path / "p")
+    assert load(tmp_path / "p-v")[1]["sha256"] == load(tmp_path / "p")[1]["sha256"]
+    torch.manual_seed(1)
+    save(architecture("vae-conv").make(**SMALL["ConvVAE"]), tmp_path / "p", "vae-conv", ABOUT)
+    with pytest.raises(WeightsError, match="make it anew"):
+        load(tmp_path / "p-v")
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

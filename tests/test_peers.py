@@ -108,7 +108,8 @@ def test_mmd_is_the_sum_over_pairs(kernel, rng):
         g, p = known.values / scale, probe.values / scale
         cross = np.mean([k(x, y) for x in p for y in g])
         own = np.mean([k(g[i], g[j]) for i in range(12) for j in range(12) if i != j])
-        expected.append(2 * cross - own)
+        alone = np.mean([k(p[i], p[j]) for i in range(5) for j in range(5) if i != j])
+        expected.append(2 * cross - own - alone)
     assert np.allclose(MMD(kernel).score([probe], gallery)[0], expected, rtol=1e-4)
 
 
@@ -139,3 +140,11 @@ def test_lda_ranks_as_scikit_learns_does(rng):
     theirs = LinearDiscriminantAnalysis().fit(np.concatenate([g.values for g in gallery]), np.repeat(np.arange(4), 60))
     ours = ByFingerprint(RadialSpectrum(), LDA()).score(probes, gallery).argmax(1)
     assert (ours == theirs.predict(np.concatenate([p.values for p in probes]))).mean() > 0.9
+
+
+@pytest.mark.parametrize("comparer", [Frechet(), MMD(), MMD("rbf")])
+def test_distances_between_sets_put_the_nearest_together(comparer, rng):
+    apart = comparer.distances([features(rng.normal(centre, 1, (200, 1))) for centre in (0, 1, 4, 6)])
+    assert np.allclose(apart, apart.T)
+    assert apart[0, 1] == min(apart[np.triu_indices(4, 1)]) > 0
+    assert apart[0, 3] > apart[0, 2] > apart[0, 1]

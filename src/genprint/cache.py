@@ -44,7 +44,10 @@ class FeatureCache:
     def get(self, maker: str, digests: Sequence[str]) -> list[np.ndarray | None]:
         """Features of each image, float32 ``(d,)``; None where they are not there."""
         query = "SELECT value FROM feature WHERE maker = ? AND image = ?"
-        rows = [self._connection.execute(query, (maker, digest)).fetchone() for digest in digests]
+        try:
+            rows = [self._connection.execute(query, (maker, digest)).fetchone() for digest in digests]
+        except sqlite3.Error as error:
+            raise CacheError(f"{self.path}: cannot be read ({error}); remove it") from None
         return [np.frombuffer(row[0], "<f4") if row else None for row in rows]
 
     def put(self, maker: str, digests: Sequence[str], features: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+import genprint
 from genprint.cache import FeatureCache
 from genprint.images import Image, ImageSet, LeftOut
 
@@ -97,7 +98,7 @@ class Fingerprinter(BaseEstimator, ABC):
     def maker(self) -> str:
         """What features follow from besides the image: method, parameters, and the digest of what was learned."""
         learned = getattr(self, "weights_digest_", "")
-        return f"{self.method} {json.dumps(self.get_params(), sort_keys=True)} {learned}".strip()
+        return f"{genprint.__version__} {self.method} {json.dumps(self.get_params(), sort_keys=True)} {learned}".strip()
 
     def features(
         self,

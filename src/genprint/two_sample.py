@@ -15,7 +15,7 @@ def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: in
     Energy distance (Szekely & Rizzo, "Testing for Equal Distributions in High Dimension", 2004) of the sets,
     whitened by their common covariance, against that of random divisions of all images into two sets as large.
     Exact for any distribution and any sizes: among sets of one source, a share p has a value of p or less. One
-    image against n cannot reach less than 1 / (n + 1).
+    image against n has no less than about 1 / (n + 1).
 
     Args:
         a: features ``(n, d)``, scaled so that variance within a source is about one.

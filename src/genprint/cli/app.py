@@ -161,7 +161,9 @@ def _attribution_text(result: Attribution) -> str:
             "sources not enrolled pass it, if they are like the enrolled ones"
         )
     if result.p is not None:
-        lines.append(f"  p {result.p:.3f} that the nearest source draws images like these; {MISSES} or less is unknown")
+        lines.append(
+            f"  p {result.p:.3f} of the test that the nearest source draws such images; {MISSES} or less is unknown"
+        )
     if result.answer != "error":
         lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)

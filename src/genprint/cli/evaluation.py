@@ -195,7 +195,7 @@ def open_set_(
 
     with errors(as_json):
         reader = _Reader(method, load_encoder(model), sets := read_sources(data))
-        about = _about(data, ("source",) if unknown == "source" else ("source", unknown))
+        about = {} if unknown == "source" else _about(data, ("source", unknown), sets)
         groups = {own.name: own.name if unknown == "source" else about[own.name][unknown] for own in sets}
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
@@ -235,10 +235,11 @@ def robustness_(
             for name in reader.methods:
                 comparer, features = reader.read(name)
                 plain.setdefault(name, features)
-                found.setdefault(name, {})[change] = {
-                    "both": top1(features, comparer, enrolled, _sizes(size), repeats, seed),
-                    "probe only": top1(plain[name], comparer, enrolled, _sizes(size), repeats, seed, features),
-                }
+                settings = (comparer, enrolled, _sizes(size), repeats, seed)
+                rows = {"both": top1(features, *settings)}
+                if all(_alike(plain[name][source], own) for source, own in features.items()):
+                    rows["probe only"] = top1(plain[name], *settings, features)
+                found.setdefault(name, {})[change] = rows
         lines = [
             f"{name:<20} {change:<22} " + "  ".join(
                 f"{side} @{n} {_interval(rate)}" for side, rates in rows.items() for n, rate in rates.items()
@@ -270,12 +271,12 @@ def families_(
     with errors(as_json):
         reader = _Reader(method, load_encoder(model), sets := read_sources(data))
         labels = label.split(",")
-        about = _about(data, ("source", *labels))
-        rng = np.random.default_rng(seed)
+        about = _about(data, ("source", *labels), sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
             comparer, features = reader.read(name)
             some = min(images, *(len(own) for own in features.values()))
+            rng = np.random.default_rng(seed)  # every method gets the same images
             parts = [own[rng.permutation(len(own))[:some]] for own in features.values()]
             apart = distances(comparer, parts)
             for way in linkage.split(","):
@@ -292,8 +293,16 @@ def families_(
         _show(found, {"seed": seed, "sources": len(sets)}, as_json, lines)
 
 
+def _alike(a: Features, b: Features) -> bool:
+    """Whether both are of as many images, with as many numbers each: a change may crop, or make images equal."""
+    return a.values.shape == b.values.shape
+
+
 def _sizes(text: str) -> list[int]:
-    return sorted({int(part) for part in text.split(",")})
+    sizes = sorted({int(part) for part in text.split(",")})
+    if sizes[0] < 1:
+        raise ValueError(f"a set has one image or more, not {sizes[0]}")
+    return sizes
 
 
 def _show(found: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool, lines: Sequence[str]) -> None:
@@ -315,15 +324,13 @@ def _interval(mean: Mean | Rate) -> str:
     return f"{mean.mean:.0%} [{mean.low:.0%}, {mean.high:.0%}]"
 
 
-def _about(data: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+def _about(data: Path, columns: Sequence[str], sets: Sequence[ImageSet] = ()) -> dict[str, dict[str, str]]:
     """What DATA/sources.csv says of each source.
 
     Raises:
-        ValueError: there is no such file, or it lacks a column.
+        ValueError: there is no such file, or it lacks a column, or one of the sources.
     """
     path = data / "sources.csv"
-    if columns == ("source",):
-        return {}
     if not path.exists():
         raise ValueError(f"{path}: no such file; it needs columns {', '.join(columns)}")
     with path.open(newline="") as file:
@@ -331,4 +338,8 @@ def _about(data: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
         missing = set(columns) - set(rows.fieldnames or ())
         if missing:
             raise ValueError(f"{path}: needs columns {', '.join(sorted(missing))}; it has {rows.fieldnames}")
-        return {row["source"]: dict(row) for row in rows}
+        about = {row["source"]: dict(row) for row in rows}
+    lacking = [own.name for own in sets if own.name not in about]
+    if lacking:
+        raise ValueError(f"{path}: says nothing of {', '.join(lacking[:5])}; add a row for each")
+    return about

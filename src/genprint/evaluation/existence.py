@@ -65,6 +65,8 @@ def existence(
     if len(set(owners)) < 2:
         raise ValueError(f"fewer than two sources have {2 * size} images, for two sets of {size}")
     scores = comparer.score(sets, sets)
+    if not np.isfinite(scores).all():
+        raise ValueError(f"sets of {size} are too small for this method: its scores are not numbers")
     ranks = _ranks((scores + scores.T) / 2)
     chance: dict[int, np.ndarray] = {}
     results = {}

@@ -57,13 +57,17 @@ def open_set(
         for start in range(enrolled, len(order) - size + 1, size):
             probes.append(own[order[start : start + size]])
             owners.append(i)
-    scores, owner = comparer.score(probes, gallery), np.array(owners)
+    owner = np.array(owners)
     aurocs, areas = [], []
+    scores: dict[str, np.ndarray] = {}
     for i, name in enumerate(names):
         inside = np.array([groups[other] != groups[name] for other in names])
-        masked = np.where(inside, scores, -np.inf)
+        enrolled_now = np.flatnonzero(inside)
+        if groups[name] not in scores:  # comparers learn from the gallery: the unknown must really not be there
+            scores[groups[name]] = comparer.score(probes, [gallery[j] for j in enrolled_now])
+        found = scores[groups[name]]
         known, unknown = inside[owner], owner == i
-        best, right = masked.max(1), masked.argmax(1) == owner
+        best, right = found.max(1), enrolled_now[found.argmax(1)] == owner
         aurocs.append(roc_auc_score(np.r_[np.ones(known.sum()), np.zeros(unknown.sum())], best[np.r_[
             np.flatnonzero(known), np.flatnonzero(unknown)]]))  # fmt: skip
         areas.append(oscr(best[known], right[known], best[unknown]))

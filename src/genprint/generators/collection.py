@@ -62,11 +62,18 @@ def load(directory: Path) -> tuple[Generator, dict[str, Any]]:
         WeightsError: missing or damaged.
     """
     config, tensors = load_model(_weights_folder(directory), KIND)
-    config = json.loads((directory / CONFIG).read_text())
-    generator = architecture(config["architecture"]).make(**config["arguments"])
-    missing = generator.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, strict=False
-    )
+    own = json.loads((directory / CONFIG).read_text())
+    if own["sha256"] != config["sha256"]:
+        raise WeightsError(
+            f"{directory}: made of other weights than {config['sha256'][:12]}... beside it; make it anew"
+        )
+    config = own
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    try:
+        generator = architecture(config["architecture"]).make(**config["arguments"])
+        missing = generator.load_state_dict(tensors, strict=False)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{directory}: not a complete generator: {error}") from None
     lacking = set(generator.needed_to_sample()) & set(missing.missing_keys)
     if lacking or missing.unexpected_keys:
         raise WeightsError(f"{directory}: does not fit its class; lacking {sorted(lacking)[:3]}")
@@ -79,6 +86,8 @@ def _weights_folder(directory: Path) -> Path:
         shared = json.loads((directory / CONFIG).read_text()).get("weights_of")
     except (OSError, ValueError):  # load_model tells what is wrong
         shared = None
+    if shared and Path(shared).name != shared:
+        raise WeightsError(f"{directory / CONFIG}: weights_of names no folder beside it: {shared!r}")
     return directory.parent / shared if shared else directory
 
 

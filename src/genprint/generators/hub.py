@@ -88,7 +88,8 @@ def sample_folder(
         arguments["num_images_per_prompt" if prompt is not None else "batch_size"] = count
         with _told(folder):
             images = pipeline(generator=rng, output_type="np", **arguments).images
-        parts.append((np.asarray(images) * 255).round().clip(0, 255).astype(np.uint8))
+        levels = (np.asarray(images) * 255).round().clip(0, 255).astype(np.uint8)
+        parts.append(levels.repeat(3, axis=3) if levels.shape[3] == 1 else levels)
     return np.concatenate(parts)
 
 

@@ -15,6 +15,7 @@ from genprint.generators.architectures import ARCHITECTURES, architecture
 from genprint.generators.base import Generator
 from genprint.generators.collection import load, save
 from genprint.generators.training import Progress, train
+from genprint.weights import WeightsError
 
 SEEDS = (0, 1)
 _FINE_TUNING_STEPS = 1000
@@ -115,5 +116,9 @@ def _trained(
     torch.manual_seed(recipe.seed)
     generator = known.make(**recipe.arguments)
     path = directory / f"{recipe.parent or recipe.name}.checkpoint.safetensors"
+    if recipe.parent and not path.exists():
+        raise WeightsError(
+            f"{path}: no such file; {recipe.name} needs the checkpoint that {recipe.parent} was trained with"
+        )
     averaged, seconds = train(generator, images.pixels, known.steps, recipe.seed, path, progress, device=device)
     return averaged, generator, seconds

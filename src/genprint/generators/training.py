@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from genprint.files import digest
 from genprint.generators.base import Generator, to_unit
-from genprint.weights import load_checkpoint, save_checkpoint
+from genprint.weights import WeightsError, load_checkpoint, save_checkpoint
 
 # step, steps, smoothed loss of each part
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -36,6 +37,9 @@ def train(
 
     Returns:
         the moving average of the weights (``generator`` has the last weights themselves), and the seconds it took.
+
+    Raises:
+        WeightsError: the checkpoint belongs to another training.
     """
     generator.to(device)
     parts = generator.parts()
@@ -48,6 +52,10 @@ def train(
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(generator.ema), use_buffers=True)
     models = {"generator": generator, "average": average}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
+    # Architectures may share all their weights' names and shapes, so the file says what it belongs to.
+    whose = f"{type(generator).__name__} {generator.config} seed {seed} steps {steps} {digest(images.tobytes())[:12]}"
+    if notes and notes["of"] != whose:
+        raise WeightsError(f"{checkpoint}: belongs to another training ({notes['of']}); remove it to start anew")
     smoothed: dict[str, float] = notes["losses"] if notes else {}
     began = time.monotonic() - (notes["seconds"] if notes else 0)
     for step in range(start, steps):
@@ -74,7 +82,7 @@ def train(
         average.multi_avg_fn = get_ema_multi_avg_fn(min(generator.ema, (1 + step) / (10 + step)))
         average.update_parameters(generator)
         if checkpoint and ((step + 1) % save_every == 0 or step + 1 == steps):
-            notes = {"losses": smoothed, "seconds": time.monotonic() - began}
+            notes = {"of": whose, "losses": smoothed, "seconds": time.monotonic() - began}
             save_checkpoint(checkpoint, step + 1, models, optimizers, notes)
         if progress:
             progress(step + 1, steps, smoothed)

@@ -22,7 +22,10 @@ def _on_weights(generator: Generator, change: Callable[[Tensor], Tensor]) -> Gen
 
 
 def quantised(generator: Generator, bits: int = 8) -> Generator:
-    """Weights rounded to integers, symmetric, one scale an output channel, and scaled back."""
+    """Weights rounded to integers, symmetric, one scale for each first index, and scaled back.
+
+    That is an output channel, but an input channel of a transposed convolution.
+    """
     most = 2 ** (bits - 1) - 1
 
     def change(weight: Tensor) -> Tensor:

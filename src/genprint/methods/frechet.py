@@ -34,11 +34,20 @@ class Frechet:
     def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
         project = _principal(gallery, self.dimensions)
         known = [project(own.values) for own in gallery]
-        common = np.mean([np.cov(own, rowvar=False) for own in known], axis=0)
+        freedom = sum(len(own) - 1 for own in known)
+        if not freedom:
+            raise ValueError("the Frechet distance needs a source with two images or more")
+        common = sum((own - own.mean(0)).T @ (own - own.mean(0)) for own in known) / freedom
         asked = [self._moments(project(own.values), common) for own in probes]
         means, covariances = (np.stack(part) for part in zip(*asked, strict=True))
         scores = [frechet_distance(means, covariances, *self._moments(own, common)) for own in known]
         return -np.stack(scores, axis=1)
+
+    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+        """Square roots of the distances between sets, ``(n, n)``."""
+        apart = np.sqrt((-self.score(sets, sets)).clip(0))
+        np.fill_diagonal(apart, 0)
+        return (apart + apart.T) / 2
 
     def _moments(self, values: np.ndarray, common: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         centred = values - values.mean(0)

@@ -15,8 +15,7 @@ Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class MMD:
     """Minus the squared maximum mean discrepancy between two sets' features.
 
-    The part of it that comes from the probe alone is the same for every gallery set and is left out, so that a
-    probe may be one image.
+    A set's likeness to itself leaves out each image with itself, but for a set of one image, which has nothing else.
 
     Args:
         kernel: 'cubic' (that of the kernel inception distance; Binkowski et al., 2018) or 'rbf' (its width the
@@ -33,13 +32,19 @@ class MMD:
         scale = known.std(0) + 1e-6  # features of different units
         kernel = self._kernel(known / scale)
         sets = [own.values / scale for own in gallery]
-        own_part = np.array([_without_diagonal(kernel(own, own)) for own in sets])
-        asked = np.concatenate([own.values for own in probes]) / scale
+        asked = [own.values / scale for own in probes]
         owners = np.repeat(np.arange(len(probes)), [len(own) for own in probes])
-        likeness = np.stack([kernel(asked, own).mean(1) for own in sets], axis=1)
+        likeness = np.stack([kernel(np.concatenate(asked), own).mean(1) for own in sets], axis=1)
         sums = np.zeros((len(probes), len(sets)))
         np.add.at(sums, owners, likeness)
-        return 2 * sums / np.bincount(owners)[:, None] - own_part
+        to_itself, gallery_to_itself = (np.array([_to_itself(kernel(x, x)) for x in own]) for own in (asked, sets))
+        return 2 * sums / np.bincount(owners)[:, None] - to_itself[:, None] - gallery_to_itself
+
+    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+        """Square roots of the discrepancies between sets, ``(n, n)``."""
+        apart = np.sqrt((-self.score(sets, sets)).clip(0))
+        np.fill_diagonal(apart, 0)
+        return (apart + apart.T) / 2
 
     def _kernel(self, known: np.ndarray) -> Kernel:
         if self.kernel == "cubic":
@@ -50,7 +55,6 @@ class MMD:
         return lambda a, b: rbf_kernel(a, b, gamma)
 
 
-def _without_diagonal(square: np.ndarray) -> float:
-    """Mean over pairs of different images."""
+def _to_itself(square: np.ndarray) -> float:
     n = len(square)
-    return float((square.sum() - np.trace(square)) / max(1, n * (n - 1)))
+    return float((square.sum() - np.trace(square)) / (n * (n - 1)) if n > 1 else square[0, 0])
