@@ -81,9 +81,10 @@ def test_support_counts_the_trees_that_have_a_branch():
     assert texts == {"75", "100"}
 
 
-def test_resampling_draws_images_and_keeps_counts(rng):
+def test_resampling_draws_halves(rng):
     sets = [Features(rng.normal(i, 1, (20, 2)).astype(np.float32), ("",) * 20) for i in range(3)]
     drawn = list(resampled(sets, lambda own: np.stack([part.values.mean(0) for part in own]), 5))
     assert len(drawn) == 5
     assert len({part.tobytes() for part in drawn}) == 5
+    assert next(resampled(sets, lambda own: np.array([len(part) for part in own]), 1)).tolist() == [10, 10, 10]
     assert all(np.abs(part - np.array([[0], [1], [2]])).max() < 1.5 for part in drawn)

@@ -156,6 +156,16 @@ class Identifier:
             self._thresholds[size] = upper_threshold(scores, self.rate), size
         return self._thresholds[size]
 
+    def _exchangeable(self, features: Features, source: str) -> float:
+        """p of the test that the probe's images and the source's are drawn alike."""
+        return exchangeable(*(own.values @ self._directions for own in (self.features[source], features)))
+
+    def _rival(self, features: Features, candidates: tuple[Candidate, ...]) -> bool:
+        """Whether the second candidate comes near and draws images as the probe's."""
+        if len(candidates) < 2 or candidates[1].share < 1 - self.min_share:
+            return False
+        return self._exchangeable(features, candidates[1].source) > MISSES
+
     def identify(self, name: str, features: Features) -> Attribution:
         """The answer to one probe."""
         probe = self.encoder.summarise(features, name, vector=False)
@@ -165,15 +175,18 @@ class Identifier:
         candidates = tuple(
             Candidate(self.gallery[i].source, self.gallery[i].count, float(ratios[i]), float(shares[i])) for i in order
         )
-        nearest = int(order[0])
-        enrolled = self.features[self.gallery[nearest].source]
-        p = exchangeable(*(own.values @ self._directions for own in (enrolled, features)))
+        p = self._exchangeable(features, candidates[0].source)
         found = self.threshold(probe.count)
         best = candidates[0]
         if found is None:
             answer, reason = INCONCLUSIVE, "with one enrolled source no threshold can be set; enroll more"
         elif best.log_ratio < found[0]:
             answer, reason = UNKNOWN, f"the nearest source, {best.source}, stays below the threshold"
+        elif p <= MISSES and self._rival(features, candidates):
+            answer, reason = (
+                INCONCLUSIVE,
+                f"near {best.source}, but drawn rather as images of {candidates[1].source} are",
+            )
         elif p <= MISSES:
             answer, reason = UNKNOWN, f"near {best.source}, but not drawn as its images are: a relative?"
         elif best.share < self.min_share:
