@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import datetime
 import platform
@@ -14,6 +15,22 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).parent.parent
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The options of every benchmark that looks at the wild set."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--real", type=Path, required=True)
+    made.add_argument("--wild", type=Path, required=True)
+    made.add_argument("--why", required=True, help="why the wild set is looked at again")
+    made.add_argument("--seed", type=int, default=0)
+    return made
+
+
+def labels(folder: Path) -> dict[str, dict[str, str]]:
+    """What sources.csv says of each source."""
+    with (folder / "sources.csv").open(newline="") as file:
+        return {row["source"]: row for row in csv.DictReader(file)}
 
 
 def commit() -> str:

@@ -8,8 +8,6 @@ sub-folder for each third-party source and a sources.csv; each run on it is note
 
 from __future__ import annotations
 
-import argparse
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from common import ROOT, held_out, log_wild_run, provenance
+from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 from traces import Traces, traces
 
 from genprint import plots
@@ -103,11 +101,9 @@ def seeds_apart(collection: Collection, seed: int) -> dict[str, dict[int, list[f
         if about["parent"] is None and name == f"{about['architecture']}-s{about['seed']}":
             groups[about["architecture"]].append(name)
     for architecture, names in groups.items():
-        features: dict[str, Features] = {
-            name: encoder.features(ImageSet.from_array(collection.images[name], name)) for name in names
-        }
         if len(names) < 2:
             continue
+        features = {name: encoder.features(ImageSet.from_array(collection.images[name], name)) for name in names}
         model_class = collection.about[names[0]]["class"]
         for size, rate in top1(features, comparer, 100, SEED_PROBES, 10, seed).items():
             rates.setdefault(model_class, {}).setdefault(size, []).append(rate.mean)
@@ -156,13 +152,9 @@ def trace_rows(collection: Collection) -> list[str]:
 
 def main() -> None:
     """Measures and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", type=Path, required=True)
-    parser.add_argument("--wild", type=Path, required=True)
-    parser.add_argument("--why", required=True, help="why the wild set is looked at again")
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--images", type=int, default=1000)
+    arguments = options.parse_args()
     tune_malloc()
     start = time.monotonic()
     collection, floor = measure(arguments.real, arguments.images, arguments.seed)
@@ -173,8 +165,7 @@ def main() -> None:
     sets.append(ImageSet.from_array(held_out(arguments.real)[:FINGERPRINTED], "real"))
     classes = {name: about["class"] for name, about in collection.about.items()} | {"real": "real"}
     reference = find_existence(sets, classes, arguments.seed)
-    with (arguments.wild / "sources.csv").open(newline="") as file:
-        wild_classes = {row["source"]: row["class"] for row in csv.DictReader(file)}
+    wild_classes = {source: row["class"] for source, row in labels(arguments.wild).items()}
     wild = find_existence(read_sources(arguments.wild), wild_classes, arguments.seed)
     log_wild_run(arguments.wild.name, "existence", arguments.why)
     apart = seeds_apart(collection, arguments.seed)

@@ -9,15 +9,13 @@ benchmarks/wild_runs.csv.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from common import ROOT, held_out, log_wild_run, provenance
+from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.attributability import Rate, top1
@@ -75,9 +73,7 @@ _REAL = {"class": "real", "architecture": "real", "parent": ""}
 
 def third_party(folder: Path, encoder: SetEncoder) -> Data:
     """Sources of others."""
-    with (folder / "sources.csv").open(newline="") as file:
-        about = {row["source"]: row for row in csv.DictReader(file)}
-    return Data(f"third-party sources ({folder.name})", read_sources(folder), about, encoder)
+    return Data(f"third-party sources ({folder.name})", read_sources(folder), labels(folder), encoder)
 
 
 def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: int, seed: int) -> tuple[list[str], dict]:
@@ -120,10 +116,10 @@ def open_set_table(data: Data, names: Sequence[str], levels: Sequence[str], seed
     return lines
 
 
-def families_table(data: Data, names: Sequence[str], labels: Sequence[str], seed: int) -> list[str]:
+def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed: int) -> list[str]:
     """Agreement of trees with what is known."""
     lines = _head(
-        "method", "linkage", *(f"{label}: {what}" for label in labels for what in ("AMI", "ARI", "purity", "p"))
+        "method", "linkage", *(f"{label}: {what}" for label in kinds for what in ("AMI", "ARI", "purity", "p"))
     )
     rng = np.random.default_rng(seed)
     fewest = min(len(own) for own in data.features(TREES[0], names).values())
@@ -134,7 +130,7 @@ def families_table(data: Data, names: Sequence[str], labels: Sequence[str], seed
         for linkage in LINKAGES:
             tree = FamilyTree.build(list(names), apart, linkage)
             cells = []
-            for label in labels:
+            for label in kinds:
                 found = agreement(tree, {name: data.about[name][label] for name in names}, seed)
                 cells += [f"{found.ami:.2f}", f"{found.ari:.2f}", f"{found.purity:.2f}", f"{found.p:.3f}"]
             lines.append(_row(method, linkage, *cells))
@@ -172,18 +168,14 @@ def _share(mean: Mean) -> str:
 
 def main() -> None:
     """Measures and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", type=Path, required=True)
-    parser.add_argument("--wild", type=Path, required=True)
-    parser.add_argument("--why", required=True, help="why the wild set is looked at again")
-    parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--repeats", type=int, default=10)
+    arguments = options.parse_args()
     tune_malloc()
     start, seed = time.monotonic(), arguments.seed
     encoder = SetEncoder.from_pretrained()
     text: list[str] = []
-    for data, sizes, levels, labels in (
+    for data, sizes, levels, kinds in (
         (
             reference(arguments.real, 200, seed, encoder),
             (32,),
@@ -207,7 +199,7 @@ def main() -> None:
                 log_wild_run(arguments.wild.name, "all", arguments.why, [rates["set_encoder"][n].mean for n in SIZES])
         text += ["", "## Stability, sets of 10", "", *stability_table(data, names, seed)]
         text += ["", "## Open set, 32 enrolled, probes of 10", "", *open_set_table(data, names, levels, seed)]
-        text += ["", "## Families", "", *families_table(data, names, labels, seed)]
+        text += ["", "## Families", "", *families_table(data, names, kinds, seed)]
         if len(names) < len(data.sets):
             text += ["", "## Kinship", "", *kinship_table(data)]
     intro = (ROOT / "benchmarks/results.template.md").read_text()

@@ -2,7 +2,7 @@
 
     python benchmarks/single_image.py --real REAL.npz
 
-Nine sources (the shipped generators and real images), the same 100 images of each to learn from, the others to probe with.
+Nine sources (the generators of the demo and real images), the same 100 images of each to learn from, the others to probe with.
 Both start from the shipped tower: one is fine-tuned by cross-entropy on single images, one by `SetEncoder.fit` on sets,
 one is only enrolled. Writes docs/single-image.md.
 """
@@ -67,7 +67,7 @@ def set_scores(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.n
 
 
 def main() -> None:
-    """Measures and appends."""
+    """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=400)

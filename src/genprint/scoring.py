@@ -131,9 +131,14 @@ class PLDA:
         white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
         squared = np.square(white[:, None] - white[None]).sum(2)
         inverse = 1 / np.array([f.count for f in fingerprints])
-        squared -= white.shape[1] * (inverse[:, None] + inverse[None])
-        np.fill_diagonal(squared, 0)
-        return np.sqrt(squared.clip(0))
+        return root_distances(squared - white.shape[1] * (inverse[:, None] + inverse[None]))
+
+
+def root_distances(squared: np.ndarray) -> np.ndarray:
+    """Distances from estimates of their squares ``(n, n)``: below zero is zero, symmetric, zero diagonal."""
+    apart = np.sqrt(squared.clip(0))
+    np.fill_diagonal(apart, 0)
+    return (apart + apart.T) / 2
 
 
 def _scatter(fingerprint: Fingerprint) -> np.ndarray:
@@ -169,6 +174,4 @@ class LDA:
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Mahalanobis distances between sources' means, ``(n, n)``."""
-        apart = np.sqrt(-2 * self.score(fingerprints, fingerprints).clip(max=0))
-        np.fill_diagonal(apart, 0)
-        return (apart + apart.T) / 2
+        return root_distances(-2 * self.score(fingerprints, fingerprints))

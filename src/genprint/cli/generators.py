@@ -53,25 +53,14 @@ def train(
     device: Device = "cpu",
 ) -> None:
     """Trains a reference generator. Killed, it goes on from its checkpoint when called again."""
-    import torch
-
-    from genprint.generators import architectures
-    from genprint.generators.collection import save
-    from genprint.generators.training import train as train_generator
+    from genprint.generators.recipes import Images, Recipe, make
     from genprint.images import ImageSet
 
     with errors():
-        known = architectures.architecture(architecture)
-        pixels = ImageSet.read(images).to_array()
-        steps = steps or known.steps
-        torch.manual_seed(seed)
-        checkpoint = output.with_name(output.name + ".checkpoint.safetensors")
-        with bar("training", total=steps) as advance:
-            trained, seconds = train_generator(
-                known.make(), pixels, steps, seed, checkpoint, _shown(advance), device=device
-            )
-        about = {"trained_on": images.stem, "seed": seed, "steps": steps, "seconds": round(seconds)}
-        save(trained, output, architecture, {**about, "parent": None, "change": None})
+        recipe = Recipe(output.name, architecture, seed, steps=steps)
+        with bar("training", total=recipe.training_steps()) as advance:
+            real = Images(ImageSet.read(images).to_array(), images.stem)
+            make(recipe, real, None, output.parent, _shown(advance), device)
         print(f"saved in {output}; look at it: genprint generators sample {output} -n 64 -o samples")
 
 

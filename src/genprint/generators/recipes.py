@@ -32,6 +32,7 @@ class Recipe:
         change: from ``parent``: 'fine-tuned' (on other images), 'last weights' (no moving average), 'int8',
             'pruned' or 'sampler'; None where there is no parent.
         arguments: of the generator, beside those of its architecture.
+        steps: of training from scratch; None: as many as its architecture takes.
     """
 
     name: str
@@ -40,6 +41,11 @@ class Recipe:
     parent: str | None = None
     change: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    steps: int | None = None
+
+    def training_steps(self) -> int:
+        """Steps of training from scratch."""
+        return self.steps or architecture(self.architecture).steps
 
 
 def _descendant(parent: str, suffix: str, change: str, **arguments: Any) -> Recipe:
@@ -80,7 +86,7 @@ def make(
     """
     target = directory / recipe.name
     about: dict[str, Any] = {
-        "trained_on": images.name, "seed": recipe.seed, "steps": architecture(recipe.architecture).steps,
+        "trained_on": images.name, "seed": recipe.seed, "steps": recipe.training_steps(),
         "seconds": None, "parent": recipe.parent, "change": recipe.change,
     }  # fmt: skip
     if recipe.change in (None, "last weights"):
@@ -112,13 +118,14 @@ def _trained(
 
     A recipe for the last weights finds the checkpoint of its parent, and nothing left to train.
     """
-    known = architecture(recipe.architecture)
     torch.manual_seed(recipe.seed)
-    generator = known.make(**recipe.arguments)
+    generator = architecture(recipe.architecture).make(**recipe.arguments)
     path = directory / f"{recipe.parent or recipe.name}.checkpoint.safetensors"
     if recipe.parent and not path.exists():
         raise WeightsError(
             f"{path}: no such file; {recipe.name} needs the checkpoint that {recipe.parent} was trained with"
         )
-    averaged, seconds = train(generator, images.pixels, known.steps, recipe.seed, path, progress, device=device)
+    averaged, seconds = train(
+        generator, images.pixels, recipe.training_steps(), recipe.seed, path, progress, device=device
+    )
     return averaged, generator, seconds

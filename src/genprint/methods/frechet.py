@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from genprint.fingerprint import Features
+from genprint.scoring import root_distances
 
 
 def frechet_distance(
@@ -45,9 +46,7 @@ class Frechet:
 
     def distances(self, sets: Sequence[Features]) -> np.ndarray:
         """Square roots of the distances between sets, ``(n, n)``."""
-        apart = np.sqrt((-self.score(sets, sets)).clip(0))
-        np.fill_diagonal(apart, 0)
-        return (apart + apart.T) / 2
+        return root_distances(-self.score(sets, sets))
 
     def _moments(self, values: np.ndarray, common: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         centred = values - values.mean(0)

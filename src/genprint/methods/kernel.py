@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances, polynomial_kernel, rbf_kernel
 
 from genprint.fingerprint import Features
+from genprint.scoring import root_distances
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -42,9 +43,7 @@ class MMD:
 
     def distances(self, sets: Sequence[Features]) -> np.ndarray:
         """Square roots of the discrepancies between sets, ``(n, n)``."""
-        apart = np.sqrt((-self.score(sets, sets)).clip(0))
-        np.fill_diagonal(apart, 0)
-        return (apart + apart.T) / 2
+        return root_distances(-self.score(sets, sets))
 
     def _kernel(self, known: np.ndarray) -> Kernel:
         if self.kernel == "cubic":
