@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from genprint.evaluation.robustness import CHANGES, Change
+from genprint.changes import Change
+from genprint.evaluation.robustness import CHANGES
 from genprint.fingerprint import Features
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.images import ImageSet

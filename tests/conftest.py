@@ -1,11 +1,13 @@
 """Shared pieces: a small untrained encoder, so that properties are tested apart from what was learned."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 def textured(rng: np.random.Generator, n: int, side: int = 32, grain: float = 20.0) -> np.ndarray:

@@ -7,10 +7,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
+from genprint.changes import blur, chain, jpeg
 from genprint.cli.app import app
 from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.open_set import open_set, oscr
-from genprint.evaluation.robustness import CHANGES, blur, chain, jpeg
+from genprint.evaluation.robustness import CHANGES
 from genprint.evaluation.stability import stability
 from genprint.fingerprint import Features
 from genprint.methods.content import ColourQuantiles

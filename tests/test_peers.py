@@ -6,10 +6,16 @@ import torch
 from scipy.fft import dct
 from scipy.linalg import sqrtm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import Ridge
 
 from genprint.artifacts import high_pass, to_pixels
 from genprint.fingerprint import Features
+from genprint.images import ImageSet
+from genprint.methods import METHODS
+from genprint.methods.c2st import ClassifierTwoSample, left_out_margin
+from genprint.methods.classifier import Classifier, RawPixels, as_pixels
 from genprint.methods.covariance import NeighbourhoodCovariance
+from genprint.methods.dnadet import DNANetwork, patchwise
 from genprint.methods.durall import RadialSpectrum, radial_spectrum
 from genprint.methods.dzanic import SpectrumDecay
 from genprint.methods.frank import LogDCT
@@ -18,6 +24,8 @@ from genprint.methods.kernel import MMD
 from genprint.methods.mccloskey import Saturation
 from genprint.methods.nataraj import CoOccurrence
 from genprint.methods.vote import Vote
+from genprint.methods.wang import blur_and_jpeg
+from genprint.methods.yu import YuNetwork
 
 from .conftest import textured
 
@@ -113,7 +121,7 @@ def test_mmd_is_the_sum_over_pairs(kernel, rng):
     assert np.allclose(MMD(kernel).score([probe], gallery)[0], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("comparer", [Frechet(), MMD(), MMD("rbf")])
+@pytest.mark.parametrize("comparer", [Frechet(), MMD(), MMD("rbf"), ClassifierTwoSample()])
 def test_distances_find_the_source_and_take_single_images(comparer, rng):
     gallery = [features(rng.normal(i, 1, (40, 6))) for i in range(3)]
     probes = [features(rng.normal(i, 1, (20, 6))) for i in range(3)]
@@ -142,9 +150,93 @@ def test_lda_ranks_as_scikit_learns_does(rng):
     assert (ours == theirs.predict(np.concatenate([p.values for p in probes]))).mean() > 0.9
 
 
-@pytest.mark.parametrize("comparer", [Frechet(), MMD(), MMD("rbf")])
+@pytest.mark.parametrize("comparer", [Frechet(), MMD(), MMD("rbf"), ClassifierTwoSample()])
 def test_distances_between_sets_put_the_nearest_together(comparer, rng):
     apart = comparer.distances([features(rng.normal(centre, 1, (200, 1))) for centre in (0, 1, 4, 6)])
     assert np.allclose(apart, apart.T)
     assert apart[0, 1] == min(apart[np.triu_indices(4, 1)]) > 0
     assert apart[0, 3] > apart[0, 2] > apart[0, 1]
+
+
+def made_of(images) -> Features:
+    return RawPixels().features(ImageSet.from_array(images, "set"))
+
+
+@pytest.mark.parametrize("name", ["yu", "wang", "dnadet"])
+def test_learned_peers_learn_their_gallery(name, rng):
+    learned = METHODS[name].comparer(None)
+    learned.steps = 30
+    gallery, probes = (
+        [made_of(textured(rng, 16, side=16) // 4 + np.array(tint, np.uint8)) for tint in np.eye(3) * 180]
+        for _ in range(2)
+    )
+    scores = learned.score(probes, gallery)
+    assert scores.argmax(1).tolist() == [0, 1, 2]
+    alone = learned.score([probes[0][[i]] for i in range(16)], gallery)
+    assert np.allclose(scores[0], alone.mean(0), atol=1e-5)  # mean log-probability
+
+
+def test_learned_peers_learn_a_gallery_once(rng):
+    calls = []
+
+    def make(sources):
+        calls.append(sources)
+        return YuNetwork(sources)
+
+    learned = Classifier(make, steps=2)
+    one, two, three = (made_of(textured(rng, 6)) for _ in range(3))
+    learned.score([one], [one, two])
+    learned.score([two], [one, two])
+    learned.score([two], [one, three])
+    assert calls == [2, 2]
+
+
+def test_raw_pixels_come_back(rng):
+    images = textured(rng, 3, side=20)
+    assert torch.equal(as_pixels(made_of(images)), to_pixels(images))
+
+
+def test_augmentation_of_wang_blurs_and_compresses(rng):
+    pixels = to_pixels(textured(rng, 64))
+    changed = blur_and_jpeg(pixels, rng)
+    kept = [torch.equal(a, b) or torch.equal(a, b.flip(2)) for a, b in zip(changed, pixels, strict=True)]
+    assert changed.shape == pixels.shape
+    assert 4 < sum(kept) < 32  # a quarter goes through neither
+    assert high_pass(changed).abs().mean() < high_pass(pixels).abs().mean()
+
+
+def test_patchwise_loss_is_that_of_its_parts(rng):
+    torch.manual_seed(0)
+    network, pixels, sources = (
+        DNANetwork(2).eval(),
+        to_pixels(textured(rng, 6, side=16)),
+        torch.tensor([0, 0, 0, 1, 1, 1]),
+    )
+    torch.manual_seed(1)
+    corners = torch.randint(0, 9, (12, 2)).tolist()
+    torch.manual_seed(1)
+    loss = patchwise(network, pixels, sources)
+    pixels, sources = pixels.repeat(2, 1, 1, 1), sources.repeat(2)
+    parts = torch.stack([p[:, y : y + 8, x : x + 8] for p, (y, x) in zip(pixels, corners, strict=True)])
+    pooled = network.body(parts / 127.5 - 1).mean((2, 3))
+    vectors = torch.nn.functional.normalize(network.project(pooled), dim=1)
+    alike = (vectors @ vectors.T / 0.07).exp().fill_diagonal_(0)
+    log_shares = (alike / alike.sum(1, keepdim=True)).log()
+    contrast = -torch.stack(
+        [log_shares[i][[j for j in range(12) if j != i and sources[j] == sources[i]]].mean() for i in range(12)]
+    ).mean()
+    expected = contrast + torch.nn.functional.cross_entropy(network.head(pooled), sources)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_margins_leave_each_image_out(rng):
+    a, b = rng.normal(0, 1, (7, 3)), rng.normal(1, 1, (12, 3))
+    values, signs = np.concatenate([a, b]), np.repeat([1.0, -1.0], [7, 12])
+    weights = np.repeat([19 / 14, 19 / 24], [7, 12])
+    margins = []
+    for i in range(19):
+        rest = np.arange(19) != i
+        model = Ridge(alpha=2.0).fit(values[rest], signs[rest], weights[rest])
+        margins.append(model.predict(values[[i]])[0] * signs[i])
+    expected = (np.mean(margins[:7]) + np.mean(margins[7:])) / 2
+    assert left_out_margin(a, b, ridge=2.0) == pytest.approx(expected)

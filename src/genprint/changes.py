@@ -1,4 +1,4 @@
-"""Robustness: what re-saving, cropping, blurring and the like leave of a trace."""
+"""What happens to images on their way: re-saving, cropping, blurring and the like."""
 
 from __future__ import annotations
 
@@ -67,17 +67,3 @@ def chain(*changes: Change) -> Change:
         return images
 
     return apply
-
-
-CHANGES: dict[str, Change] = {
-    "nothing": lambda images: images,
-    **{f"JPEG {quality}": jpeg(quality) for quality in (95, 90, 75, 50, 30)},
-    "blur 0.5": blur(0.5),
-    "blur 1": blur(1.0),
-    "noise 2": noise(2),
-    "noise 5": noise(5),
-    "inner crop": inner(2),
-    "one-pixel shift": lambda images: images[:, 1:, 1:],
-    "resize 75 %": resize(0.75),
-    "resize 75 %, JPEG 90": chain(resize(0.75), jpeg(90)),
-}

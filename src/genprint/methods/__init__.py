@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genprint.fingerprint import Fingerprinter
+from genprint.methods.c2st import ClassifierTwoSample
+from genprint.methods.classifier import Classifier, RawPixels
 from genprint.methods.content import ColourQuantiles, Thumbnail
 from genprint.methods.covariance import NeighbourhoodCovariance
+from genprint.methods.dnadet import DNANetwork, patchwise, tell_transformations
 from genprint.methods.durall import RadialSpectrum
 from genprint.methods.dzanic import SpectrumDecay
 from genprint.methods.frank import LogDCT
@@ -20,6 +23,8 @@ from genprint.methods.nataraj import CoOccurrence
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.spectrum import MeanSpectrum
 from genprint.methods.vote import Vote
+from genprint.methods.wang import blur_and_jpeg
+from genprint.methods.yu import YuNetwork
 from genprint.scoring import LDA, ByFingerprint, Comparer, Cosine, Scorer
 
 
@@ -56,6 +61,10 @@ def _distance(front: type[Fingerprinter], comparer: Callable[[], Comparer]) -> M
     return Method("peer", lambda _: front(), lambda _: comparer())
 
 
+def _learned(comparer: Callable[[], Comparer]) -> Method:
+    return _distance(RawPixels, comparer)
+
+
 #: What each makes of the encoder in use: the set encoder's own scorers, or methods that need none.
 METHODS: dict[str, Method] = {
     "set_encoder": _fingerprint("method", lambda encoder: encoder, lambda encoder: encoder.plda_),
@@ -76,10 +85,15 @@ METHODS: dict[str, Method] = {
     "mccloskey": _lda("peer", Saturation),
     "nataraj": _lda("peer", CoOccurrence),
     "imagenet": _fingerprint("peer", lambda _: ImageNetFeatures(), _of(Cosine)),
+    "yu": _learned(lambda: Classifier(YuNetwork)),
+    "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
+    "dnadet": _learned(lambda: Classifier(DNANetwork, loss=patchwise, prepare=tell_transformations)),
     "frechet_imagenet": _distance(ImageNetFeatures, Frechet),
     "frechet_residual": _distance(NeighbourhoodCovariance, Frechet),
     "kernel_imagenet": _distance(ImageNetFeatures, MMD),
     "kernel_residual": _distance(NeighbourhoodCovariance, MMD),
+    "c2st_imagenet": _distance(ImageNetFeatures, ClassifierTwoSample),
+    "c2st_residual": _distance(NeighbourhoodCovariance, ClassifierTwoSample),
     "rbf_imagenet": _distance(ImageNetFeatures, lambda: MMD("rbf")),
     "rbf_residual": _distance(NeighbourhoodCovariance, lambda: MMD("rbf")),
     "colour": _lda("control", ColourQuantiles),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Frechet:
         self.dimensions, self.prior = dimensions, prior
 
     def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
-        project = _principal(gallery, self.dimensions)
+        project = principal(gallery, self.dimensions)
         known = [project(own.values) for own in gallery]
         freedom = sum(len(own) - 1 for own in known)
         if not freedom:
@@ -54,7 +54,8 @@ class Frechet:
         return values.mean(0), covariance
 
 
-def _principal(gallery: Sequence[Features], dimensions: int):
+def principal(gallery: Sequence[Features], dimensions: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Takes features to so many principal components of the gallery's."""
     from sklearn.decomposition import PCA
 
     values = np.concatenate([own.values for own in gallery])

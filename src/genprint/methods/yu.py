@@ -1,0 +1,28 @@
+"""Attribution network of Yu, Davis & Fritz, "Attributing Fake Images to GANs" (ICCV 2019)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+from genprint.methods.classifier import Attributor
+
+
+class YuNetwork(Attributor):
+    """Two 3x3 convolutions a resolution, leaky ReLU, average pooling between, as the discriminator of theirs.
+
+    Theirs goes from 128 px to 4 px; this one halves three times, whatever the size.
+    """
+
+    def __init__(self, sources: int, channels: tuple[int, ...] = (16, 32, 64, 96)):
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 1), nn.LeakyReLU(0.2)]
+        for before, after in pairwise(channels):
+            layers += [
+                *(nn.Conv2d(before, before, 3, 1, 1), nn.LeakyReLU(0.2)),
+                *(nn.Conv2d(before, after, 3, 1, 1), nn.LeakyReLU(0.2)),
+                nn.AvgPool2d(2),
+            ]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(channels[-1], sources)
