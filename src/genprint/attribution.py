@@ -26,7 +26,9 @@ EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4,
 
 
 @dataclass(frozen=True)
-class _Result:
+class Result:
+    """An answer that can be written down."""
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return asdict(self)
@@ -55,7 +57,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Attribution(_Result):
+class Attribution(Result):
     """The answer to one probe, with its evidence.
 
     Attributes:
@@ -95,7 +97,7 @@ class Attribution(_Result):
 
 
 @dataclass(frozen=True)
-class VerificationResult(_Result):
+class VerificationResult(Result):
     """Whether two sets have the same source: 'same', 'different' or 'inconclusive', with the evidence.
 
     ``different_below`` and ``same_above`` are thresholds of ``log_ratio``, each with an error rate of at most

@@ -19,18 +19,23 @@ from genprint.images import Image, ImageSet, LeftOut
 
 @dataclass(frozen=True)
 class Features:
-    """Features of single images, float32 ``(n, d)``, with their images' digests and what was left out."""
+    """Features of single images, float32 ``(n, d)``, with their images' digests and what was left out.
+
+    ``names`` are the images' names, where these are known.
+    """
 
     values: np.ndarray = field(repr=False)
     digests: tuple[str, ...] = field(repr=False)
     left_out: tuple[LeftOut, ...] = ()
+    names: tuple[str, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Features:
         """The features of some of the images."""
-        return Features(self.values[chosen], tuple(self.digests[i] for i in chosen))
+        names = tuple(self.names[i] for i in chosen) if self.names else ()
+        return Features(self.values[chosen], tuple(self.digests[i] for i in chosen), names=names)
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,14 @@ class Fingerprinter(BaseEstimator, ABC):
         """
         rows: list[np.ndarray] = []
         digests: list[str] = []
+        names: list[str] = []
         waiting: list[Image] = []
 
         def flush() -> None:
             if waiting:
                 rows.append(self._features(waiting) if cache is None else self._cached(waiting, cache))
                 digests.extend(image.sha256 for image in waiting)
+                names.extend(image.name for image in waiting)
                 if progress:
                     progress(len(waiting))
                 waiting.clear()
@@ -132,7 +139,7 @@ class Fingerprinter(BaseEstimator, ABC):
             if len(waiting) == batch:
                 flush()
         flush()
-        return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out))
+        return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out), tuple(names))
 
     def _cached(self, images: Sequence[Image], cache: FeatureCache) -> np.ndarray:
         """Features of a few images, computed where the cache has none."""

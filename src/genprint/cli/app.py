@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import genprint
-from genprint.cli import evaluation, generators, training
+from genprint.cli import analysis, evaluation, generators, training
 from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
     GalleryFile,
+    Known,
     Model,
     bar,
+    enrolled_features,
     err,
     errors,
     load_encoder,
@@ -38,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(generators.app, name="generators")
+app.command()(analysis.mixture)
 app.command()(training.fit)
 app.command()(training.pretrain)
 app.add_typer(evaluation.app, name="evaluate")
@@ -100,9 +103,7 @@ def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json
 @app.command()
 def attribute(
     probes: Annotated[list[Path], typer.Argument(exists=True, help="Image sets in question, each of one source.")],
-    known: Annotated[
-        Path | None, typer.Option(exists=True, help="Known sources, one sub-folder each, instead of a gallery.")
-    ] = None,
+    known: Known = None,
     gallery: GalleryFile = DEFAULT_GALLERY,
     rate: Rate = 0.05,
     model: Model = None,
@@ -115,17 +116,11 @@ def attribute(
     Example: genprint attribute suspicious/ --known models/
     """
     from genprint.attribution import EXIT_CODES, Identifier, failed
-    from genprint.gallery import Gallery, GalleryError
-    from genprint.images import ImageSet, ImageSetError, read_sources
+    from genprint.images import ImageSet, ImageSetError
 
     with errors(as_json):
         encoder = load_encoder(model)
-        if known:
-            enrolled = read_features(encoder, read_sources(known))
-        elif not gallery.exists():
-            raise GalleryError(f"{gallery}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
-        else:
-            enrolled = Gallery(gallery, encoder.weights_digest_).features()
+        enrolled = enrolled_features(encoder, known, gallery)
         identifier = Identifier(encoder, enrolled, rate)
         if identifier.rate > rate:
             err.print(

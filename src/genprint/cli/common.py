@@ -28,6 +28,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the whole result as 
 GalleryFile = Annotated[
     Path, typer.Option("--gallery", "-g", envvar="GENPRINT_GALLERY", help="File with the enrolled sources.")
 ]
+Known = Annotated[
+    Path | None, typer.Option(exists=True, help="Known sources, one sub-folder each, instead of a gallery.")
+]
 DEFAULT_GALLERY = Path("genprint-gallery.sqlite")
 
 
@@ -127,3 +130,19 @@ def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet]) -> dict[str,
         if len(images.left_out) > 10:
             err.print(f"... and {len(images.left_out) - 10} more of {images.name} (all are in --json)")
     return features
+
+
+def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path) -> dict[str, Features]:
+    """Features of the known sources: those of a folder, or of the gallery.
+
+    Raises:
+        GalleryError: neither is there.
+    """
+    from genprint.gallery import Gallery, GalleryError
+    from genprint.images import read_sources
+
+    if known:
+        return read_features(encoder, read_sources(known))
+    if not gallery.exists():
+        raise GalleryError(f"{gallery}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
+    return Gallery(gallery, encoder.weights_digest_).features()

@@ -1,0 +1,79 @@
+"""What a probe is made of."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from genprint.cli.app import app
+from genprint.images import ImageSet
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.mixture import unmix
+
+from .conftest import textured
+
+GRAINS = {"fine": 4.0, "middle": 16.0, "coarse": 60.0}
+ENCODER = SetEncoder.from_pretrained()
+
+
+def features(images):
+    return ENCODER.features(ImageSet.from_array(images, "set"))
+
+
+@pytest.fixture(scope="module")
+def enrolled():
+    rng = np.random.default_rng(1)
+    return {name: features(textured(rng, 40, grain=grain)) for name, grain in GRAINS.items()}
+
+
+def test_shares_of_three_sources(enrolled, rng):
+    counts = {"fine": 50, "middle": 20, "coarse": 30}
+    probe = features(np.concatenate([textured(rng, n, grain=GRAINS[name]) for name, n in counts.items()]))
+    result = unmix(ENCODER, enrolled, "pile", probe)
+    assert result.answer == "mixed"
+    assert sum(share.share for share in result.shares) == pytest.approx(1)
+    for share in result.shares:
+        assert share.share == pytest.approx(counts[share.source] / 100, abs=0.05)
+        assert share.low <= share.share <= share.high
+    owners = np.repeat(list(counts), list(counts.values()))
+    assert np.mean([member.source == owner for member, owner in zip(result.members, owners, strict=True)]) > 0.9
+
+
+def test_one_source_is_not_called_mixed(enrolled, rng):
+    result = unmix(ENCODER, enrolled, "pure", features(textured(rng, 50, grain=GRAINS["middle"])))
+    assert result.answer == "single"
+    assert (result.shares[0].source, result.mixed_p > 0.05) == ("middle", True)
+
+
+def test_a_few_strangers_are_found(enrolled, rng):
+    images = [textured(rng, 57, grain=GRAINS["fine"]), textured(rng, 3, grain=GRAINS["coarse"])]
+    assert unmix(ENCODER, enrolled, "pile", features(np.concatenate(images))).mixed_p <= 0.05
+
+
+def test_what_is_not_enrolled_is_unknown(enrolled, rng):
+    stripes = textured(rng, 40, grain=5.0)
+    stripes[:, ::2] //= 2
+    assert unmix(ENCODER, enrolled, "stripes", features(stripes)).answer == "unknown"
+
+
+def test_one_source_has_no_shares(enrolled):
+    with pytest.raises(ValueError, match="two enrolled sources"):
+        unmix(ENCODER, {"fine": enrolled["fine"]}, "pile", enrolled["coarse"])
+
+
+def test_command(folder, tmp_path, rng):
+    pile = tmp_path / "pile"
+    pile.mkdir()
+    for name, n in {"fine": 12, "coarse": 8}.items():
+        for i, pixels in enumerate(textured(rng, n, grain=GRAINS[name])):
+            Image.fromarray(pixels).save(pile / f"{name}{i}.png")
+    arguments = ["mixture", str(pile), "--known", str(folder), "--json", "-o", str(tmp_path / "whose.csv")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    shares = {share["source"]: share["share"] for share in json.loads(done.stdout)["shares"]}
+    assert shares["fine"] == pytest.approx(0.6, abs=0.1)
+    rows = list(csv.DictReader((tmp_path / "whose.csv").open()))
+    assert np.mean([row["image"].split("/")[-1].startswith(row["source"]) for row in rows]) > 0.9
