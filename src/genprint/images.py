@@ -1,56 +1,33 @@
 """Image sets: the images of one source, read lazily from wherever they are.
 
-Nothing here resizes, recompresses or colour-converts what carries the trace. What does change is recorded with
-the image: grey and palette become RGB, alpha is dropped, CMYK is converted by Pillow's rule, 16 bits keep
-their upper eight; orientation tags are ignored. What cannot be read is left out with its reason.
+What cannot be read is left out with its reason.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
 import tarfile
-import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
-MIN_SIDE = 16
-MAX_PIXELS = 2**26
+from genprint.decoding import Content, Image, Unusable, decode
+
 MAX_BYTES = 2**28
 
 log = logging.getLogger("genprint")
 
-Content = bytes | np.ndarray
 # A member's name, and how to get at its bytes (or pixels) when its turn comes.
 Member = tuple[str, Callable[[], Content]]
 
 
 class ImageSetError(ValueError):
     """There is no image set at that place, or none of its images can be used."""
-
-
-class _Unusable(ValueError):
-    """One image has to be left out; the message says why."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """One image: uint8 pixels ``(h, w, 3)``, SHA-256 of the file as it was, and what was converted."""
-
-    name: str
-    sha256: str
-    pixels: np.ndarray
-    conversions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,10 +110,10 @@ class ImageSet:
         for name, read in self._members():
             try:
                 content = read()
-                image = _decode(name, content)
+                image = decode(name, content)
                 if image.sha256 in seen:
-                    raise _Unusable(f"same content as {seen[image.sha256]}")
-            except _Unusable as error:
+                    raise Unusable(f"same content as {seen[image.sha256]}")
+            except Unusable as error:
                 self.left_out.append(LeftOut(name, str(error)))
                 continue
             seen[image.sha256] = name
@@ -197,12 +174,12 @@ def read_sources(path: str | Path) -> list[ImageSet]:
 def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():  # a pipe or device would block for ever
-            raise _Unusable("not a regular file" if path.exists() else "no such file")
+            raise Unusable("not a regular file" if path.exists() else "no such file")
         if path.stat().st_size > MAX_BYTES:
-            raise _Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+            raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
-        raise _Unusable(f"cannot be read: {error.strerror}") from None
+        raise Unusable(f"cannot be read: {error.strerror}") from None
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -242,76 +219,12 @@ def _archive_members(path: Path, top: str | None = None) -> Iterator[Member]:
 def _bounded(opener: Callable[[], IO[bytes] | None], size: int) -> bytes:
     """Reads a member, however large it claims to be or turns out."""
     if size > MAX_BYTES:
-        raise _Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+        raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
     try:
         file = opener()
         data = file.read(MAX_BYTES + 1) if file else b""
     except Exception as error:  # damaged members raise whatever their codec raises
-        raise _Unusable(f"cannot be unpacked: {error}") from None
+        raise Unusable(f"cannot be unpacked: {error}") from None
     if len(data) > MAX_BYTES:
-        raise _Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+        raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
     return data
-
-
-@contextmanager
-def _pillow_errors() -> Iterator[None]:
-    """Pillow raises many things on bad files; each becomes a reason."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except _Unusable:
-        raise
-    except Pillow.DecompressionBombError:
-        raise _Unusable(f"more than {MAX_PIXELS} pixels") from None
-    except UnidentifiedImageError:
-        raise _Unusable("not an image") from None
-    except MemoryError:
-        raise _Unusable("too large for memory") from None
-    except Exception as error:
-        raise _Unusable(f"damaged: {error}") from None
-
-
-def _decode(name: str, content: Content) -> Image:
-    conversions: tuple[str, ...] = ()
-    if isinstance(content, np.ndarray):
-        pixels = np.repeat(content[:, :, None], 3, axis=2) if content.ndim == 2 else np.ascontiguousarray(content)
-        sha256 = hashlib.sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
-        _check_size(pixels.shape[1], pixels.shape[0])
-        return Image(name, sha256, pixels)
-    if not content:
-        raise _Unusable("empty file")
-    sha256 = hashlib.sha256(content).hexdigest()
-    with _pillow_errors(), Pillow.open(io.BytesIO(content)) as image:
-        _check_size(*image.size)
-        wide = bool(image.tile) and "16" in str(image.tile[0][3])
-        image.load()
-        pixels, conversions = _to_rgb(image)
-        if wide and "I" not in image.mode:
-            conversions += ("16 bits to 8: upper byte",)
-        if getattr(image, "n_frames", 1) > 1:
-            conversions += ("first frame only",)
-    return Image(name, sha256, pixels, conversions)
-
-
-def _check_size(width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE:
-        raise _Unusable(f"{width}x{height}: smaller than {MIN_SIDE} px")
-    if width * height > MAX_PIXELS:
-        raise _Unusable(f"{width}x{height}: more than {MAX_PIXELS} pixels")
-
-
-def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
-    mode = image.mode
-    if mode == "RGB":
-        return np.array(image), ()
-    if mode == "F":
-        raise _Unusable("floating-point pixels have no agreed white level")
-    if mode.startswith("I"):
-        levels = np.clip(np.array(image).astype(np.int64), 0, 65535) >> 8
-        return np.repeat(levels[:, :, None], 3, axis=2).astype(np.uint8), ("16 bits to 8: upper byte", "grey to RGB")
-    if mode in ("RGBA", "RGBX", "RGBa"):
-        return np.array(image)[:, :, :3].copy(), ("alpha dropped",)
-    if mode == "LA":
-        return np.repeat(np.array(image)[:, :, :1], 3, axis=2), ("alpha dropped", "grey to RGB")
-    return np.array(image.convert("RGB")), (f"{mode} to RGB",)

@@ -13,6 +13,7 @@ from genprint.cli.common import (
     GalleryFile,
     Known,
     Model,
+    bar,
     enrolled_features,
     errors,
     load_encoder,
@@ -22,6 +23,7 @@ from genprint.cli.common import (
 from genprint.files import write_atomically
 
 if TYPE_CHECKING:
+    from genprint.audit import Audit
     from genprint.mixture import Mixture
 
 
@@ -71,3 +73,43 @@ def _mixture_text(result: Mixture) -> str:
     )
     lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)
+
+
+def audit(
+    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
+    as_json: AsJson = False,
+) -> None:
+    """Says what else than a trace could tell the sources in DATA apart: format, quality, size, metadata, content.
+
+    Run it before you believe any result on DATA. Exit code: 0 nothing found, 3 something was.
+    """
+    from genprint.audit import audit as look
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        with bar("reading images") as advance:
+            result = look(read_sources(data), advance)
+        show({**result.to_dict(), "warnings": [w.fact for w in result.warnings]}, as_json, _audit_text(result))
+    raise typer.Exit(3 if result.warnings else 0)
+
+
+def _audit_text(result: Audit) -> str:
+    lines = [f"{len(result.sources)} sources, {sum(result.sources.values())} images; share of images named right"]
+    for finding in result.findings:
+        mark = "WARNING" if finding.warning else ""
+        lines.append(f"  {finding.fact:<12} {finding.accuracy:>6.1%}  (chance {finding.chance:.1%})  {mark}")
+        if finding.warning:
+            lines += [f"      {source}: {values}" for source, values in finding.values.items()]
+    file = [w.fact for w in result.warnings if w.kind == "file"]
+    content = [w.fact for w in result.warnings if w.kind == "content"]
+    if file:
+        lines.append(
+            f"Files differ by source in {', '.join(file)}: a method may name a source by that alone. Get the files as "
+            "they were made, or bring all to one form before comparing, and say so."
+        )
+    if content:
+        lines.append(
+            f"Pictures differ by source in {', '.join(content)}: compare what a method reaches with these controls "
+            "(genprint evaluate attributability DATA --method set_encoder --method colour --method thumbnail)."
+        )
+    return "\n".join(lines if file or content else [*lines, "Nothing but a trace was found to tell them apart."])

@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(generators.app, name="generators")
 app.command()(analysis.mixture)
+app.command()(analysis.audit)
 app.command()(training.fit)
 app.command()(training.pretrain)
 app.add_typer(evaluation.app, name="evaluate")

@@ -1,0 +1,119 @@
+"""What else than a trace tells sources apart."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from typer.testing import CliRunner
+
+from genprint.audit import audit, block_grid
+from genprint.cli.app import app
+from genprint.decoding import jpeg_quality
+from genprint.images import ImageSet, read_sources
+
+from .conftest import textured
+
+
+def write(root, name, images, suffix="png", **options):
+    (root / name).mkdir(parents=True)
+    for i, pixels in enumerate(images):
+        Image.fromarray(pixels).save(root / name / f"{i}.{suffix}", **options)
+
+
+def warned(root):
+    return {finding.fact for finding in audit(read_sources(root)).warnings}
+
+
+def smooth(rng, n, side=48):
+    """Photograph-like: JPEG leaves its blocks on it."""
+    coarse = [Image.fromarray(own).resize((side, side), Image.Resampling.BICUBIC) for own in textured(rng, n, 8)]
+    return np.stack([np.asarray(own) for own in coarse])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_clean_folder_is_silent(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    for name in "abc":
+        write(tmp_path, name, textured(rng, 40))
+    assert warned(tmp_path) == set()
+
+
+def test_finds_formats(tmp_path, rng):
+    write(tmp_path, "a", textured(rng, 30))
+    write(tmp_path, "b", textured(rng, 30), "jpg", quality=95)
+    assert {"format", "compression"} <= warned(tmp_path)
+
+
+def test_finds_qualities(tmp_path, rng):
+    write(tmp_path, "a", smooth(rng, 30), "jpg", quality=90)
+    write(tmp_path, "b", smooth(rng, 30), "jpg", quality=92)
+    assert {"compression"} <= warned(tmp_path) <= {"compression", "JPEG grid"}
+
+
+def test_finds_sizes(tmp_path, rng):
+    write(tmp_path, "a", textured(rng, 30))
+    write(tmp_path, "b", textured(rng, 30, side=33))
+    assert "size" in warned(tmp_path)
+
+
+def test_finds_colour_modes(tmp_path, rng):
+    write(tmp_path, "a", textured(rng, 30))
+    write(tmp_path, "b", np.concatenate([textured(rng, 30), np.full((30, 32, 32, 1), 255, np.uint8)], axis=3))
+    assert warned(tmp_path) == {"colour mode"}
+
+
+def test_finds_metadata(tmp_path, rng):
+    note = PngInfo()
+    note.add_text("Software", "painter 1.0")
+    write(tmp_path, "a", textured(rng, 30))
+    write(tmp_path, "b", textured(rng, 30), pnginfo=note)
+    assert warned(tmp_path) == {"metadata"}
+
+
+def test_finds_what_was_once_a_jpeg(tmp_path, rng):
+    write(tmp_path, "lossless", smooth(rng, 60))
+    write(tmp_path, "saved", smooth(rng, 60), "jpg", quality=60)
+    for path in (tmp_path / "saved").iterdir():
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    assert "JPEG grid" in warned(tmp_path)
+    assert "format" not in warned(tmp_path)
+
+
+def test_finds_content(tmp_path, rng):
+    write(tmp_path, "a", textured(rng, 30))
+    write(tmp_path, "b", textured(rng, 30) // 2)
+    assert warned(tmp_path) == {"colour", "thumbnail"}
+
+
+def test_grid_is_where_the_blocks_are():
+    steps = np.kron(np.arange(16).reshape(4, 4) * 10, np.ones((8, 8))).astype(np.uint8)
+    columns = block_grid(np.repeat(steps[:, :, None], 3, axis=2))[:8]
+    assert set(np.argsort(columns)[-2:]) == {6, 7}  # second differences that reach over an edge
+
+
+@pytest.mark.parametrize("quality", [30, 75, 90, 95])
+def test_quality_of_pillow_is_the_groups(quality, tmp_path, rng):
+    write(tmp_path, "a", textured(rng, 1), "jpg", quality=quality)
+    (image,) = ImageSet.read(tmp_path)
+    assert (image.facts.format, image.facts.quality, image.facts.subsampling) == ("JPEG", quality, "4:2:0")
+    assert jpeg_quality(Image.open(tmp_path / "a" / "0.jpg").quantization[0]) == quality
+
+
+def test_command(tmp_path, rng):
+    write(tmp_path / "data", "a", textured(rng, 30))
+    write(tmp_path / "data", "b", textured(rng, 30), "jpg")
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
+    assert done.exit_code == 3
+    assert "Files differ by source in format, compression" in done.stdout
+    whole = CliRunner().invoke(app, ["audit", str(tmp_path / "data"), "--json"])
+    assert "format" in json.loads(whole.stdout)["warnings"]
+
+
+def test_one_source_cannot_be_audited(tmp_path, rng):
+    write(tmp_path / "data", "a", textured(rng, 3))
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
+    assert done.exit_code == 1
+    assert "two sources or more" in done.stderr
