@@ -49,7 +49,7 @@ def test_finds_formats(tmp_path, rng):
 def test_finds_qualities(tmp_path, rng):
     write(tmp_path, "a", smooth(rng, 30), "jpg", quality=90)
     write(tmp_path, "b", smooth(rng, 30), "jpg", quality=92)
-    assert {"compression"} <= warned(tmp_path) <= {"compression", "JPEG grid"}
+    assert {"compression"} <= warned(tmp_path) <= {"compression", "8-px grid"}
 
 
 def test_finds_sizes(tmp_path, rng):
@@ -78,7 +78,7 @@ def test_finds_what_was_once_a_jpeg(tmp_path, rng):
     for path in (tmp_path / "saved").iterdir():
         Image.open(path).save(path.with_suffix(".png"))
         path.unlink()
-    assert "JPEG grid" in warned(tmp_path)
+    assert "8-px grid" in warned(tmp_path)
     assert "format" not in warned(tmp_path)
 
 

@@ -15,7 +15,7 @@ from genprint.attribution import Result
 from genprint.images import Image, ImageSet
 from genprint.methods.content import ColourQuantiles, Thumbnail
 
-FILE, CONTENT = "file", "content"
+FILE, GRID, CONTENT = "file", "grid", "content"
 _LEVEL = 0.001  # chance of a false alarm, a fact
 _FOLDS = 5
 
@@ -26,7 +26,7 @@ class Finding:
 
     Attributes:
         fact: what was looked at.
-        kind: 'file' or 'content'.
+        kind: 'file', 'grid' or 'content'.
         accuracy: mean over sources of the share of images named right, each image held out once.
         low: end of its one-sided interval: by chance alone, it is above ``chance`` in one case in a thousand.
         chance: that of guessing.
@@ -78,7 +78,7 @@ _FACTS = (
     _of_file("size", lambda image: f"{image.pixels.shape[1]}x{image.pixels.shape[0]}"),
     _of_file("colour mode", lambda image: image.facts.mode if image.facts else ""),
     _of_file("metadata", lambda image: ", ".join(image.facts.metadata) if image.facts else ""),
-    _Fact("JPEG grid", FILE, lambda image: block_grid(image.pixels)),
+    _Fact("8-px grid", GRID, lambda image: block_grid(image.pixels)),
     _Fact("colour", CONTENT, lambda image: ColourQuantiles()._features([image])[0]),
     _Fact("thumbnail", CONTENT, lambda image: Thumbnail()._features([image])[0]),
 )
@@ -87,7 +87,8 @@ _FACTS = (
 def block_grid(pixels: np.ndarray) -> np.ndarray:
     """How much steeper steps between columns and rows are at each of eight phases than on the whole, in logs ``(16,)``.
 
-    An image that was once a JPEG keeps its 8x8 blocks in the pixels, whatever format it has now.
+    An image that was once a JPEG keeps its 8x8 blocks in the pixels, whatever format it has now. Up-sampling by
+    eight leaves such a grid too.
     """
     grey = pixels.astype(np.float64).mean(2)
     profiles = []

@@ -101,6 +101,11 @@ def _audit_text(result: Audit) -> str:
         if finding.warning:
             lines += [f"      {source}: {values}" for source, values in finding.values.items()]
     file = [w.fact for w in result.warnings if w.kind == "file"]
+    if any(w.kind == "grid" for w in result.warnings):
+        lines.append(
+            "A grid of 8 px differs by source: some images were once saved as JPEG, or generators leave it themselves. "
+            "Find out which."
+        )
     content = [w.fact for w in result.warnings if w.kind == "content"]
     if file:
         lines.append(
@@ -112,4 +117,4 @@ def _audit_text(result: Audit) -> str:
             f"Pictures differ by source in {', '.join(content)}: compare what a method reaches with these controls "
             "(genprint evaluate attributability DATA --method set_encoder --method colour --method thumbnail)."
         )
-    return "\n".join(lines if file or content else [*lines, "Nothing but a trace was found to tell them apart."])
+    return "\n".join(lines if result.warnings else [*lines, "Nothing but a trace was found to tell them apart."])
