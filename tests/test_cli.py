@@ -146,7 +146,10 @@ def test_a_gallery_of_another_encoder_is_refused(tmp_path, folder):
         Gallery(tmp_path / "no.sqlite", "one")
 
 
-def test_evaluate(folder):
+def test_evaluate(folder, monkeypatch):
+    from genprint.methods import classifier
+
+    monkeypatch.setattr(classifier, "train", lambda network, *_: network.eval())  # learned peers take minutes
     result = json.loads(
         run("evaluate", "attributability", folder, "--method", "all", "--enrolled", 8, "--probe", "1,4",
             "--repeats", 2, "--json").stdout

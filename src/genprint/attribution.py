@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import softmax
 
 from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshold
+from genprint.evidence import Evidence, Weigher
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
@@ -71,6 +72,7 @@ class Attribution(Result):
             the candidate itself has 0.05 or less.
         candidates: the best first.
         reason: why the answer is what it is, in words.
+        evidence: for the best candidate; None where fewer than three sources are enrolled.
         left_out: images that could not be used, and why.
     """
 
@@ -84,6 +86,7 @@ class Attribution(Result):
     p: float | None
     candidates: tuple[Candidate, ...]
     reason: str
+    evidence: Evidence | None = None
     left_out: tuple[dict[str, str], ...] = field(default=())
 
     def plot(self, ax: Axes) -> Axes:
@@ -140,6 +143,7 @@ class Identifier:
         self.gallery = [encoder.summarise(own, name, vector=False) for name, own in self.features.items()]
         self.rate = max(rate, smallest_rate(len(self.features)))
         self._thresholds: dict[int, tuple[float, int]] = {}
+        self._weigh = Weigher(encoder, self.features, self.gallery)
         self._directions = encoder.plda_.directions()
 
     def threshold(self, images: int) -> tuple[float, int] | None:
@@ -171,7 +175,7 @@ class Identifier:
     def identify(self, name: str, features: Features) -> Attribution:
         """The answer to one probe."""
         probe = self.encoder.summarise(features, name, vector=False)
-        ratios = self.encoder.plda_.score([probe], self.gallery)[0]
+        ratios = self._weigh.plda.compare([probe], self.gallery)[0]
         shares = softmax(ratios)
         order = np.argsort(-ratios)
         candidates = tuple(
@@ -206,6 +210,7 @@ class Identifier:
             p=p,
             candidates=candidates,
             reason=reason,
+            evidence=self._weigh.evidence(features, int(order[0])),
             left_out=tuple(asdict(left) for left in features.left_out),
         )
 

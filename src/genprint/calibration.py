@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import logsumexp
 
 from genprint.fingerprint import Features, Fingerprinter
 from genprint.scoring import PLDA
@@ -109,3 +110,57 @@ class Verification:
         """From what ``to_dict`` gave."""
         same, different = ({int(k): float(v) for k, v in values[key].items()} for key in ("same", "different"))
         return cls(same, different, float(values["rate"]), int(values["sources"]))
+
+
+def relative_evidence(ratios: np.ndarray) -> np.ndarray:
+    """How much better each source explains a probe than all the others and an unknown one together.
+
+    Alone, a log ratio against an unknown source depends on the probe's content; against its rivals, it does not.
+    Its inverse hyperbolic sine is taken, for a Gaussian's log ratios of large sets are far too sure of themselves.
+
+    Args:
+        ratios: log ratios of probes against an unknown source, ``(n, sources)``.
+
+    Returns:
+        ``(n, sources)``
+    """
+    with_unknown = np.hstack([ratios, np.zeros((len(ratios), 1))])
+    rivals = [logsumexp(np.delete(with_unknown, i, axis=1), axis=1) for i in range(ratios.shape[1])]
+    return np.arcsinh((ratios - np.stack(rivals, axis=1)) / 5)
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """Turns evidence into a likelihood ratio by logistic regression (Brummer & du Preez, 2006).
+
+    Attributes:
+        slope: of the natural log of the ratio over the evidence.
+        intercept: at no evidence.
+        sources: it was calibrated on. The ratio is kept within as many to one, either way: no more was seen.
+    """
+
+    slope: float
+    intercept: float
+    sources: int
+
+    @classmethod
+    def fit(cls, same: Sequence[np.ndarray], different: Sequence[np.ndarray]) -> Self:
+        """From evidence for the true source of probes, and for another one; of each source one array."""
+        from sklearn.linear_model import LogisticRegression
+
+        values = np.concatenate([*same, *different])
+        truth = np.repeat([1, 0], [sum(map(len, same)), sum(map(len, different))])
+        weights = np.concatenate(
+            [np.full(len(own), 1 / len(kind) / len(own)) for kind in (same, different) for own in kind]
+        )
+        model = LogisticRegression(C=1e3).fit(values[:, None], truth, weights * len(values) / 2)
+        return cls(float(model.coef_[0, 0]), float(model.intercept_[0]), len(same))
+
+    @property
+    def cap(self) -> float:
+        """Largest log10 of the ratio."""
+        return float(np.log10(self.sources))
+
+    def log10(self, evidence: np.ndarray) -> np.ndarray:
+        """Log10 of the ratio, capped."""
+        return ((self.slope * evidence + self.intercept) / np.log(10)).clip(-self.cap, self.cap)

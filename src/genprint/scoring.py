@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -108,8 +109,15 @@ class PLDA:
         return PLDA(self.mean, within, self.between, self.prior_images)
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        adapted = self.adapt(gallery)
-        between, vectors = eigh(adapted.between, adapted.within)
+        return self.adapt(gallery).compare(probes, gallery)
+
+    @cached_property
+    def _diagonal(self) -> tuple[np.ndarray, np.ndarray]:
+        return eigh(self.between, self.within)
+
+    def compare(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Scores as they follow from these covariances, without adapting them to the gallery."""
+        between, vectors = self._diagonal
         probe = (np.stack([p.mean for p in probes]) - self.mean) @ vectors
         known = (np.stack([g.mean for g in gallery]) - self.mean) @ vectors
         per_probe = 1 / np.array([p.count for p in probes])[:, None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import genprint
-from genprint.cli import analysis, evaluation, generators, training
+from genprint.cli import analysis, generators, open_set, training
 from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
@@ -29,6 +29,7 @@ from genprint.cli.common import (
 
 if TYPE_CHECKING:
     from genprint.attribution import Attribution
+    from genprint.evidence import Evidence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,7 +45,7 @@ app.command()(analysis.mixture)
 app.command()(analysis.audit)
 app.command()(training.fit)
 app.command()(training.pretrain)
-app.add_typer(evaluation.app, name="evaluate")
+app.add_typer(open_set.app, name="evaluate")
 
 Existing = Annotated[Path, typer.Argument(exists=True)]
 Rate = Annotated[
@@ -151,6 +152,8 @@ def _attribution_text(result: Attribution) -> str:
         f"  {c.source:<24} log ratio {c.log_ratio:>9.1f}   share {c.share:>6.1%}   {c.images} images enrolled"
         for c in result.candidates[:5]
     ]
+    if result.evidence is not None:
+        lines += _evidence_lines(result.evidence)
     if result.threshold is not None:
         lines.append(
             f"  threshold {result.threshold:.1f} for {result.calibrated_at} images: at most {result.rate:.1%} of "
@@ -163,6 +166,17 @@ def _attribution_text(result: Attribution) -> str:
     if result.answer != "error":
         lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)
+
+
+def _evidence_lines(evidence: Evidence) -> list[str]:
+    reached = ", the most that so many sources support" if abs(evidence.log10_lr) >= evidence.cap else ""
+    grows = "  ".join(f"{n}: {10**value:.2g}" for n, value in evidence.by_images.items())
+    return [
+        f"  likelihood ratio {10**evidence.log10_lr:.2g} [{10**evidence.low:.2g}, {10**evidence.high:.2g}]{reached}"
+        f" ({evidence.sources} sources, sets of {evidence.calibrated_at})",
+        f"    that {evidence.hp}, against: {evidence.hd}",
+        f"    by number of images  {grows}",
+    ]
 
 
 @app.command()

@@ -32,7 +32,7 @@ Seed = Annotated[int, typer.Option(help="Of the splits.")]
 app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
 
 
-class _Reader:
+class Reader:
     """Methods by name, and the features they need of the sets: read once for methods that share them."""
 
     def __init__(self, methods: Sequence[str], encoder: SetEncoder, sets: Sequence[ImageSet]):
@@ -73,8 +73,8 @@ def attributability(
     from genprint.methods import METHODS
 
     with errors(as_json):
-        reader = _Reader(method, load_encoder(model), sets := read_sources(data))
-        sizes = _sizes(probe)
+        reader = Reader(method, load_encoder(model), sets := read_sources(data))
+        sizes = set_sizes(probe)
         methods: dict[str, Any] = {}
         for name in reader.methods:
             comparer, features = reader.read(name)
@@ -111,16 +111,16 @@ def existence(
     from genprint.methods import METHODS
 
     with errors(as_json):
-        reader = _Reader(method, load_encoder(model), sets := read_sources(data))
+        reader = Reader(method, load_encoder(model), sets := read_sources(data))
         has_classes = (data / "sources.csv").exists()
-        about = _about(data, ("source", "class")) if has_classes else {}
+        about = about_sources(data, ("source", "class")) if has_classes else {}
         classes = {source: row["class"] for source, row in about.items()}
         table: dict[str, Any] = {}
         lines = []
         for name in reader.methods:
             comparer, features = reader.read(name)
             table[name] = {"role": METHODS[name].role, "sizes": {}}
-            for n in _sizes(size):
+            for n in set_sizes(size):
                 found = existence(features, comparer, n, seed=seed)
                 summary = summarise(found, classes, seed)
                 table[name]["sizes"][str(n)] = {
@@ -130,7 +130,7 @@ def existence(
                 for kind, row in summary.items():
                     lines.append(
                         f"{name:<12} {n:>4} images  {kind:<8} {row.significant} of {row.auc.sources} sources "
-                        f"p < {ALPHA}, within above between {_interval(row.auc)}"
+                        f"p < {ALPHA}, within above between {interval(row.auc)}"
                     )
         result = {"sources": len(sets), "seed": seed, "methods": table}
         if output:
@@ -161,52 +161,20 @@ def stability_(
 
     with errors(as_json):
         encoder = load_encoder(model)
-        reader = _Reader(method, encoder, read_sources(data))
+        reader = Reader(method, encoder, read_sources(data))
         found = {
-            name: {str(n): stability(reader.read(name)[1], METHODS[name].front(encoder), n, seed) for n in _sizes(size)}
+            name: {
+                str(n): stability(reader.read(name)[1], METHODS[name].front(encoder), n, seed) for n in set_sizes(size)
+            }
             for name in reader.methods
         }
         lines = [
-            f"{name:<20} {n:>4} images  within {_interval(row.within)}  between {_interval(row.between)}  "
+            f"{name:<20} {n:>4} images  within {interval(row.within)}  between {interval(row.between)}  "
             f"ratio {row.ratio:.1f}"
             for name, rows in found.items()
             for n, row in rows.items()
         ]
-        _show(found, {"seed": seed}, as_json, lines)
-
-
-@app.command("open-set")
-def open_set_(
-    data: Data,
-    method: Methods = ["set_encoder"],  # noqa: B006
-    unknown: Annotated[
-        str,
-        typer.Option(help="What is unknown in turn: source, or a column of DATA/sources.csv (architecture, class)."),
-    ] = "source",
-    enrolled: Enrolled = 32,
-    size: Sizes = "10",
-    seed: Seed = 0,
-    model: Model = None,
-    as_json: AsJson = False,
-) -> None:
-    """Whether probes of sources that are not enrolled stand out: AUROC and OSCR."""
-    from genprint.evaluation.open_set import open_set
-    from genprint.images import read_sources
-
-    with errors(as_json):
-        reader = _Reader(method, load_encoder(model), sets := read_sources(data))
-        about = {} if unknown == "source" else _about(data, ("source", unknown), sets)
-        groups = {own.name: own.name if unknown == "source" else about[own.name][unknown] for own in sets}
-        found: dict[str, dict[str, Any]] = {}
-        for name in reader.methods:
-            comparer, features = reader.read(name)
-            found[name] = {str(n): open_set(features, comparer, groups, enrolled, n, seed) for n in _sizes(size)}
-        lines = [
-            f"{name:<20} {n:>4} images  unknown {unknown}  AUROC {_interval(row.auroc)}  OSCR {_interval(row.oscr)}"
-            for name, rows in found.items()
-            for n, row in rows.items()
-        ]
-        _show(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
+        show_results(found, {"seed": seed}, as_json, lines)
 
 
 @app.command("robustness")
@@ -231,23 +199,23 @@ def robustness_(
         found: dict[str, dict[str, Any]] = {}
         plain: dict[str, Any] = {}
         for change, apply in CHANGES.items():
-            reader = _Reader(method, encoder, [ImageSet.from_array(apply(own), n) for n, own in arrays.items()])
+            reader = Reader(method, encoder, [ImageSet.from_array(apply(own), n) for n, own in arrays.items()])
             for name in reader.methods:
                 comparer, features = reader.read(name)
                 plain.setdefault(name, features)
-                settings = (comparer, enrolled, _sizes(size), repeats, seed)
+                settings = (comparer, enrolled, set_sizes(size), repeats, seed)
                 rows = {"both": top1(features, *settings)}
                 if all(_alike(plain[name][source], own) for source, own in features.items()):
                     rows["probe only"] = top1(plain[name], *settings, features)
                 found.setdefault(name, {})[change] = rows
         lines = [
             f"{name:<20} {change:<22} " + "  ".join(
-                f"{side} @{n} {_interval(rate)}" for side, rates in rows.items() for n, rate in rates.items()
+                f"{side} @{n} {interval(rate)}" for side, rates in rows.items() for n, rate in rates.items()
             )
             for name, changes in found.items()
             for change, rows in changes.items()
         ]  # fmt: skip
-        _show(found, {"seed": seed, "enrolled": enrolled, "repeats": repeats}, as_json, lines)
+        show_results(found, {"seed": seed, "enrolled": enrolled, "repeats": repeats}, as_json, lines)
 
 
 @app.command("families")
@@ -269,9 +237,9 @@ def families_(
     from genprint.images import read_sources
 
     with errors(as_json):
-        reader = _Reader(method, load_encoder(model), sets := read_sources(data))
+        reader = Reader(method, load_encoder(model), sets := read_sources(data))
         labels = label.split(",")
-        about = _about(data, ("source", *labels), sets)
+        about = about_sources(data, ("source", *labels), sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
             comparer, features = reader.read(name)
@@ -290,7 +258,7 @@ def families_(
             for name, rows in found.items()
             for what, row in rows.items()
         ]
-        _show(found, {"seed": seed, "sources": len(sets)}, as_json, lines)
+        show_results(found, {"seed": seed, "sources": len(sets)}, as_json, lines)
 
 
 def _alike(a: Features, b: Features) -> bool:
@@ -298,14 +266,14 @@ def _alike(a: Features, b: Features) -> bool:
     return a.values.shape == b.values.shape
 
 
-def _sizes(text: str) -> list[int]:
+def set_sizes(text: str) -> list[int]:
     sizes = sorted({int(part) for part in text.split(",")})
     if sizes[0] < 1:
         raise ValueError(f"a set has one image or more, not {sizes[0]}")
     return sizes
 
 
-def _show(found: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool, lines: Sequence[str]) -> None:
+def show_results(found: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool, lines: Sequence[str]) -> None:
     """Results by method, as JSON with each method's role, or as lines."""
     from genprint.methods import METHODS
 
@@ -320,11 +288,11 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-def _interval(mean: Mean | Rate) -> str:
+def interval(mean: Mean | Rate) -> str:
     return f"{mean.mean:.0%} [{mean.low:.0%}, {mean.high:.0%}]"
 
 
-def _about(data: Path, columns: Sequence[str], sets: Sequence[ImageSet] = ()) -> dict[str, dict[str, str]]:
+def about_sources(data: Path, columns: Sequence[str], sets: Sequence[ImageSet] = ()) -> dict[str, dict[str, str]]:
     """What DATA/sources.csv says of each source.
 
     Raises:

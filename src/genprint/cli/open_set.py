@@ -1,0 +1,107 @@
+"""Commands that measure answers to what is not enrolled, and what likelihood ratios are worth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genprint.cli.common import AsJson, Model, errors, load_encoder, read_features, show
+from genprint.cli.evaluation import (
+    Data,
+    Enrolled,
+    Methods,
+    Reader,
+    Repeats,
+    Seed,
+    Sizes,
+    about_sources,
+    app,
+    interval,
+    set_sizes,
+    show_results,
+)
+from genprint.files import write_atomically
+
+if TYPE_CHECKING:
+    from genprint.evaluation.intervals import Mean
+
+
+@app.command("open-set")
+def open_set_(
+    data: Data,
+    method: Methods = ["set_encoder"],  # noqa: B006
+    unknown: Annotated[
+        str,
+        typer.Option(help="What is unknown in turn: source, or a column of DATA/sources.csv (architecture, class)."),
+    ] = "source",
+    enrolled: Enrolled = 32,
+    size: Sizes = "10",
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether probes of sources that are not enrolled stand out: AUROC and OSCR."""
+    from genprint.evaluation.open_set import open_set
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        reader = Reader(method, load_encoder(model), sets := read_sources(data))
+        about = {} if unknown == "source" else about_sources(data, ("source", unknown), sets)
+        groups = {own.name: own.name if unknown == "source" else about[own.name][unknown] for own in sets}
+        found: dict[str, dict[str, Any]] = {}
+        for name in reader.methods:
+            comparer, features = reader.read(name)
+            found[name] = {str(n): open_set(features, comparer, groups, enrolled, n, seed) for n in set_sizes(size)}
+        lines = [
+            f"{name:<20} {n:>4} images  unknown {unknown}  AUROC {interval(row.auroc)}  OSCR {interval(row.oscr)}"
+            for name, rows in found.items()
+            for n, row in rows.items()
+        ]
+        show_results(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
+
+
+@app.command("calibration")
+def calibration_(
+    data: Data,
+    enrolled: Enrolled = 32,
+    size: Sizes = "10",
+    repeats: Repeats = 3,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the JSON and Tippett and reliability plots.")
+    ] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether likelihood ratios mean what they say, for sources that calibration has not seen: Cllr and its kin."""
+    from genprint import plots
+    from genprint.evaluation.calibration import calibration
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        encoder = load_encoder(model)
+        features = read_features(encoder, read_sources(data))
+        found = {n: calibration(features, encoder, enrolled, n, repeats, seed) for n in set_sizes(size)}
+        result = {
+            "sources": len(features), "enrolled": enrolled, "repeats": repeats, "seed": seed,
+            "sizes": {str(n): asdict(row) for n, row in found.items()},
+        }  # fmt: skip
+        if output:
+            for n, row in found.items():
+                write_atomically(output / f"calibration-{n}.png", plots.to_bytes(row.figure()))
+            write_atomically(output / "calibration.json", json.dumps(result, indent=2).encode())
+        lines = [
+            f"{n:>4} images  Cllr {decimal(row.cllr)}  Cllr_min {row.cllr_min:.2f}  ECE {row.ece:.3f}  "
+            f"misleading {interval(row.misleading)}  at the cap of {10**row.cap:.0f} {interval(row.capped)}"
+            for n, row in found.items()
+        ]
+        show(result, as_json, "\n".join(lines))
+
+
+def decimal(mean: Mean) -> str:
+    """A mean and its interval, as numbers."""
+    return f"{mean.mean:.2f} [{mean.low:.2f}, {mean.high:.2f}]"

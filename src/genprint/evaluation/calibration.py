@@ -1,0 +1,166 @@
+"""Calibration: whether likelihood ratios mean what they say, for sources that calibration has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from genprint.calibration import disjoint_subsets, relative_evidence
+from genprint.evaluation.intervals import Mean, over_sources
+from genprint.evidence import Weigher
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Likelihood ratios of probes for their own source and for others, each source left out of calibration in its turn.
+
+    Attributes:
+        cllr: cost of the ratios, mean over sources; 0 is perfect, 1 says nothing (Brummer & du Preez, "Application-
+            independent evaluation of speaker detection", 2006).
+        cllr_min: of the same ratios recalibrated as well as any monotone function could: what discrimination lacks.
+        ece: mean gap of the posterior (at even prior) from the share of true propositions, over ten bins.
+        misleading: share of probes of sources not enrolled whose ratio for a given other source is above one.
+        capped: share of ratios for the true source that reach the cap.
+        cap: largest log10 of a ratio.
+        same: log10 ratios for the true source, of each source's probes.
+        different: log10 ratios for other sources, of probes whose source is not enrolled.
+    """
+
+    cllr: Mean
+    cllr_min: float
+    ece: float
+    misleading: Mean
+    capped: Mean
+    cap: float
+    same: dict[str, tuple[float, ...]] = field(repr=False)
+    different: dict[str, tuple[float, ...]] = field(repr=False)
+
+    def figure(self) -> Figure:
+        """Tippett plot, and reliability of the posterior at even prior."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        tippett, reliability = figure.subplots(1, 2)
+        for kind, label in ((self.same, "own source"), (self.different, "another source")):
+            values = np.sort(np.concatenate([np.array(own) for own in kind.values()]))
+            tippett.plot(values, 1 - np.arange(len(values)) / len(values), label=label)
+        tippett.axvline(0, color="grey", linewidth=0.8)
+        tippett.set(xlabel="log10 likelihood ratio, at least", ylabel="share of probes")
+        tippett.legend()
+        centres, shares = reliability_bins(*_weighted(self.same, self.different))[:2]
+        reliability.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+        reliability.plot(centres, shares, "o-")
+        reliability.set(xlabel="posterior at even prior", ylabel="share that is of the source")
+        return figure
+
+
+def calibration(
+    features: Mapping[str, Features], encoder: SetEncoder, enrolled: int, size: int, repeats: int = 3, seed: int = 0
+) -> Calibration:
+    """Enrolls all sources; each in its turn is left out of calibration, then probes of it are weighed.
+
+    Args:
+        enrolled: images of each source in the gallery.
+        size: images in a probe; at most half of ``enrolled``, for calibration needs sets as large.
+
+    Raises:
+        ValueError: fewer than four sources, too few images, or too large a probe.
+    """
+    if len(features) < 4:
+        raise ValueError(f"calibration needs four sources or more, one of them left out; there are {len(features)}")
+    if 2 * size > enrolled:
+        raise ValueError(f"probes of {size} images need {2 * size} enrolled ones of each source for calibration")
+    for name, own in features.items():
+        if len(own) < enrolled + size:
+            raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
+    same: dict[str, list[float]] = {name: [] for name in features}
+    different: dict[str, list[float]] = {name: [] for name in features}
+    cap = np.inf
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, repeat])
+        orders = {name: rng.permutation(len(own)) for name, own in features.items()}
+        known = {name: own[orders[name][:enrolled]] for name, own in features.items()}
+        gallery = {name: encoder.summarise(own, name, vector=False) for name, own in known.items()}
+        for i, (name, own) in enumerate(features.items()):
+            others = {other: known[other] for other in known if other != name}
+            weigher = Weigher(encoder, others, [gallery[other] for other in others])
+            model = weigher.likelihood_ratio(size)
+            assert model is not None
+            cap = min(cap, model.cap)
+            subsets = disjoint_subsets(own[orders[name][enrolled:]], size, 20, rng)
+            probes = [encoder.summarise(subset, "", vector=False, scatter=False) for subset in subsets]
+            ratios = weigher.plda.compare(probes, list(gallery.values()))
+            same[name] += model.log10(relative_evidence(ratios)[:, i]).tolist()
+            different[name] += model.log10(relative_evidence(np.delete(ratios, i, axis=1))).ravel().tolist()
+    return summarise(
+        {name: tuple(own) for name, own in same.items()},
+        {name: tuple(own) for name, own in different.items()},
+        float(cap),
+        seed,
+    )
+
+
+def summarise(
+    same: dict[str, tuple[float, ...]], different: dict[str, tuple[float, ...]], cap: float, seed: int = 0
+) -> Calibration:
+    """Costs of log10 likelihood ratios, by source; each source weighs alike."""
+    costs = [(cost(np.array(same[name])) + cost(-np.array(different[name]))) / 2 for name in same]
+    values, truth, weights = _weighted(same, different)
+    posterior = IsotonicRegression(y_min=0, y_max=1).fit(values, truth, weights).predict(values)
+    with np.errstate(divide="ignore"):
+        best = np.where(truth == 1, np.log2(1 / posterior), np.log2(1 / (1 - posterior)))
+    gaps, masses = reliability_bins(values, truth, weights)[2:]
+    return Calibration(
+        cllr=over_sources(costs, seed),
+        cllr_min=float((best * weights).sum() / weights.sum()),
+        ece=float((np.abs(gaps) * masses).sum()),
+        misleading=over_sources([float(np.mean(np.array(own) > 0)) for own in different.values()], seed),
+        capped=over_sources([float(np.mean(np.array(own) >= cap - 1e-9)) for own in same.values()], seed),
+        cap=cap,
+        same=same,
+        different=different,
+    )
+
+
+def cost(log10: np.ndarray) -> float:
+    """Mean of log2(1 + 1 / ratio): half of Cllr, for ratios of a true proposition."""
+    return float(np.logaddexp(0, -np.log(10) * log10).mean() / np.log(2))
+
+
+def _weighted(
+    same: Mapping[str, tuple[float, ...]], different: Mapping[str, tuple[float, ...]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ratios, truth and weights: both kinds alike, and each source alike within."""
+    values: list[float] = []
+    truth: list[int] = []
+    weights: list[float] = []
+    for kind, label in ((same, 1), (different, 0)):
+        for own in kind.values():
+            values += own
+            truth += [label] * len(own)
+            weights += [1 / len(kind) / len(own)] * len(own)
+    return np.array(values), np.array(truth), np.array(weights)
+
+
+def reliability_bins(
+    log10: np.ndarray, truth: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of the bins of the posterior that are not empty: mean posterior, share that is true, gap of both, and mass."""
+    posterior = 1 / (1 + 10**-log10)
+    place = np.minimum((posterior * _BINS).astype(int), _BINS - 1)
+    mass = np.bincount(place, weights, _BINS)
+    filled = mass > 0
+    means = np.bincount(place, weights * posterior, _BINS)[filled] / mass[filled]
+    shares = np.bincount(place, weights * truth, _BINS)[filled] / mass[filled]
+    return means, shares, shares - means, mass[filled] / mass.sum()

@@ -1,0 +1,118 @@
+"""Calibrated evidence: how much more likely an enrolled source makes a probe than one that is not enrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genprint.calibration import SIZES, LikelihoodRatio, disjoint_subsets, relative_evidence
+from genprint.fingerprint import Features, Fingerprint
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A calibrated likelihood ratio for two propositions.
+
+    It is for a source named before the probe was looked at. The best of many candidates misleads more often, up to
+    as many times as there are candidates.
+
+    Attributes:
+        hp: the first proposition.
+        hd: the second one.
+        log10_lr: log10 of the likelihood ratio of the first against the second.
+        low: end of its 95 % interval, by bootstrap over the probe's images.
+        high: other end.
+        cap: largest ``log10_lr`` that so many calibration sources support.
+        sources: it was calibrated on: the enrolled ones, each compared by images left out of the gallery.
+        calibrated_at: size of the sets it was calibrated with.
+        by_images: mean ``log10_lr`` of as large parts of the probe, by their number of images.
+    """
+
+    hp: str
+    hd: str
+    log10_lr: float
+    low: float
+    high: float
+    cap: float
+    sources: int
+    calibrated_at: int
+    by_images: dict[int, float]
+
+
+class Weigher:
+    """Weighs a probe as evidence for an enrolled source; calibrated on the enrolled sources, once for each set size.
+
+    Args:
+        encoder: of the features.
+        features: of each enrolled source.
+        gallery: their fingerprints.
+
+    Attributes:
+        plda: the encoder's scorer, adapted to the gallery.
+    """
+
+    def __init__(self, encoder: SetEncoder, features: Mapping[str, Features], gallery: Sequence[Fingerprint]):
+        self._encoder, self._features, self._gallery = encoder, features, gallery
+        self._likelihood_ratios: dict[int, LikelihoodRatio] = {}
+        self.plda = encoder.plda_.adapt(gallery)
+
+    def _calibration_size(self, images: int) -> int:
+        return max(1, min(images, min(len(own) for own in self._features.values()) // 2))
+
+    def likelihood_ratio(self, images: int) -> LikelihoodRatio | None:
+        """What makes a likelihood ratio of evidence from so many images; None with fewer than three sources.
+
+        Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
+        not enrolled, with one that lacks their source.
+        """
+        size = self._calibration_size(images)
+        if len(self._gallery) < 3 or min(len(own) for own in self._features.values()) < 2:
+            return None
+        if size not in self._likelihood_ratios:
+            rng = np.random.default_rng(0)
+            same, different = [], []
+            for i, (name, own) in enumerate(self._features.items()):
+                order = rng.permutation(len(own))
+                parts = [order[start : start + size] for start in range(0, len(own) - size + 1, size)][:10]
+                rows = []
+                for part in parts:
+                    rest = self._encoder.summarise(own[np.setdiff1d(order, part)], name, vector=False)
+                    gallery = [*self._gallery[:i], rest, *self._gallery[i + 1 :]]
+                    rows.append(self.plda.compare([self._summary(own[part])], gallery)[0])
+                ratios = np.stack(rows)
+                same.append(relative_evidence(ratios)[:, i])
+                different.append(relative_evidence(np.delete(ratios, i, axis=1)).ravel())
+            self._likelihood_ratios[size] = LikelihoodRatio.fit(same, different)
+        return self._likelihood_ratios[size]
+
+    def _summary(self, features: Features) -> Fingerprint:
+        return self._encoder.summarise(features, "", vector=False, scatter=False)
+
+    def evidence(self, features: Features, best: int) -> Evidence | None:
+        """The calibrated likelihood ratio for one enrolled source."""
+        found = self.likelihood_ratio(len(features))
+        if found is None:
+            return None
+        rng = np.random.default_rng(0)
+
+        def log10_lr(sets: Sequence[Features], model: LikelihoodRatio) -> np.ndarray:
+            ratios = self.plda.compare([self._summary(own) for own in sets], self._gallery)
+            return model.log10(relative_evidence(ratios)[:, best])
+
+        again = log10_lr([features[rng.integers(len(features), size=len(features))] for _ in range(200)], found)
+        low, high = np.quantile(again, [0.025, 0.975])
+        by_images = {}
+        for size in (size for size in SIZES if size < len(features)):
+            model = self.likelihood_ratio(size)
+            assert model is not None
+            by_images[size] = float(log10_lr(disjoint_subsets(features, size, 20, rng), model).mean())
+        value = float(log10_lr([features], found)[0])
+        return Evidence(
+            hp=f"{self._gallery[best].source} made the images",
+            hd="a source that is not enrolled, but like those that are, made them",
+            log10_lr=value, low=float(low), high=float(high), cap=found.cap, sources=found.sources,
+            calibrated_at=self._calibration_size(len(features)), by_images=by_images | {len(features): value},
+        )  # fmt: skip

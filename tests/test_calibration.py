@@ -1,0 +1,124 @@
+"""Likelihood ratios, against another implementation and on sources whose truth is known."""
+
+import json
+
+import numpy as np
+import pytest
+from lir.data.models import LLRData
+from lir.metrics import cllr, cllr_min
+from typer.testing import CliRunner
+
+from genprint.attribution import Identifier
+from genprint.calibration import LikelihoodRatio, relative_evidence
+from genprint.cli.app import app
+from genprint.evaluation.calibration import calibration, reliability_bins, summarise
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.scoring import PLDA
+
+ENCODER = SetEncoder.from_pretrained()
+
+
+def test_costs_are_those_of_lir(rng):
+    same, different = rng.normal(1, 0.8, 60), rng.normal(-0.5, 0.7, 90)
+    ours = summarise({"a": tuple(same)}, {"a": tuple(different)}, cap=9.0)
+    data = LLRData(features=np.r_[same, different], labels=np.repeat([1, 0], [60, 90]))
+    assert ours.cllr.mean == pytest.approx(cllr(data))
+    assert ours.cllr_min == pytest.approx(cllr_min(data), abs=1e-6)
+
+
+def test_calibrated_ratios_of_gaussians_are_the_true_ones(rng):
+    same = [rng.normal(2, 1, 400) for _ in range(30)]
+    different = [rng.normal(0, 1, 400) for _ in range(30)]
+    found = LikelihoodRatio.fit(same, different)
+    assert found.slope == pytest.approx(2, rel=0.1)  # log N(x; 2, 1) / N(x; 0, 1) = 2 x - 2
+    assert found.intercept == pytest.approx(-2, rel=0.1)
+    assert found.log10(np.array([-99.0, 1.0, 99.0])) == pytest.approx([-np.log10(30), 0, np.log10(30)], abs=0.05)
+
+
+def test_evidence_is_against_the_rivals_and_the_unknown():
+    ratios = np.array([[3.0, 1.0, -2.0]])
+    expected = 3 - np.log(np.exp(1) + np.exp(-2) + 1)
+    assert relative_evidence(ratios)[0, 0] == pytest.approx(np.arcsinh(expected / 5))
+
+
+def test_bins_of_the_posterior():
+    log10 = np.log10(np.array([0.25 / 0.75] * 4 + [3.0] * 4))
+    means, shares, gaps, masses = reliability_bins(log10, np.array([1, 0, 0, 0, 1, 1, 1, 1]), np.ones(8))
+    assert means == pytest.approx([0.25, 0.75])
+    assert shares == pytest.approx([0.25, 1])
+    assert gaps == pytest.approx([0, 0.25])
+    assert masses == pytest.approx([0.5, 0.5])
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Sources that are just what the scorer believes them to be."""
+    rng = np.random.default_rng(0)
+    encoder = SetEncoder.from_pretrained()
+    size = 6
+    encoder.plda_ = PLDA(np.zeros(size), np.eye(size), 0.3 * np.eye(size))
+
+    def source(n):
+        values = (rng.normal(0, 0.3**0.5, size) + rng.normal(size=(n, size))).astype(np.float32)
+        return Features(values, tuple(f"{rng.integers(2**60):x}" for _ in range(n)))
+
+    return encoder, {f"source {i}": source(80) for i in range(24)}
+
+
+def test_ratios_are_calibrated_for_sources_left_out(world):
+    encoder, features = world
+    found = calibration(features, encoder, enrolled=32, size=4, repeats=2)
+    assert found.cap == pytest.approx(np.log10(23))
+    assert found.cllr_min < found.cllr.mean < found.cllr_min + 0.1
+    assert found.ece < 0.08
+    assert found.misleading.mean < 0.25
+
+
+def test_evidence_for_an_answer(world):
+    encoder, features = world
+    enrolled = {name: own[np.arange(32)] for name, own in features.items()}
+    identifier = Identifier(encoder, enrolled)
+    answers = {
+        size: [identifier.identify("probe", own[np.arange(32, 32 + size)]) for own in features.values()]
+        for size in (1, 16)
+    }
+    for own in answers.values():
+        for answer in own:
+            evidence = answer.evidence
+            assert evidence.low - 1e-9 <= evidence.high <= evidence.cap + 1e-9
+            assert abs(evidence.log10_lr) <= evidence.cap == pytest.approx(np.log10(24))
+            assert evidence.hp.startswith(answer.candidates[0].source)
+    few, many = (np.mean([a.evidence.log10_lr for a in own]) for own in answers.values())
+    assert many > few
+    assert list(answers[16][0].evidence.by_images) == [1, 2, 5, 10, 16]
+
+
+def test_two_sources_give_no_ratio(world):
+    encoder, features = world
+    two = dict(list(features.items())[:2])
+    assert Identifier(encoder, two).identify("probe", next(iter(two.values()))).evidence is None
+
+
+def test_a_ratio_of_one_source_hardly_moves_with_another_in_the_gallery(world):
+    encoder, features = world
+    enrolled = {name: own[np.arange(32)] for name, own in features.items()}
+    probe = features["source 0"][np.arange(32, 42)]
+    with_all = Identifier(encoder, enrolled).identify("probe", probe).evidence
+    with_less = Identifier(encoder, {k: v for k, v in enrolled.items() if k != "source 9"}).identify("probe", probe)
+    assert with_less.evidence.log10_lr == pytest.approx(with_all.log10_lr, abs=0.3)
+
+
+def test_command(folder, tmp_path):
+    arguments = ["evaluate", "calibration", str(folder), "--enrolled", "12", "--size", "4", "--repeats", "1", "--json"]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "four sources or more" in refused.stderr
+    (folder / "again").mkdir()
+    for path in (folder / "middle").iterdir():
+        (folder / "again" / path.name).write_bytes(path.read_bytes())
+    done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    row = json.loads(done.stdout)["sizes"]["4"]
+    assert row["cllr_min"] <= row["cllr"]["mean"] + 1e-9
+    assert (tmp_path / "out" / "calibration-4.png").exists()
