@@ -15,9 +15,14 @@ from genprint.families import FamilyTree
 from genprint.files import write_atomically
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def tree_figure(tree: FamilyTree) -> Figure:
     """The dendrogram, as tall as it has leaves."""
-    figure = Figure(figsize=(8, 1.2 + 0.28 * len(tree.sources)), layout="constrained")
+    figure = new_figure(8, 1.2 + 0.28 * len(tree.sources))
     tree.plot(figure.subplots())
     return figure
 
@@ -43,7 +48,7 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
     Args:
         images: uint8 ``(n, h, w, 3)`` of each source, all of one size.
     """
-    figure = Figure(figsize=(1.1 * (shown + 2) + 1.5, 1.15 * len(images) + 0.3), layout="constrained")
+    figure = new_figure(1.1 * (shown + 2) + 1.5, 1.15 * len(images) + 0.3)
     axes = figure.subplots(len(images), shown + 2, squeeze=False)
     for row, (name, own) in zip(axes, images.items(), strict=True):
         pixels = to_pixels(own)

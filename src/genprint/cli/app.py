@@ -10,6 +10,7 @@ import typer
 
 import genprint
 from genprint.cli import analysis, generators, open_set, training
+from genprint.cli import report as reports
 from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
@@ -26,6 +27,7 @@ from genprint.cli.common import (
     tune_malloc,
     use_cache,
 )
+from genprint.cli.report import write_case
 
 if TYPE_CHECKING:
     from genprint.attribution import Attribution
@@ -45,6 +47,7 @@ app.command()(analysis.mixture)
 app.command()(analysis.audit)
 app.command()(training.fit)
 app.command()(training.pretrain)
+app.add_typer(reports.app, name="report")
 app.add_typer(open_set.app, name="evaluate")
 
 Existing = Annotated[Path, typer.Argument(exists=True)]
@@ -108,6 +111,13 @@ def attribute(
     known: Known = None,
     gallery: GalleryFile = DEFAULT_GALLERY,
     rate: Rate = 0.05,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write a page (.html) about one probe, and its JSON beside it, for report verify."),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Also add the answers to this log, each entry chained to the one before.")
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -121,6 +131,8 @@ def attribute(
     from genprint.images import ImageSet, ImageSetError
 
     with errors(as_json):
+        if report and (len(probes) > 1 or report.suffix != ".html"):
+            raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
         encoder = load_encoder(model)
         enrolled = enrolled_features(encoder, known, gallery)
         identifier = Identifier(encoder, enrolled, rate)
@@ -131,11 +143,19 @@ def attribute(
         results = []
         for path in probes:
             try:
-                features = read_features(encoder, [ImageSet.read(path, str(path))])[str(path)]
-                results.append(identifier.identify(str(path), features))
+                images = ImageSet.read(path, str(path))
+                features = read_features(encoder, [images])[images.name]
+                results.append(identifier.identify(images.name, features))
             except ImageSetError as error:
                 err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
                 results.append(failed(str(path), str(error)))
+                continue
+            if report or log:
+                inputs = {
+                    "probe": str(path), "known": str(known) if known else None,
+                    "gallery": None if known else str(gallery), "model": str(model) if model else None, "rate": rate,
+                }  # fmt: skip
+                write_case(report, log, encoder, enrolled, images, features, results[-1], inputs)
         if as_json:
             whole = [result.to_dict() for result in results]
             print(json.dumps(whole[0] if len(whole) == 1 else whole, indent=2))

@@ -48,9 +48,9 @@ class Calibration:
 
     def figure(self) -> Figure:
         """Tippett plot, and reliability of the posterior at even prior."""
-        from matplotlib.figure import Figure
+        from genprint.plots import new_figure
 
-        figure = Figure(figsize=(9, 4), layout="constrained")
+        figure = new_figure(9, 4)
         tippett, reliability = figure.subplots(1, 2)
         for kind, label in ((self.same, "own source"), (self.different, "another source")):
             values = np.sort(np.concatenate([np.array(own) for own in kind.values()]))

@@ -1,0 +1,167 @@
+"""A case: one attribution with all that is needed to read it, to doubt it and to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import genprint
+from genprint.attribution import Attribution, Identifier
+from genprint.files import write_atomically
+from genprint.fingerprint import Features
+from genprint.images import ImageSet
+
+SCHEMA = 1
+_SHOWN = 64  # images of a set that its pictures and file facts are of
+_TOLERANCE = 1e-3  # relative, of numbers that another machine recomputes
+
+
+class CaseError(ValueError):
+    """The file is no case, or was changed."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A first look at a set's files: pixels of some images, and how often each file fact occurs among them."""
+
+    pixels: tuple[np.ndarray, ...]
+    facts: dict[str, int]
+
+    @classmethod
+    def at(cls, images: ImageSet) -> Look:
+        """At the first images of a set."""
+        some = list(islice(images, _SHOWN))
+        return cls(tuple(image.pixels for image in some), dict(Counter(_fact(image) for image in some)))
+
+    def stack(self) -> np.ndarray | None:
+        """The images as one array, if they are of one size."""
+        return np.stack(self.pixels) if len({own.shape for own in self.pixels}) == 1 else None
+
+
+def _fact(image: Any) -> str:
+    size = f"{image.pixels.shape[1]}x{image.pixels.shape[0]}"
+    if image.facts is None:
+        return f"array {size}"
+    facts = image.facts
+    parts = [facts.format, size, facts.mode, facts.quality and f"quality {facts.quality}", facts.subsampling]
+    return " ".join(str(part) for part in [*parts, *facts.metadata] if part)
+
+
+def confounds(probe: Look, known: Mapping[str, Look]) -> list[str]:
+    """What of the probe's files is not found among the known sources' files, or only among some of them."""
+    warnings = []
+    seen = {fact for look in known.values() for fact in look.facts}
+    for fact in probe.facts:
+        having = [name for name, look in known.items() if fact in look.facts]
+        if fact not in seen:
+            warnings.append(f"files like the probe's ({fact}) are not among the known sources': histories may differ")
+        elif len(having) < len(known):
+            warnings.append(f"files like the probe's ({fact}) are only those of {', '.join(having)}: that may be why")
+    return warnings
+
+
+def record(
+    result: Attribution,
+    probe: Features,
+    enrolled: Mapping[str, Features],
+    encoder_digest: str,
+    inputs: Mapping[str, str | float | None],
+    look: Look,
+    warnings: Sequence[str] | None,
+) -> dict[str, Any]:
+    """The case as plain values, sealed by a digest of its own.
+
+    Args:
+        inputs: paths and parameters that ``genprint attribute`` was given.
+        warnings: of ``confounds``; None where the known sources' files were not at hand.
+    """
+    evidence = result.evidence
+    case = {
+        "schema": SCHEMA,
+        "genprint": genprint.__version__,
+        "encoder": encoder_digest,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "inputs": dict(inputs),
+        "propositions": [evidence.hp, evidence.hd] if evidence else None,
+        "channels": {
+            "fingerprint": result.answer,
+            "C2PA manifest": "not-checked",
+            "file facts": {"probe": look.facts, "warnings": "not-checked" if warnings is None else list(warnings)},
+        },
+        "attribution": result.to_dict(),
+        "probe": [{"image": name, "sha256": digest} for name, digest in zip(probe.names, probe.digests, strict=True)],
+        "known": {name: {"images": len(own), "digest": set_digest(own)} for name, own in enrolled.items()},
+    }
+    case = json.loads(json.dumps(case))  # keys and numbers as they will be read again
+    return {**case, "sha256": _seal(case)}
+
+
+def set_digest(features: Features) -> str:
+    """SHA-256 of the images' digests, in the order of these."""
+    return hashlib.sha256("".join(sorted(features.digests)).encode()).hexdigest()
+
+
+def _seal(case: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()
+
+
+def write(case: Mapping[str, Any], path: Path) -> None:
+    """As JSON."""
+    write_atomically(path, json.dumps(case, indent=2).encode())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A case that was written and not changed since.
+
+    Raises:
+        CaseError: it is something else, or was changed.
+    """
+    try:
+        case = json.loads(path.read_bytes())
+        sealed = case.pop("sha256")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise CaseError(f"{path}: not a report of genprint attribute --report: {error}") from None
+    if case.get("schema") != SCHEMA:
+        raise CaseError(f"{path}: of schema {case.get('schema')}; this version of Genprint reads {SCHEMA}")
+    if _seal(case) != sealed:
+        raise CaseError(f"{path}: was changed after it was written: its digest does not match")
+    return case
+
+
+def differences(case: Mapping[str, Any], probe: Features, enrolled: Mapping[str, Features], encoder: Any) -> list[str]:
+    """Makes the attribution again from the inputs as they are now, and says what differs; nothing, if all holds."""
+    found = []
+    if encoder.weights_digest_ != case["encoder"]:
+        found.append(f"encoder: {encoder.weights_digest_[:12]}... now, {case['encoder'][:12]}... then")
+    if list(probe.digests) != [image["sha256"] for image in case["probe"]]:
+        found.append("probe: its images are not the same")
+    then = {name: known["digest"] for name, known in case["known"].items()}
+    now = {name: set_digest(own) for name, own in enrolled.items()}
+    found += [f"known source {name}: not the same" for name in sorted(then | now) if then.get(name) != now.get(name)]
+    if found:
+        return found
+    again = Identifier(encoder, enrolled, case["inputs"]["rate"]).identify(case["attribution"]["probe"], probe)
+    return _unlike("attribution", case["attribution"], json.loads(again.to_json()))
+
+
+def _unlike(where: str, then: Any, now: Any) -> list[str]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        keys = sorted(then.keys() | now.keys())
+        return [line for key in keys for line in _unlike(f"{where}.{key}", then.get(key), now.get(key))]
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return [line for i, pair in enumerate(zip(then, now, strict=True)) for line in _unlike(f"{where}[{i}]", *pair)]
+    if isinstance(then, float) and isinstance(now, float):
+        same = math.isclose(then, now, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+    else:
+        same = then == now
+    return [] if same else [f"{where}: {now} now, {then} then"]

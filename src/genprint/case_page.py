@@ -1,0 +1,134 @@
+"""The page of a case, for people: question, answer, evidence, pictures, what was left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from genprint import plots, report
+from genprint.case import Look
+from genprint.families import FamilyTree
+
+
+def page(case: Mapping[str, Any], looks: Mapping[str, Look], tree: FamilyTree | None) -> str:
+    """HTML that holds all it shows.
+
+    Args:
+        looks: at the probe and the best candidate, by name, as far as their files were at hand.
+        tree: of the known sources and the probe.
+    """
+    answer = case["attribution"]
+    title = f"{answer['probe']}: {answer['answer']}{' to ' + answer['source'] if answer['source'] else ''}"
+    parts = [
+        f"<p>{escape(answer['reason'])}.</p>", *_question(case), *_evidence(answer), *_candidates(answer),
+        *_files(case), *_pictures(looks), *_tree(tree), *_left_out(answer["left_out"]), *_provenance(case),
+    ]  # fmt: skip
+    return report.page(title, parts)
+
+
+def _question(case: Mapping[str, Any]) -> list[str]:
+    if not case["propositions"]:
+        return ["<p>No likelihood ratio is given: it takes three enrolled sources or more to calibrate one.</p>"]
+    hp, hd = map(escape, case["propositions"])
+    return [f"<h2>Question</h2><p>Of two propositions, which do the images support, and how much?</p>"
+            f"<ol><li>{hp}</li><li>{hd}</li></ol>"]  # fmt: skip
+
+
+def _evidence(answer: Mapping[str, Any]) -> list[str]:
+    evidence = answer["evidence"]
+    if not evidence:
+        return []
+    reached = abs(evidence["log10_lr"]) >= evidence["cap"]
+    text = (
+        "<h2>Evidence of the fingerprint</h2><p>The images are "
+        f"<strong>{10 ** evidence['log10_lr']:.2g}</strong> times as likely under the first proposition as under the "
+        f"second (95 % interval over the probe's images "
+        f"{10 ** evidence['low']:.2g} to {10 ** evidence['high']:.2g}). "
+        + ("That is the most that so few calibration sources support. " if reached else "")
+        + f"Calibrated on {evidence['sources']} enrolled sources with sets of {evidence['calibrated_at']} images. "
+        "It holds for a source named before the images were seen; the best of several misleads more often.</p>"
+    )
+    figure = plots.new_figure(5, 2.6)
+    ax = figure.subplots()
+    ax.plot(list(map(int, evidence["by_images"])), list(evidence["by_images"].values()), "o-")
+    ax.axhline(evidence["cap"], color="grey", linestyle="--", linewidth=0.8)
+    ax.set(xscale="log", xlabel="images", ylabel="log10 likelihood ratio")
+    return [text, report.picture(plots.data_uri(figure), "likelihood ratio by number of images, and its cap")]
+
+
+def _candidates(answer: Mapping[str, Any]) -> list[str]:
+    rows = {
+        c["source"]: [str(c["images"]), f"{c['log_ratio']:.1f}", f"{c['share']:.1%}"] for c in answer["candidates"][:20]
+    }
+    text = ""
+    if answer["threshold"] is not None:
+        text += (
+            f"<p>A log ratio from {answer['threshold']:.1f} on is needed, set with sets of {answer['calibrated_at']} "
+            f"images: at most {answer['rate']:.1%} of sources that are not enrolled reach it, if they are like those "
+            "that are (exchangeable).</p>"
+        )
+    if answer["p"] is not None:
+        text += f"<p>Test that the best candidate draws such images: p = {answer['p']:.3f}.</p>"
+    return [report.table("Candidates", ["images enrolled", "log ratio", "share"], rows, {}), text]
+
+
+def _files(case: Mapping[str, Any]) -> list[str]:
+    facts = case["channels"]["file facts"]
+    listed = "; ".join(f"{escape(fact)} ({count})" for fact, count in facts["probe"].items())
+    warnings = facts["warnings"]
+    if isinstance(warnings, str):
+        found = "<p>The files of the known sources were not at hand to compare with.</p>"
+    elif warnings:
+        found = "".join(f"<p class='miss'><strong>Confound:</strong> {escape(warning)}.</p>" for warning in warnings)
+    else:
+        found = "<p>All known sources have files like these.</p>"
+    manifest = escape(case["channels"]["C2PA manifest"])
+    return [f"<h2>Files</h2><p>{listed}</p>{found}<p>C2PA manifest: {manifest}.</p>"]
+
+
+def _pictures(looks: Mapping[str, Look]) -> list[str]:
+    stacks = {name: stack for name, look in looks.items() if (stack := look.stack()) is not None}
+    if not stacks or len({stack.shape[1:] for stack in stacks.values()}) > 1:
+        return ["<p>No average residual is shown: images are of different sizes.</p>"] if looks else []
+    figure = plots.trace_figure(stacks)
+    return ["<h2>Images and traces</h2>", report.picture(plots.data_uri(figure), "mean residuals and spectra")]
+
+
+def _tree(tree: FamilyTree | None) -> list[str]:
+    if tree is None:
+        return []
+    return ["<h2>Place in the family tree</h2>", report.picture(plots.data_uri(plots.tree_figure(tree)), tree.newick())]
+
+
+def _left_out(left_out: Sequence[Mapping[str, str]]) -> list[str]:
+    rows = {left["name"]: [left["reason"]] for left in left_out}
+    return [report.table("Left out", ["reason"], rows, {})] if rows else ["<p>No image was left out.</p>"]
+
+
+def _provenance(case: Mapping[str, Any]) -> list[str]:
+    known = {name: [str(own["images"]), own["digest"]] for name, own in case["known"].items()}
+    facts = {
+        "written": [case["written"]], "Genprint": [case["genprint"]], "encoder (SHA-256)": [case["encoder"]],
+        **{f"input: {name}": [str(value)] for name, value in case["inputs"].items()},
+        "images of the probe": [str(len(case["probe"]))],
+    }  # fmt: skip
+    return [
+        "<h2>How to make it again</h2><p>The JSON beside this page holds every number and digest; "
+        "<code>genprint report verify</code> reads it, makes the attribution again and says what differs.</p>",
+        report.table("Made with", ["value"], facts, {}),
+        report.table("Known sources", ["images", "SHA-256 of their images' digests"], known, {}),
+    ]
+
+
+def tree_with_probe(
+    encoder: Any, enrolled: Mapping[str, Any], name: str, probe: Any, most: int = 60
+) -> FamilyTree | None:
+    """The family tree of known sources with the probe placed in it; None with too few images, or too many sources."""
+    if len(probe) < 2 or len(enrolled) > most:
+        return None
+    sets = {**enrolled, f"probe: {name}": probe}
+    fingerprints = [encoder.summarise(own, source, vector=False) for source, own in sets.items()]
+    return FamilyTree.build(list(sets), np.asarray(encoder.plda_.distances(fingerprints)))

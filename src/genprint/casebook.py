@@ -1,0 +1,73 @@
+"""An append-only log of cases, each line chained to the one before by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_FIRST = "0" * 64
+
+
+class CasebookError(ValueError):
+    """The log was changed, cut in its middle, or is something else."""
+
+
+def append(path: Path, entry: Mapping[str, Any]) -> str:
+    """Adds an entry and returns its hash; one writer at a time, and none where the log is broken.
+
+    Raises:
+        CasebookError: the log is broken.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        before = _check(path, file.read())
+        line: dict[str, Any] = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "before": before[-1] if before else _FIRST,
+        }
+        line |= {"entry": dict(entry)}
+        line["hash"] = _hash(line)
+        file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+        file.flush()
+    return str(line["hash"])
+
+
+def verify(path: Path) -> list[str]:
+    """Hashes of all entries. The last one, kept elsewhere, shows later whether entries were cut off the end.
+
+    Raises:
+        CasebookError: the log is broken; says at which line.
+    """
+    try:
+        return _check(path, path.read_bytes())
+    except OSError as error:
+        raise CasebookError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _check(path: Path, content: bytes) -> list[str]:
+    hashes: list[str] = []
+    for number, text in enumerate(content.splitlines(), start=1):
+        try:
+            line = json.loads(text)
+            claimed = line.pop("hash")
+            before = line["before"]
+        except (ValueError, KeyError, AttributeError):
+            raise CasebookError(f"{path}: line {number} is no entry of a case log") from None
+        if claimed != _hash(line) or before != (hashes[-1] if hashes else _FIRST):
+            raise CasebookError(f"{path}: line {number} was changed, or lines before it were")
+        hashes.append(claimed)
+    if content and not content.endswith(b"\n"):
+        raise CasebookError(f"{path}: its last line is cut off")
+    return hashes
+
+
+def _hash(line: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()

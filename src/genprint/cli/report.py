@@ -1,0 +1,98 @@
+"""Commands about reports that were written: whether they hold, whether their log is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genprint.cli.common import AsJson, Model, enrolled_features, errors, load_encoder, read_features, show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from genprint.attribution import Attribution
+    from genprint.fingerprint import Features
+    from genprint.images import ImageSet
+    from genprint.methods.set_encoder.encoder import SetEncoder
+
+app = typer.Typer(no_args_is_help=True, help="Checks reports of genprint attribute --report.")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(exists=True, help="The JSON of a report.")],
+    probe: Annotated[Path | None, typer.Option(exists=True, help="Where the probe lies now, if elsewhere.")] = None,
+    known: Annotated[
+        Path | None, typer.Option(exists=True, help="Where the known sources lie now, if elsewhere.")
+    ] = None,
+    gallery: Annotated[Path | None, typer.Option(exists=True, help="Where the gallery lies now, if elsewhere.")] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Makes the attribution of a report again and says what differs. Exit code: 0 nothing, 3 something.
+
+    A report that was changed after it was written is refused (exit code 1).
+    """
+    from genprint.case import differences, read
+    from genprint.images import ImageSet
+
+    with errors(as_json):
+        case = read(file)
+        inputs = {key: Path(value) for key, value in case["inputs"].items() if isinstance(value, str)}
+        encoder = load_encoder(model or inputs.get("model"))
+        known = known or (None if gallery else inputs.get("known"))
+        enrolled = enrolled_features(encoder, known, gallery or inputs.get("gallery", Path()))
+        images = ImageSet.read(probe or inputs["probe"], case["attribution"]["probe"])
+        features = read_features(encoder, [images])[images.name]
+        found = differences(case, features, enrolled, encoder)
+        text = "\n".join(found) if found else f"{file}: all numbers come out the same"
+        show({"file": str(file), "same": not found, "differences": found}, as_json, text)
+    raise typer.Exit(3 if found else 0)
+
+
+@app.command()
+def log(
+    file: Annotated[Path, typer.Argument(exists=True, help="Log of genprint attribute --log.")],
+    as_json: AsJson = False,
+) -> None:
+    """Checks that no entry of a case log was changed or taken out. Exit code: 0 whole, 1 broken."""
+    from genprint.casebook import verify as check
+
+    with errors(as_json):
+        hashes = check(file)
+        text = f"{file}: {len(hashes)} entries, whole"
+        text += f"; the last is {hashes[-1]} (keep it elsewhere to see cuts)" if hashes else ""
+        show({"file": str(file), "entries": len(hashes), "last": hashes[-1] if hashes else None}, as_json, text)
+
+
+def write_case(
+    page: Path | None,
+    log_file: Path | None,
+    encoder: SetEncoder,
+    enrolled: Mapping[str, Features],
+    images: ImageSet,
+    features: Features,
+    result: Attribution,
+    inputs: Mapping[str, str | float | None],
+) -> None:
+    """Writes the page of an attribution, its JSON beside it, and its entry in the log."""
+    from genprint import case, case_page, casebook
+    from genprint.files import write_atomically
+    from genprint.images import read_sources
+
+    looks = {images.name: (own := case.Look.at(images))}
+    warnings = None
+    if inputs["known"]:
+        known = {source.name: case.Look.at(source) for source in read_sources(str(inputs["known"]))}
+        warnings = case.confounds(own, known)
+        best = result.candidates[0].source
+        looks[best] = known[best]
+    whole = case.record(result, features, enrolled, encoder.weights_digest_, inputs, own, warnings)
+    if page:
+        tree = case_page.tree_with_probe(encoder, enrolled, images.name, features)
+        write_atomically(page, case_page.page(whole, looks, tree).encode())
+        case.write(whole, page.with_suffix(".json"))
+    if log_file:
+        casebook.append(log_file, whole)
