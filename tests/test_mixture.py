@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genprint.cli.app import app
+from genprint.evaluation.mixture import mixtures
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.mixture import unmix
@@ -77,3 +78,13 @@ def test_command(folder, tmp_path, rng):
     assert shares["fine"] == pytest.approx(0.6, abs=0.1)
     rows = list(csv.DictReader((tmp_path / "whose.csv").open()))
     assert np.mean([row["image"].split("/")[-1].startswith(row["source"]) for row in rows]) > 0.9
+
+
+def test_measure_of_shares(rng):
+    sources = {name: features(textured(rng, 60, grain=grain)) for name, grain in {**GRAINS, "rough": 110.0}.items()}
+    found = mixtures(sources, ENCODER, enrolled=30, images=40, draws=3)
+    assert found.error.mean < 0.05
+    assert found.owners.mean > 0.9
+    assert found.unknown.mean == 1
+    with pytest.raises(ValueError, match="4 are needed"):
+        mixtures(sources, ENCODER, enrolled=50, images=40)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, errors, load_encoder, read_features, show
+from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_features, show
 from genprint.cli.evaluation import (
     Data,
     Enrolled,
@@ -100,6 +100,35 @@ def calibration_(
             for n, row in found.items()
         ]
         show(result, as_json, "\n".join(lines))
+
+
+@app.command("mixture")
+def mixture_(
+    data: Data,
+    enrolled: Enrolled = 64,
+    images: Annotated[int, typer.Option(min=20, help="Images in a mixed set; half in one of one source.")] = 100,
+    mixed: Annotated[int, typer.Option(min=2, help="Sources in a mixed set.")] = 3,
+    draws: Annotated[int, typer.Option(min=1, help="Sets of each kind.")] = 20,
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether shares in mixed sets come out right, and a few foreign images are found."""
+    from genprint.evaluation.mixture import mixtures
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        encoder = load_encoder(model)
+        features = read_features(encoder, read_sources(data))
+        with bar("mixing", total=draws) as advance:
+            found = mixtures(features, encoder, enrolled, images, mixed, draws, seed, advance)
+        text = (
+            f"error of shares {decimal(found.error)}  within their intervals {interval(found.covered)}  "
+            f"images' owners right {interval(found.owners)}\nsets of {images // 2}: of one source, called mixed "
+            f"{interval(found.false_alarm)}; with 5 % foreign, called mixed {interval(found.found)}; of a source not "
+            f"enrolled, called unknown {interval(found.unknown)}"
+        )
+        show({"enrolled": enrolled, "draws": draws, "seed": seed, **asdict(found)}, as_json, text)
 
 
 def decimal(mean: Mean) -> str:

@@ -1,0 +1,106 @@
+"""Mixed sets: whether estimated shares are the true ones, and a few foreign images are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from genprint.attribution import MISSES, UNKNOWN
+from genprint.evaluation.intervals import Mean, over_sources
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.mixture import Mixture, unmix
+
+_FOREIGN = 0.05
+
+
+@dataclass(frozen=True)
+class Mixtures:
+    """Means over draws, with their bootstrap intervals.
+
+    Attributes:
+        error: mean absolute error of the shares of the sources that are in the set.
+        covered: share of those sources' true shares that lie within the interval.
+        owners: share of images whose likely source is the true one.
+        false_alarm: share of sets of one source that are called mixed.
+        found: share of sets with one foreign image in twenty that are called mixed.
+        unknown: share of sets of a source not enrolled that are called unknown.
+        images: of each set.
+        sources: mixed in a set.
+    """
+
+    error: Mean
+    covered: Mean
+    owners: Mean
+    false_alarm: Mean
+    found: Mean
+    unknown: Mean
+    images: int
+    sources: int
+
+
+def mixtures(
+    features: Mapping[str, Features],
+    encoder: SetEncoder,
+    enrolled: int,
+    images: int = 100,
+    sources: int = 3,
+    draws: int = 20,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Mixtures:
+    """Draws sets of several sources with random shares (uniform over all shares), of one, of one with few others.
+
+    A source that has too few images beside the enrolled ones is left out. No set has more images of a source than
+    the source has left.
+
+    Raises:
+        ValueError: fewer sources than are to be mixed, and one more, have images enough.
+    """
+    half = images // 2
+    usable = {name: own for name, own in features.items() if len(own) >= enrolled + half}
+    if len(usable) < sources + 1:
+        raise ValueError(
+            f"{len(usable)} sources have {enrolled} + {half} images or more; {sources + 1} are needed to mix {sources}"
+        )
+    names = list(usable)
+    rows: dict[str, list[float]] = {
+        key: [] for key in ("error", "covered", "owners", "false_alarm", "found", "unknown")
+    }
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, draw])
+        orders = {name: rng.permutation(len(own)) for name, own in usable.items()}
+        gallery = {name: own[orders[name][:enrolled]] for name, own in usable.items()}
+
+        def probe(counts: Mapping[str, int], gallery: Mapping[str, Features], orders: dict = orders) -> Mixture:
+            parts = [usable[name][orders[name][enrolled : enrolled + count]] for name, count in counts.items()]
+            digests = tuple(digest for part in parts for digest in part.digests)
+            whole = Features(np.concatenate([part.values for part in parts]), digests, names=digests)
+            return unmix(encoder, gallery, "probe", whole)
+
+        chosen = [str(name) for name in rng.choice(names, sources, replace=False)]
+        counts = {
+            name: int(min(max(1, round(images * share)), len(usable[name]) - enrolled))
+            for name, share in zip(chosen, rng.dirichlet(np.ones(sources)), strict=True)
+        }
+        result = probe(counts, gallery)
+        shares = {share.source: share for share in result.shares}
+        truth = {name: count / sum(counts.values()) for name, count in counts.items()}
+        owners = [name for name, count in counts.items() for _ in range(count)]
+        rows["error"].append(float(np.mean([abs(shares[name].share - truth[name]) for name in chosen])))
+        covered = [shares[name].low - 1e-9 <= truth[name] <= shares[name].high + 1e-9 for name in chosen]
+        rows["covered"].append(float(np.mean(covered)))
+        right = [member.source == owner for member, owner in zip(result.members, owners, strict=True)]
+        rows["owners"].append(float(np.mean(right)))
+        one, other = chosen[:2]
+        few = max(1, round(_FOREIGN * half))
+        rows["false_alarm"].append(float(probe({one: half}, gallery).mixed_p <= MISSES))
+        rows["found"].append(float(probe({one: half - few, other: few}, gallery).mixed_p <= MISSES))
+        without = {name: own for name, own in gallery.items() if name != one}
+        rows["unknown"].append(float(probe({one: half}, without).answer == UNKNOWN))
+        if progress:
+            progress(1)
+    means = {key: over_sources(own, seed) for key, own in rows.items()}
+    return Mixtures(**means, images=images, sources=sources)
