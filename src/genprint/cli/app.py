@@ -28,6 +28,7 @@ from genprint.cli.common import (
     use_cache,
 )
 from genprint.cli.report import write_case
+from genprint.cli.serve import serve
 
 if TYPE_CHECKING:
     from genprint.attribution import Attribution
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.add_typer(generators.app, name="generators")
 app.command()(analysis.mixture)
 app.command()(analysis.audit)
+app.command()(serve)
 app.command()(training.fit)
 app.command()(training.pretrain)
 app.add_typer(reports.app, name="report")

@@ -69,7 +69,7 @@ def errors(as_json: bool = False) -> Iterator[None]:
     ) as error:
         message = str(error.args[0] if isinstance(error, KeyError) else error)
         if isinstance(error, ModuleNotFoundError):
-            message += "; this command needs an extra: pip install 'genprint[train,generators]'"
+            message += "; this command needs an extra: pip install 'genprint[train,generators,service]'"
         if as_json:
             print(json.dumps({"answer": "error", "reason": message}))
         err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)

@@ -1,0 +1,5 @@
+"""``python -m genprint`` is the command ``genprint``."""
+
+from genprint.cli import main
+
+main()

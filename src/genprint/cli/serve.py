@@ -1,0 +1,43 @@
+"""The command that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genprint.cli.common import DEFAULT_GALLERY, GalleryFile, Model, err, errors, load_encoder
+
+
+def serve(
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs --token-file.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Lines 'read TOKEN' or 'enroll TOKEN'; enroll includes read."),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.0001, max=0.5, help="False attributions wanted at most.")] = 0.05,
+    model: Model = None,
+) -> None:
+    """Serves the API (OpenAPI at /openapi.json) and a page over one gallery.
+
+    Stops on Ctrl-C or SIGTERM when the requests it has begun are done.
+    """
+    with errors():
+        import uvicorn
+
+        from genprint.service.app import create_app
+        from genprint.service.settings import Tokens, is_loopback
+
+        if token_file is None and not is_loopback(host):
+            raise ValueError(f"--host {host} lets others in: give --token-file, or listen on 127.0.0.1")
+        app = create_app(load_encoder(model), gallery, Tokens(token_file), rate=rate)
+        err.print(f"serving {gallery} on http://{host}:{port}", highlight=False)
+        uvicorn.run(
+            app, host=host, port=port, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
+            h11_max_incomplete_event_size=16384,
+        )  # fmt: skip

@@ -1,0 +1,210 @@
+"""The API: attribute, verify, enroll, families, sources, health, metrics; and the page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, File, Query, Request, Response, UploadFile
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+
+import genprint
+from genprint import plots
+from genprint.attribution import Attribution, Identifier, VerificationResult, verify
+from genprint.case import Look
+from genprint.families import FamilyTree
+from genprint.fingerprint import Features
+from genprint.gallery import Gallery
+from genprint.images import ImageSet, ImageSetError
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.service.guard import Busy, Desk, Guard
+from genprint.service.settings import Limits, Tokens
+from genprint.service.uploads import TooMuch, Unreadable, image_set
+
+log = logging.getLogger("genprint.service")
+_STATIC = Path(__file__).parent / "static"
+
+Images = Annotated[list[UploadFile], File(description="Images, or zips of images.")]
+Linkage = Literal["average", "complete", "single", "ward"]
+Name = Annotated[str, InPath(pattern=r"^[\w][\w .+-]{0,99}$", description="Of the source.")]
+
+
+class NothingEnrolled(Exception):
+    """Too few sources are enrolled for what was asked."""
+
+
+class Room:
+    """The gallery and what answers from it; the identifier is made anew when sources were enrolled."""
+
+    def __init__(self, encoder: SetEncoder, gallery: Path, rate: float):
+        self.encoder, self._path, self._rate = encoder, gallery, rate
+        self._lock = threading.Lock()
+        self._made: tuple[dict[str, int], Identifier] | None = None
+        self.gallery()  # a gallery that cannot be used is found now, not at the first request
+
+    def gallery(self) -> Gallery:
+        """Opened in the thread that uses it."""
+        return Gallery(self._path, self.encoder.weights_digest_)
+
+    def identifier(self) -> Identifier:
+        """Of all sources that are enrolled now.
+
+        Raises:
+            NothingEnrolled: there is none.
+        """
+        gallery = self.gallery()
+        with self._lock:
+            counts = gallery.counts()
+            if not counts:
+                raise NothingEnrolled("no source is enrolled; enroll some first")
+            if self._made is None or self._made[0] != counts:
+                self._made = counts, Identifier(self.encoder, gallery.features(), self._rate)
+            return self._made[1]
+
+    def features(self, images: ImageSet) -> Features:
+        """Of an uploaded set."""
+        return self.encoder.features(images)
+
+
+def create_app(
+    encoder: SetEncoder, gallery: Path, tokens: Tokens, limits: Limits = Limits(), rate: float = 0.05
+) -> FastAPI:
+    """The service over one gallery.
+
+    Args:
+        encoder: of the gallery's features.
+        gallery: file; made if it is not there.
+        tokens: who may do what.
+        limits: of requests.
+        rate: of false attributions wanted.
+    """
+    room, desk, registry = Room(encoder, gallery, rate), Desk(limits), CollectorRegistry()
+    images_seen = Counter("genprint_images", "Images fingerprinted", registry=registry)
+    app = FastAPI(title="Genprint", version=genprint.__version__, redoc_url=None, docs_url=None)
+    app.add_middleware(Guard, limits=limits, tokens=tokens, registry=registry)
+
+    async def sets(**uploads: list[UploadFile]) -> list[ImageSet]:
+        found = []
+        for name, files in uploads.items():
+            contents = [(Path(file.filename or "upload").name, await file.read()) for file in files]
+            found.append(image_set(name, contents, limits))
+        return found
+
+    def read(images: ImageSet) -> Features:
+        features = room.features(images)
+        images_seen.inc(len(features))
+        return features
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the service is up."""
+        return {"status": "ok", "version": genprint.__version__, "encoder": encoder.weights_digest_}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Counts, for Prometheus."""
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    @app.get("/v1/sources")
+    async def sources() -> dict[str, int]:
+        """Number of enrolled images of each source."""
+        return await desk.run(lambda: room.gallery().counts())
+
+    @app.post("/v1/sources/{name}")
+    async def enroll(name: Name, images: Images) -> dict[str, int]:
+        """Enrolls images of a source; again, to add more. What it answers is on disk."""
+        (uploaded,) = await sets(images=images)
+
+        def work() -> dict[str, int]:
+            gallery = room.gallery()
+            added = gallery.enroll(name, read(uploaded))
+            return {"added": added, "enrolled": gallery.counts()[name]}
+
+        return await desk.run(work)
+
+    @app.post("/v1/attribute")
+    async def attribute(
+        images: Images, pictures: Annotated[bool, Query(description="With average residual and spectrum.")] = False
+    ) -> dict[str, Any]:
+        """Which enrolled source made the images, if any, with the evidence."""
+        (uploaded,) = await sets(probe=images)
+
+        def work() -> dict[str, Any]:
+            result: Attribution = room.identifier().identify("probe", read(uploaded))
+            answer = result.to_dict()
+            if pictures:
+                stack = Look.at(uploaded).stack()
+                figure = None if stack is None else plots.trace_figure({"probe": stack})
+                answer["pictures"] = {} if figure is None else {"trace": plots.data_uri(figure)}
+            return answer
+
+        return await desk.run(work)
+
+    @app.post("/v1/verify")
+    async def compare(left: Images, right: Images) -> dict[str, Any]:
+        """Whether two sets of images have one source."""
+        a, b = await sets(left=left, right=right)
+
+        def work() -> VerificationResult:
+            return verify(encoder, "left", read(a), "right", read(b))
+
+        return asdict(await desk.run(work))
+
+    @app.get("/v1/families")
+    async def families(linkage: Linkage = "average") -> dict[str, Any]:
+        """The family tree of the enrolled sources."""
+        return (await desk.run(lambda: _tree(room, linkage))).to_dict()
+
+    @app.get("/v1/families.svg")
+    async def families_picture(linkage: Linkage = "average") -> Response:
+        """The same as a picture."""
+
+        def work() -> bytes:
+            return plots.to_bytes(plots.tree_figure(_tree(room, linkage)), "svg")
+
+        return Response(await desk.run(work), media_type="image/svg+xml")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _handle_errors(app)
+    return app
+
+
+def _tree(room: Room, linkage: str) -> FamilyTree:
+    gallery = room.gallery().features()
+    if len(gallery) < 2:
+        raise NothingEnrolled("a tree needs two enrolled sources or more")
+    fingerprints = [room.encoder.summarise(own, name, vector=False) for name, own in gallery.items()]
+    return FamilyTree.build(list(gallery), room.encoder.plda_.distances(fingerprints), linkage)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """What a client can mend is told it; of anything else it learns nothing."""
+    statuses = {TooMuch: 413, Unreadable: 422, ImageSetError: 422, NothingEnrolled: 409}
+
+    def told(status: int) -> Any:
+        async def handler(request: Request, error: Exception) -> JSONResponse:
+            return JSONResponse({"detail": str(error)}, status)
+
+        return handler
+
+    for kind, status in statuses.items():
+        app.add_exception_handler(kind, told(status))
+
+    @app.exception_handler(Busy)
+    async def busy(request: Request, error: Busy) -> JSONResponse:
+        return JSONResponse({"detail": "busy; come again"}, 429, {"Retry-After": "2"})
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s", request.method, request.url.path, exc_info=error)
+        return JSONResponse({"detail": "internal error"}, 500)

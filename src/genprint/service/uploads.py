@@ -1,0 +1,74 @@
+"""From uploaded files to image sets: within limits, by content, never through a path."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from PIL import Image as Pillow
+
+from genprint.images import ImageSet
+from genprint.service.settings import Limits
+
+_ZIP = b"PK\x03\x04"
+
+
+class TooMuch(ValueError):
+    """An upload is over a limit; the message says which."""
+
+
+class Unreadable(ValueError):
+    """An upload cannot be read at all."""
+
+
+def image_set(name: str, files: Sequence[tuple[str, bytes]], limits: Limits) -> ImageSet:
+    """The images of uploaded files; a zip gives all in it, whatever it is called.
+
+    Raises:
+        TooMuch: over a limit.
+        Unreadable: a damaged zip.
+    """
+    members: list[tuple[str, bytes]] = []
+    unpacked = 0
+    for file, content in files:
+        for member, data in _unzipped(file, content, limits) if content.startswith(_ZIP) else [(file, content)]:
+            members.append((member, data))
+            unpacked += len(data)
+            if len(members) > limits.images:
+                raise TooMuch(f"more than {limits.images} files")
+            if unpacked > limits.unpacked:
+                raise TooMuch(f"more than {limits.unpacked >> 20} MiB unpacked")
+            _check_pixels(member, data, limits)
+    return ImageSet(name, lambda: ((member, partial(bytes, data)) for member, data in members))
+
+
+def _unzipped(file: str, content: bytes, limits: Limits) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            # zipfile never gives more of a member than this says it has
+            if sum(info.file_size for info in infos) > limits.unpacked:
+                raise TooMuch(f"{file}: more than {limits.unpacked >> 20} MiB unpacked")
+            if len(infos) > limits.images:
+                raise TooMuch(f"{file}: more than {limits.images} files")
+            for info in infos:
+                yield info.filename, archive.read(info)
+    except TooMuch:
+        raise
+    except Exception as error:  # damaged archives raise whatever their codec raises
+        raise Unreadable(f"{file}: cannot be unpacked: {error}") from None
+
+
+def _check_pixels(name: str, data: bytes, limits: Limits) -> None:
+    """Looks at the header alone; what is no image is left out later, with its reason."""
+    try:
+        with Pillow.open(io.BytesIO(data)) as image:
+            width, height = image.size
+    except Pillow.DecompressionBombError:
+        width = height = limits.pixels
+    except Exception:
+        return
+    if width * height > limits.pixels:
+        raise TooMuch(f"{name}: more than {limits.pixels} pixels")
