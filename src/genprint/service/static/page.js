@@ -120,12 +120,15 @@ async function attribute(files) {
   progress.hidden = true;
 }
 
+const none = at("none").textContent;
+
 async function showSources() {
   const body = at("sources").tBodies[0];
   try {
     const sources = await (await asked(await fetch("/v1/sources", { headers: headers() }))).json();
     body.replaceChildren();
     for (const [name, count] of Object.entries(sources)) row(body, [name, count]);
+    at("none").textContent = none;
     at("none").hidden = Object.keys(sources).length > 0;
     await showTree(Object.keys(sources).length);
   } catch (error) {

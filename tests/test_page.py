@@ -1,0 +1,157 @@
+"""The page in a real browser."""
+
+import json
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.service.app import create_app
+from genprint.service.settings import Tokens
+
+from .conftest import textured
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+GRAINS = {"fine": 2.0, "medium": 12.0, "rough": 30.0, "coarse": 70.0}
+
+
+def write(folder, images):
+    folder.mkdir()
+    for i, pixels in enumerate(images):
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+def serve(gallery, tokens):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = create_app(SetEncoder.from_pretrained(), gallery, tokens)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    return server, thread, f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+               "--disable-component-update", "--disable-sync"]  # fmt: skip
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Opens the page of a fresh gallery; what it asks anybody else for, or complains of, fails the test."""
+    started, complaints = [], []
+
+    def open_page(tokens=None, **options):
+        server, thread, url = serve(tmp_path / "gallery.sqlite", Tokens(tokens))
+        started.append((server, thread))
+        page = browser.new_page(**options)
+        page.on("request", lambda r: r.url.startswith((url, "data:", "blob:")) or complaints.append(r.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for server, thread in started:
+        server.should_exit = True
+        thread.join()
+    assert complaints == []
+
+
+def enroll_all(page, tmp_path, rng):
+    for name, grain in GRAINS.items():
+        page.fill("#name", name)
+        page.set_input_files("#images", write(tmp_path / name, textured(rng, 16, grain=grain)))
+        page.click("#enroll button")
+        page.locator("#sources td", has_text=name).wait_for()
+
+
+def test_enroll_ask_and_see(visit, tmp_path, rng):
+    page = visit()
+    assert page.text_content("#tree") == "It takes two enrolled sources or more."
+    enroll_all(page, tmp_path, rng)
+    page.wait_for_selector("#tree svg")
+    page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 8, grain=GRAINS["rough"])))
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.text_content("#candidates tbody td") == "rough"
+    assert "Likelihood ratio" in page.text_content("#evidence")
+    assert page.evaluate("document.activeElement.id") == "answer"  # a screen reader goes on there
+    page.wait_for_function("() => document.getElementById('trace').naturalWidth > 0")
+    with page.expect_download() as download:
+        page.click("#download")
+    assert json.loads(download.value.path().read_text())["candidates"][0]["source"] == "rough"
+    before = page.evaluate("document.querySelector('#tree svg').getBoundingClientRect().width")
+    page.focus("#tree")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.querySelector('#tree svg').getBoundingClientRect().width") > before
+
+
+def test_drop(visit, tmp_path, rng):
+    page = visit()
+    enroll_all(page, tmp_path, rng)
+    contents = [list(Path(path).read_bytes()) for path in write(tmp_path / "p", textured(rng, 6, grain=2.0))]
+    page.evaluate(
+        """contents => {
+            const dropped = new DataTransfer();
+            contents.forEach((c, i) => dropped.items.add(new File([new Uint8Array(c)], `${i}.png`)));
+            const event = new DragEvent('drop', {dataTransfer: dropped, bubbles: true});
+            document.getElementById('drop').dispatchEvent(event);
+        }""",
+        contents,
+    )
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.text_content("#candidates tbody td") == "fine"
+
+
+def test_errors_are_shown_and_forgotten(visit, tmp_path, rng):
+    page = visit()
+    page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 2)))
+    page.wait_for_function("() => document.getElementById('error').textContent.includes('no source is enrolled')")
+    enroll_all(page, tmp_path, rng)
+    (tmp_path / "text.png").write_text("no image")
+    page.set_input_files("#probe", str(tmp_path / "text.png"))
+    page.wait_for_function("() => document.getElementById('error').textContent.includes('not an image')")
+    page.set_input_files("#probe", write(tmp_path / "again", textured(rng, 2)))
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.text_content("#error") == ""
+
+
+def test_names_are_text(visit, tmp_path, rng):
+    page = visit()
+    page.evaluate("showAnswer({answer: '<img src=x onerror=alert(1)>', reason: '', images: 0, left_out: [{name: "
+                  "'<b>', reason: '<i>'}], candidates: [], evidence: null, source: null})")  # fmt: skip
+    assert page.inner_text("#verdict") == "<img src=x onerror=alert(1)>"
+    assert page.locator("#answer b, #answer i").count() == 0
+
+
+def test_a_token_is_asked_for(visit, tmp_path):
+    (tmp_path / "tokens").write_text("enroll " + "t" * 20)
+    page = visit(tmp_path / "tokens")
+    page.wait_for_selector("#token-row:not([hidden])")
+    page.fill("#token", "t" * 20)
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.getElementById('none').textContent.includes('None yet')")
+
+
+def test_fits_a_phone(visit, tmp_path, rng):
+    page = visit(viewport={"width": 360, "height": 740})
+    enroll_all(page, tmp_path, rng)
+    page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 4)))
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
