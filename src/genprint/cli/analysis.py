@@ -1,4 +1,4 @@
-"""Commands that look closer at one set or folder: mixture, audit."""
+"""Commands that look closer: mixture, audit, compare."""
 
 from __future__ import annotations
 
@@ -118,3 +118,42 @@ def _audit_text(result: Audit) -> str:
             "(genprint evaluate attributability DATA --method set_encoder --method colour --method thumbnail)."
         )
     return "\n".join(lines if result.warnings else [*lines, "Nothing but a trace was found to tell them apart."])
+
+
+def compare(
+    child: Annotated[Path, typer.Argument(exists=True, help="Images of the model in question.")],
+    parent: Annotated[Path, typer.Argument(exists=True, help="Images of the model it may be derived from.")],
+    apart: Annotated[
+        list[Path],
+        typer.Option(exists=True, help="Images of a model like the parent, known to be trained apart; several times."),
+    ],
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says whether CHILD is derived from PARENT (tuned, quantised, other sampler) rather than trained apart.
+
+    Other seeds of the parent's architecture, on the same images, are the right --apart. Exit code: 0 derived, 3 nearer
+    one of the others, 4 inconclusive.
+
+    Example: genprint compare suspect/ ours/ --apart ours-seed-1/ --apart ours-seed-2/
+    """
+    from genprint.images import ImageSet
+    from genprint.lineage import APART, DERIVED, lineage
+
+    with errors(as_json):
+        encoder = load_encoder(model)
+        paths = [child, parent, *apart]
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise ValueError("child, parent and every --apart are different sets; one is given twice")
+        features = read_features(encoder, [ImageSet.read(path, str(path)) for path in paths])
+        others = {str(path): features[str(path)] for path in apart}
+        result = lineage(encoder, (str(child), features[str(child)]), (str(parent), features[str(parent)]), others)
+        low, high = result.margin[1:]
+        lines = [
+            f"{child}: {result.answer} (of models trained apart {result.rate:.0%} come out derived; fewer with more --apart)",
+            f"  distance to {parent} {result.distance:.2f}, p {result.p:.3f} of being no nearer than to the others",
+            *(f"  distance to {name} {distance:.2f}" for name, distance in result.others.items()),
+            f"  margin of the squared distances {result.margin[0]:.2f} [{low:.2f}, {high:.2f}]",
+        ]
+        show(result.to_dict(), as_json, "\n".join(lines))
+    raise typer.Exit({DERIVED: 0, APART: 3}.get(result.answer, 4))

@@ -46,6 +46,7 @@ app = typer.Typer(
 app.add_typer(generators.app, name="generators")
 app.command()(analysis.mixture)
 app.command()(analysis.audit)
+app.command()(analysis.compare)
 app.command()(serve)
 app.command()(training.fit)
 app.command()(training.pretrain)

@@ -1,0 +1,79 @@
+"""Child or relative?"""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from genprint.cli.app import app
+from genprint.fingerprint import Features
+from genprint.generators import collection
+from genprint.lineage import lineage
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.scoring import PLDA
+
+SIZE = 8
+
+
+@pytest.fixture
+def encoder():
+    encoder = SetEncoder.from_pretrained()
+    encoder.plda_ = PLDA(np.zeros(SIZE), np.eye(SIZE), np.eye(SIZE))
+    return encoder
+
+
+def model(rng, centre, n=150):
+    return Features((centre + rng.normal(size=(n, SIZE))).astype(np.float32), tuple(map(str, range(n))))
+
+
+def test_a_child_is_derived_and_a_sibling_of_the_other_is_apart(encoder, rng):
+    parent, other = rng.normal(0, 1, (2, SIZE))
+    sets = {"child": model(rng, parent + 0.2), "parent": model(rng, parent), "other": model(rng, other)}
+    found = lineage(encoder, ("child", sets["child"]), ("parent", sets["parent"]), {"other": sets["other"]})
+    assert (found.answer, found.rate) == ("derived", 0.5)
+    assert found.margin[1] < found.margin[0] < found.margin[2]
+    assert found.distance == pytest.approx(0.2 * SIZE**0.5, abs=0.3)
+    turned = lineage(encoder, ("child", sets["child"]), ("other", sets["other"]), {"parent": sets["parent"]})
+    assert turned.answer == "apart"
+
+
+def test_in_the_middle_it_is_inconclusive(encoder, rng):
+    parent, other = rng.normal(0, 1, (2, SIZE))
+    answers = []
+    for _ in range(40):
+        middle = model(rng, (parent + other) / 2)
+        found = lineage(encoder, ("m", middle), ("p", model(rng, parent)), {"o": model(rng, other)})
+        answers.append(found.answer)
+    assert answers.count("derived") <= 6
+
+
+def test_so_many_trained_apart_come_out_derived_as_is_said(encoder, rng):
+    derived = []
+    for _ in range(150):
+        child, parent, *apart = (model(rng, rng.normal(0, 1, SIZE), 60) for _ in range(5))
+        others = {str(i): own for i, own in enumerate(apart)}
+        found = lineage(encoder, ("c", child), ("p", parent), others, draws=100)
+        derived.append(found.answer == "derived")
+    assert np.mean(derived) <= found.rate + 0.08
+    assert found.rate == 0.25
+
+
+def test_needs_somebody_apart_and_enough_images(encoder, rng):
+    a, b = model(rng, np.zeros(SIZE)), model(rng, np.zeros(SIZE), 5)
+    with pytest.raises(ValueError, match="trained apart"):
+        lineage(encoder, ("a", a), ("a2", a), {})
+    with pytest.raises(ValueError, match="too few"):
+        lineage(encoder, ("a", a), ("a2", a), {"b": b})
+
+
+def test_a_quantised_generator_is_derived(tmp_path):
+    for name in ("gan-dcgan-s0", "gan-dcgan-s1", "gan-dcgan-s0-int8"):
+        images = collection.sample(collection.load(collection.find(name))[0], name, 60)
+        np.save(tmp_path / f"{name}.npy", images)
+    paths = {name: str(tmp_path / f"gan-dcgan-{name}.npy") for name in ("s0", "s1", "s0-int8")}
+    run = CliRunner().invoke
+    done = run(app, ["compare", paths["s0-int8"], paths["s0"], "--apart", paths["s1"], "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["answer"]) == (0, "derived")
+    assert run(app, ["compare", paths["s0-int8"], paths["s1"], "--apart", paths["s0"]]).exit_code == 3
+    assert run(app, ["compare", paths["s0"], paths["s0"], "--apart", paths["s1"]]).exit_code == 1
