@@ -150,7 +150,8 @@ def compare(
         result = lineage(encoder, (str(child), features[str(child)]), (str(parent), features[str(parent)]), others)
         low, high = result.margin[1:]
         lines = [
-            f"{child}: {result.answer} (of models trained apart {result.rate:.0%} come out derived; fewer with more --apart)",
+            f"{child}: {result.answer}",
+            f"  of models trained apart, {result.rate:.0%} come out derived; fewer with more --apart",
             f"  distance to {parent} {result.distance:.2f}, p {result.p:.3f} of being no nearer than to the others",
             *(f"  distance to {name} {distance:.2f}" for name, distance in result.others.items()),
             f"  margin of the squared distances {result.margin[0]:.2f} [{low:.2f}, {high:.2f}]",
