@@ -117,3 +117,20 @@ def test_one_source_cannot_be_audited(tmp_path, rng):
     done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
     assert done.exit_code == 1
     assert "two sources or more" in done.stderr
+
+
+def test_too_few_images_are_no_clean_folder(tmp_path, rng):
+    write(tmp_path / "data", "a", textured(rng, 3))
+    write(tmp_path / "data", "b", textured(rng, 3), "jpg")
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
+    assert done.exit_code == 4
+    assert "too few images to tell any fact" in done.stdout
+
+
+def test_bad_metadata_leaves_the_pixels(tmp_path, rng):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(textured(rng, 1)[0]).save(tmp_path / "a" / "0.png", exif=b"Exif\x00\x00nonsense")
+    images = ImageSet.read(tmp_path)
+    (image,) = images
+    assert images.left_out == []
+    assert "unreadable EXIF" in image.facts.metadata

@@ -77,3 +77,15 @@ def test_a_quantised_generator_is_derived(tmp_path):
     assert (done.exit_code, json.loads(done.stdout)["answer"]) == (0, "derived")
     assert run(app, ["compare", paths["s0-int8"], paths["s1"], "--apart", paths["s0"]]).exit_code == 3
     assert run(app, ["compare", paths["s0"], paths["s0"], "--apart", paths["s1"]]).exit_code == 1
+
+
+@pytest.mark.parametrize(("parents", "others"), [(200, 12), (12, 200)])
+def test_unequal_sets_favour_nobody(encoder, rng, parents, others):
+    answers = []
+    for _ in range(40):
+        child, parent, other = (model(rng, np.zeros(SIZE), n) for n in (200, parents, others))
+        found = lineage(encoder, ("c", child), ("p", parent), {"o": other}, draws=200)
+        assert found.margin[1] <= found.margin[0] <= found.margin[2]
+        answers.append(found.answer)
+    assert answers.count("derived") <= 8
+    assert answers.count("apart") <= 8

@@ -28,6 +28,11 @@ GRAINS = {"a": 2.0, "b": 8.0, "c": 20.0, "d": 45.0, "e": 70.0}
 READ, ENROLL = "r" * 20, "e" * 20
 
 
+def local(app, **options) -> TestClient:
+    """A client as this machine's own."""
+    return TestClient(app, base_url="http://127.0.0.1", **options)
+
+
 def png(pixels) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
@@ -49,7 +54,7 @@ def zipped(members) -> bytes:
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
     path, rng = tmp_path_factory.mktemp("service") / "gallery.sqlite", np.random.default_rng(0)
-    with TestClient(create_app(ENCODER, path, Tokens(None))) as client:
+    with local(create_app(ENCODER, path, Tokens(None))) as client:
         for name, grain in GRAINS.items():
             done = client.post(f"/v1/sources/{name}", files=files(textured(rng, 24, grain=grain)))
             assert done.json() == {"added": 24, "enrolled": 24}
@@ -58,7 +63,7 @@ def gallery(tmp_path_factory):
 
 @pytest.fixture
 def client(gallery):
-    with TestClient(create_app(ENCODER, gallery, Tokens(None)), raise_server_exceptions=False) as client:
+    with local(create_app(ENCODER, gallery, Tokens(None)), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -106,7 +111,7 @@ def test_a_zip_that_climbs_writes_nothing(client, tmp_path, rng):
 
 def test_bombs(gallery, rng):
     limits = Limits(unpacked=1 << 20, images=50, pixels=2**16)
-    with TestClient(create_app(ENCODER, gallery, Tokens(None), limits)) as client:
+    with local(create_app(ENCODER, gallery, Tokens(None), limits)) as client:
         deep = zipped([("zeros.png", bytes(2 << 20))])
         assert client.post("/v1/attribute", files=[("images", ("z.zip", deep))]).status_code == 413
         many = zipped([(f"{i}.png", b"") for i in range(51)])
@@ -118,7 +123,7 @@ def test_bombs(gallery, rng):
 
 
 def test_too_large_a_body_is_refused_as_it_comes(gallery):
-    with TestClient(create_app(ENCODER, gallery, Tokens(None), Limits(body=10_000))) as client:
+    with local(create_app(ENCODER, gallery, Tokens(None), Limits(body=10_000))) as client:
         large = {"images": ("a.png", bytes(20_000))}
         assert client.post("/v1/attribute", files=large).status_code == 413
 
@@ -132,7 +137,7 @@ def test_too_large_a_body_is_refused_as_it_comes(gallery):
 def test_tokens(gallery, tmp_path, rng):
     tokens = tmp_path / "tokens"
     tokens.write_text(f"# ours\nread {READ}\nenroll {ENROLL}\n")
-    with TestClient(create_app(ENCODER, gallery, Tokens(tokens))) as client:
+    with local(create_app(ENCODER, gallery, Tokens(tokens))) as client:
         assert client.get("/health").status_code == 200
         assert client.get("/v1/sources").status_code == client.get("/metrics").status_code == 401
         bearer = {token: {"Authorization": f"Bearer {token}"} for token in (READ, ENROLL, READ[:-1], "")}
@@ -149,14 +154,14 @@ def test_tokens(gallery, tmp_path, rng):
 
 
 def test_errors_say_nothing_of_the_inside(gallery, monkeypatch, rng):
-    with TestClient(create_app(ENCODER, gallery, Tokens(None)), raise_server_exceptions=False) as client:
+    with local(create_app(ENCODER, gallery, Tokens(None)), raise_server_exceptions=False) as client:
         monkeypatch.setattr(Gallery, "counts", lambda self: 1 / 0)
         done = client.get("/v1/sources")
     assert (done.status_code, done.json()) == (500, {"detail": "internal error"})
 
 
 def test_nothing_enrolled(tmp_path, rng):
-    with TestClient(create_app(ENCODER, tmp_path / "new.sqlite", Tokens(None))) as client:
+    with local(create_app(ENCODER, tmp_path / "new.sqlite", Tokens(None))) as client:
         assert client.post("/v1/attribute", files=files(textured(rng, 1))).status_code == 409
         assert client.get("/v1/families").status_code == 409
 
@@ -220,3 +225,32 @@ def test_others_are_let_in_by_token_only(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "--token-file" in done.stderr
+
+
+def test_a_body_is_read_only_where_it_is_wanted(gallery):
+    with local(create_app(ENCODER, gallery, Tokens(None), Limits(body=1000))) as client:
+        assert client.post("/", content=bytes(5000)).status_code == 405
+        assert client.post("/nowhere", content=bytes(5000)).status_code in (404, 405)
+
+
+def test_other_pages_are_not_answered_without_tokens(client, rng):
+    image = files(textured(rng, 1))
+    assert client.post("/v1/sources/evil", files=image, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert client.get("/v1/sources", headers={"Host": "evil.example"}).status_code == 403
+    assert "evil" not in client.get("/v1/sources").json()
+
+
+def test_zips_that_cannot_be_stopped_are_refused(client):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.png", bytes(1 << 20))
+    done = client.post("/v1/attribute", files=[("images", ("z.zip", buffer.getvalue()))])
+    assert done.status_code == 422
+    assert "stored and deflated" in done.json()["detail"]
+
+
+def test_pixels_in_all(gallery, rng):
+    limits = Limits(all_pixels=3 * 32 * 32)
+    with local(create_app(ENCODER, gallery, Tokens(None), limits)) as client:
+        assert client.post("/v1/attribute", files=files(textured(rng, 3))).status_code == 200
+        assert client.post("/v1/attribute", files=files(textured(rng, 4))).status_code == 413

@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshold
 from genprint.evidence import Evidence, Weigher
+from genprint.families import plain_text
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
@@ -92,7 +93,7 @@ class Attribution(Result):
     def plot(self, ax: Axes) -> Axes:
         """Log ratios of the candidates, and the threshold."""
         shown = self.candidates[:10][::-1]
-        ax.barh([c.source for c in shown], [c.log_ratio for c in shown])
+        ax.barh([plain_text(c.source) for c in shown], [c.log_ratio for c in shown])
         if self.threshold is not None:
             ax.axvline(self.threshold, color="black", linestyle="--")
         ax.set_xlabel("log likelihood ratio against an unknown source")

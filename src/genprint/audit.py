@@ -31,6 +31,7 @@ class Finding:
         low: end of its one-sided interval: by chance alone, it is above ``chance`` in one case in a thousand.
         chance: that of guessing.
         warning: whether ``low`` is above chance.
+        enough: whether there are images enough for a warning if the fact named all of them right.
         values: the most frequent values of each source, where they can be named.
     """
 
@@ -40,6 +41,7 @@ class Finding:
     low: float
     chance: float
     warning: bool
+    enough: bool
     values: dict[str, str]
 
 
@@ -55,6 +57,11 @@ class Audit(Result):
     def warnings(self) -> tuple[Finding, ...]:
         """Findings that could explain a result."""
         return tuple(finding for finding in self.findings if finding.warning)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are images enough to tell."""
+        return all(finding.enough for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,8 @@ def _finding(fact: _Fact, values: list[str | np.ndarray], owners: np.ndarray, se
     common: dict[str, str] = {}
     if isinstance(values[0], str):
         texts = np.array(values)
-        table = OneHotEncoder(sparse_output=False).fit_transform(texts[:, None])
+        # rare values tell next to nothing, and a table as wide as it is long would not fit
+        table = OneHotEncoder(sparse_output=False, max_categories=200).fit_transform(texts[:, None])
         for name in names:
             kinds, counts = np.unique(texts[owners == name], return_counts=True)
             common[str(name)] = "; ".join(f"{kinds[k] or 'none'} ({counts[k]})" for k in counts.argsort()[::-1][:3])
@@ -154,7 +162,8 @@ def _finding(fact: _Fact, values: list[str | np.ndarray], owners: np.ndarray, se
 
     accuracy, chance = float(rates.mean()), 1 / len(names)
     low = max(0.0, accuracy - float(norm.isf(_LEVEL) * spread / len(names)))
-    return Finding(fact.name, fact.kind, accuracy, low, chance, low > chance, common)
+    least = 1 - norm.isf(_LEVEL) * np.sqrt((chance * (1 - chance) / counts).sum()) / len(names)
+    return Finding(fact.name, fact.kind, accuracy, low, chance, low > chance, bool(least > chance), common)
 
 
 def _recalls(table: np.ndarray, owners: np.ndarray, names: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from genprint.images import ImageSet
 
 SCHEMA = 1
 _SHOWN = 64  # images of a set that its pictures and file facts are of
+_SIDE = 256  # px of a picture; the middle of larger images is shown
 _TOLERANCE = 1e-3  # relative, of numbers that another machine recomputes
 
 
@@ -32,7 +33,7 @@ class CaseError(ValueError):
 
 @dataclass(frozen=True)
 class Look:
-    """A first look at a set's files: pixels of some images, and how often each file fact occurs among them."""
+    """A first look at a set's files: the middle of some images, and how often each file fact occurs among them."""
 
     pixels: tuple[np.ndarray, ...]
     facts: dict[str, int]
@@ -40,12 +41,21 @@ class Look:
     @classmethod
     def at(cls, images: ImageSet) -> Look:
         """At the first images of a set."""
-        some = list(islice(images, _SHOWN))
-        return cls(tuple(image.pixels for image in some), dict(Counter(_fact(image) for image in some)))
+        pixels: list[np.ndarray] = []
+        facts: Counter[str] = Counter()
+        for image in islice(images, _SHOWN):
+            facts[_fact(image)] += 1
+            pixels.append(_middle(image.pixels))
+        return cls(tuple(pixels), dict(facts))
 
     def stack(self) -> np.ndarray | None:
         """The images as one array, if they are of one size."""
         return np.stack(self.pixels) if len({own.shape for own in self.pixels}) == 1 else None
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    top, left = (max(0, side - _SIDE) // 2 for side in pixels.shape[:2])
+    return pixels[top : top + _SIDE, left : left + _SIDE].copy()
 
 
 def _fact(image: Any) -> str:

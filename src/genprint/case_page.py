@@ -42,11 +42,14 @@ def _evidence(answer: Mapping[str, Any]) -> list[str]:
     if not evidence:
         return []
     reached = abs(evidence["log10_lr"]) >= evidence["cap"]
+    interval = ""
+    if evidence["low"] is not None:
+        ends = f"{10 ** evidence['low']:.2g} to {10 ** evidence['high']:.2g}"
+        interval = f" (95 % interval over the probe's images {ends})"
     text = (
         "<h2>Evidence of the fingerprint</h2><p>The images are "
         f"<strong>{10 ** evidence['log10_lr']:.2g}</strong> times as likely under the first proposition as under the "
-        f"second (95 % interval over the probe's images "
-        f"{10 ** evidence['low']:.2g} to {10 ** evidence['high']:.2g}). "
+        f"second{interval}. "
         + ("That is the most that so few calibration sources support. " if reached else "")
         + f"Calibrated on {evidence['sources']} enrolled sources with sets of {evidence['calibrated_at']} images. "
         "It holds for a source named before the images were seen; the best of several misleads more often.</p>"

@@ -155,10 +155,13 @@ def _facts(image: Pillow.Image) -> FileFacts:
     for key in ("Software", "software"):
         if key in image.info:
             metadata.add(f"{key}={image.info[key]}")
-    if software := image.getexif().get(_SOFTWARE):
-        metadata.add(f"Software={software}")
+    try:
+        if software := image.getexif().get(_SOFTWARE):
+            metadata.add(f"Software={software}")
+    except Exception:  # the pixels are good all the same
+        metadata.add("unreadable EXIF")
     quality = subsampling = None
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        quality = jpeg_quality(image.quantization[0])
+        quality = jpeg_quality(next(iter(image.quantization.values())))
         subsampling = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image))
     return FileFacts(image.format or "?", image.mode, quality, subsampling, tuple(sorted(metadata)))

@@ -23,7 +23,7 @@ class Evidence:
         hp: the first proposition.
         hd: the second one.
         log10_lr: log10 of the likelihood ratio of the first against the second.
-        low: end of its 95 % interval, by bootstrap over the probe's images.
+        low: end of its 95 % interval, by bootstrap over the probe's images; None for a single image.
         high: other end.
         cap: largest ``log10_lr`` that so many calibration sources support.
         sources: it was calibrated on: the enrolled ones, each compared by images left out of the gallery.
@@ -34,8 +34,8 @@ class Evidence:
     hp: str
     hd: str
     log10_lr: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     cap: float
     sources: int
     calibrated_at: int
@@ -102,8 +102,10 @@ class Weigher:
             ratios = self.plda.compare([self._summary(own) for own in sets], self._gallery)
             return model.log10(relative_evidence(ratios)[:, best])
 
-        again = log10_lr([features[rng.integers(len(features), size=len(features))] for _ in range(200)], found)
-        low, high = np.quantile(again, [0.025, 0.975])
+        low = high = None
+        if len(features) > 1:
+            again = log10_lr([features[rng.integers(len(features), size=len(features))] for _ in range(200)], found)
+            low, high = map(float, np.quantile(again, [0.025, 0.975]))
         by_images = {}
         for size in (size for size in SIZES if size < len(features)):
             model = self.likelihood_ratio(size)
@@ -113,6 +115,6 @@ class Weigher:
         return Evidence(
             hp=f"{self._gallery[best].source} made the images",
             hd="a source that is not enrolled, but like those that are, made them",
-            log10_lr=value, low=float(low), high=float(high), cap=found.cap, sources=found.sources,
+            log10_lr=value, low=low, high=high, cap=found.cap, sources=found.sources,
             calibrated_at=self._calibration_size(len(features)), by_images=by_images | {len(features): value},
         )  # fmt: skip

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 LINKAGES = ("average", "complete", "single", "ward")
 
 
+def plain_text(name: str) -> str:
+    """A name as a figure shows it as it is: a dollar sign begins no formula."""
+    return name.replace("$", r"\$")
+
+
 @dataclass(frozen=True)
 class FamilyTree:
     """A dendrogram of sources.
@@ -96,7 +101,9 @@ class FamilyTree:
 
     def plot(self, ax: Axes) -> Axes:
         """The dendrogram, leaves to the right, support in percent beside the branches."""
-        drawn = hierarchy.dendrogram(self.linkage, labels=list(self.sources), orientation="left", ax=ax)
+        drawn = hierarchy.dendrogram(
+            self.linkage, labels=[plain_text(name) for name in self.sources], orientation="left", ax=ax
+        )
         if self.support is not None:
             heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
             for i, ((left, right, distance, _), share) in enumerate(zip(self.linkage, self.support, strict=True)):

@@ -74,10 +74,10 @@ def lineage(
     fingerprints = [encoder.summarise(own, name, vector=False) for name, own in sets.items()]
     values, vectors = eigh(encoder.plda_.adapt(fingerprints).within)
     white = [own.values.astype(np.float64) @ (vectors / np.sqrt(values)) for own in sets.values()]
-    squared = _squared(np.stack([own.mean(0)[None] for own in white]), white)[:, 0]
+    squared = _squared(np.stack([own.mean(0)[None] for own in white]), white, 1)[:, 0]
     rng = np.random.default_rng(seed)
     resampled = np.stack([rng.multinomial(len(x), np.full(len(x), 1 / len(x)), draws) @ x / len(x) for x in white])
-    again = _squared(resampled, white)
+    again = _squared(resampled, white, 2)  # the bootstrap adds the sampling once more
     margin, margins = (found[1:].min(0) - found[0] for found in (squared, again))
     p = float((1 + (margins <= 0).sum()) / (1 + draws))
     low, high = np.quantile(margins, [0.025, 0.975])
@@ -90,10 +90,10 @@ def lineage(
     )  # fmt: skip
 
 
-def _squared(means: np.ndarray, sets: list[np.ndarray]) -> np.ndarray:
+def _squared(means: np.ndarray, sets: list[np.ndarray], samplings: int) -> np.ndarray:
     """Squared distances of the first mean from the others, ``(others, draws)``, less what finite sets make of nothing.
 
-    ``means`` are ``(sets, draws, d)``.
+    ``means`` are ``(sets, draws, d)``, and that often sampled from the sources.
     """
     spread = np.array([own.var(0, ddof=1).sum() / len(own) for own in sets])
-    return np.square(means[1:] - means[:1]).sum(2) - (spread[1:] + spread[0])[:, None]
+    return np.square(means[1:] - means[:1]).sum(2) - samplings * (spread[1:] + spread[0])[:, None]

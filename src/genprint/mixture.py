@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from genprint.attribution import MISSES, UNKNOWN, Result
+from genprint.families import plain_text
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
@@ -70,7 +71,7 @@ class Mixture(Result):
         """Shares with their intervals."""
         shown = [share for share in self.shares if share.high > 0.005][::-1]
         around = [[s.share - s.low for s in shown], [s.high - s.share for s in shown]]
-        ax.barh([s.source for s in shown], [s.share for s in shown], xerr=np.clip(around, 0, None))
+        ax.barh([plain_text(s.source) for s in shown], [s.share for s in shown], xerr=np.clip(around, 0, None))
         ax.set_xlabel("share of the probe's images")
         return ax
 
@@ -111,8 +112,8 @@ def unmix(
     mixed_p = _mixed(_likelihoods(held[owners == order[0]] / temperature), order[0], shares, len(probe), draws, rng)
     fit_p = _fit(encoder, list(enrolled.values()), shares, probe, rng)
     answer = UNKNOWN if fit_p <= MISSES else MIXED if mixed_p <= MISSES else SINGLE
-    weights = alike * shares
-    weights /= weights.sum(1, keepdims=True)
+    # whose an image is depends on shares that are not sure themselves
+    weights = np.mean([alike * draw / (alike @ draw)[:, None] for draw in again], axis=0)
     return Mixture(
         probe=name,
         answer=answer,
@@ -173,8 +174,13 @@ def _shares(alike: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def _mixed(
     alone: np.ndarray, first: int, shares: np.ndarray, images: int, draws: int, rng: np.random.Generator
 ) -> float:
-    """p of so small a share of the first source in sets of its own images."""
-    counts = rng.multinomial(images, np.full(len(alone), 1 / len(alone)), draws).astype(float)
+    """p of so small a share of the first source in sets of its own images.
+
+    Sets are drawn from its enrolled images, and those are drawn anew each time: they are a sample themselves.
+    """
+    once = np.full(len(alone), 1 / len(alone))
+    enrolled = rng.multinomial(len(alone), once, draws) / len(alone)
+    counts = rng.multinomial(images, enrolled).astype(float)
     return float((1 + (_shares(alone, counts)[:, first] <= shares[first]).sum()) / (1 + draws))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from genprint.artifacts import high_pass, log_spectrum, to_pixels
-from genprint.families import FamilyTree
+from genprint.families import FamilyTree, plain_text
 from genprint.files import write_atomically
 
 
@@ -57,7 +57,7 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
         residual = high_pass(pixels).mean(0).permute(1, 2, 0).numpy()
         row[shown].imshow((residual / 8 + 0.5).clip(0, 1))
         row[shown + 1].imshow(log_spectrum(pixels).mean((0, 1)).numpy(), cmap="magma", vmin=0, vmax=8)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        row[0].set_ylabel(plain_text(name), rotation=0, ha="right", va="center")
         for ax in row:
             ax.set_xticks([])
             ax.set_yticks([])

@@ -14,6 +14,7 @@ from genprint.cli.common import (
     Known,
     Model,
     bar,
+    csv_bytes,
     enrolled_features,
     errors,
     load_encoder,
@@ -53,8 +54,8 @@ def mixture(
         features = read_features(encoder, [ImageSet.read(probe, str(probe))])[str(probe)]
         result = unmix(encoder, enrolled, str(probe), features)
         if output:
-            rows = [f'"{m.image}",{m.sha256},"{m.source}",{m.probability:.4f}' for m in result.members]
-            write_atomically(output, "\n".join(["image,sha256,source,probability", *rows, ""]).encode())
+            rows = [(m.image, m.sha256, m.source, f"{m.probability:.4f}") for m in result.members]
+            write_atomically(output, csv_bytes([("image", "sha256", "source", "probability"), *rows]))
         show(result.to_dict(), as_json, _mixture_text(result))
     raise typer.Exit(EXIT_CODES.get(result.answer, 0))
 
@@ -81,7 +82,7 @@ def audit(
 ) -> None:
     """Says what else than a trace could tell the sources in DATA apart: format, quality, size, metadata, content.
 
-    Run it before you believe any result on DATA. Exit code: 0 nothing found, 3 something was.
+    Run it before you believe any result on DATA. Exit code: 0 nothing found, 3 something was, 4 too few images to tell.
     """
     from genprint.audit import audit as look
     from genprint.images import read_sources
@@ -90,7 +91,7 @@ def audit(
         with bar("reading images") as advance:
             result = look(read_sources(data), advance)
         show({**result.to_dict(), "warnings": [w.fact for w in result.warnings]}, as_json, _audit_text(result))
-    raise typer.Exit(3 if result.warnings else 0)
+    raise typer.Exit(3 if result.warnings else 0 if result.enough else 4)
 
 
 def _audit_text(result: Audit) -> str:
@@ -117,7 +118,11 @@ def _audit_text(result: Audit) -> str:
             f"Pictures differ by source in {', '.join(content)}: compare what a method reaches with these controls "
             "(genprint evaluate attributability DATA --method set_encoder --method colour --method thumbnail)."
         )
-    return "\n".join(lines if result.warnings else [*lines, "Nothing but a trace was found to tell them apart."])
+    if not result.enough:
+        lines.append("There are too few images to tell any fact from chance. Give 20 or more of each source.")
+    elif not result.warnings:
+        lines.append("Nothing but a trace was found to tell them apart.")
+    return "\n".join(lines)
 
 
 def compare(

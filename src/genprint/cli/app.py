@@ -18,6 +18,7 @@ from genprint.cli.common import (
     Known,
     Model,
     bar,
+    csv_bytes,
     enrolled_features,
     err,
     errors,
@@ -193,9 +194,12 @@ def _attribution_text(result: Attribution) -> str:
 
 def _evidence_lines(evidence: Evidence) -> list[str]:
     reached = ", the most that so many sources support" if abs(evidence.log10_lr) >= evidence.cap else ""
+    interval = ""
+    if evidence.low is not None and evidence.high is not None:
+        interval = f" [{10**evidence.low:.2g}, {10**evidence.high:.2g}]"
     grows = "  ".join(f"{n}: {10**value:.2g}" for n, value in evidence.by_images.items())
     return [
-        f"  likelihood ratio {10**evidence.log10_lr:.2g} [{10**evidence.low:.2g}, {10**evidence.high:.2g}]{reached}"
+        f"  likelihood ratio {10**evidence.log10_lr:.2g}{interval}{reached}"
         f" ({evidence.sources} sources, sets of {evidence.calibrated_at})",
         f"    that {evidence.hp}, against: {evidence.hd}",
         f"    by number of images  {grows}",
@@ -260,11 +264,8 @@ def families(
                 tree = tree.with_support(resampled(list(features.values()), distances, support, progress=advance))
         output.mkdir(parents=True, exist_ok=True)
         save_tree(tree, output)
-        rows = [",".join(["source", *tree.sources])]
-        rows += [
-            f"{n},{','.join(f'{d:.6g}' for d in row)}" for n, row in zip(tree.sources, tree.distances, strict=True)
-        ]
-        write_atomically(output / "distances.csv", ("\n".join(rows) + "\n").encode())
+        rows = [(n, *(f"{d:.6g}" for d in row)) for n, row in zip(tree.sources, tree.distances, strict=True)]
+        write_atomically(output / "distances.csv", csv_bytes([("source", *tree.sources), *rows]))
         write_atomically(output / "families.json", tree.to_json().encode())
         show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "
              "distances.csv, families.json")  # fmt: skip

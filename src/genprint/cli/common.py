@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,6 +132,13 @@ def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet]) -> dict[str,
         if len(images.left_out) > 10:
             err.print(f"... and {len(images.left_out) - 10} more of {images.name} (all are in --json)")
     return features
+
+
+def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV file; names that are no UTF-8 keep their bytes as escapes."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path) -> dict[str, Features]:

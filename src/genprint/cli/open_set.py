@@ -124,9 +124,10 @@ def mixture_(
             found = mixtures(features, encoder, enrolled, images, mixed, draws, seed, advance)
         text = (
             f"error of shares {decimal(found.error)}  within their intervals {interval(found.covered)}  "
-            f"images' owners right {interval(found.owners)}\nsets of {images // 2}: of one source, called mixed "
-            f"{interval(found.false_alarm)}; with 5 % foreign, called mixed {interval(found.found)}; of a source not "
-            f"enrolled, called unknown {interval(found.unknown)}"
+            f"images' owners right {interval(found.owners)}\n"
+            f"sets of {images // 2}: of one source, called mixed {interval(found.false_alarm)}; "
+            f"with {found.foreign} foreign images, called mixed {interval(found.found)}; "
+            f"of a source not enrolled, called unknown {interval(found.unknown)}"
         )
         show({"enrolled": enrolled, "draws": draws, "seed": seed, **asdict(found)}, as_json, text)
 

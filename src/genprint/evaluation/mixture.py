@@ -18,15 +18,16 @@ _FOREIGN = 0.05
 
 @dataclass(frozen=True)
 class Mixtures:
-    """Means over draws, with their bootstrap intervals.
+    """Means over draws, with their bootstrap intervals; draws share images, so these are rather narrow.
 
     Attributes:
         error: mean absolute error of the shares of the sources that are in the set.
         covered: share of those sources' true shares that lie within the interval.
         owners: share of images whose likely source is the true one.
         false_alarm: share of sets of one source that are called mixed.
-        found: share of sets with one foreign image in twenty that are called mixed.
+        found: share of sets with a few foreign images that are called mixed.
         unknown: share of sets of a source not enrolled that are called unknown.
+        foreign: images in a set that are of another source.
         images: of each set.
         sources: mixed in a set.
     """
@@ -37,6 +38,7 @@ class Mixtures:
     false_alarm: Mean
     found: Mean
     unknown: Mean
+    foreign: int
     images: int
     sources: int
 
@@ -60,6 +62,7 @@ def mixtures(
         ValueError: fewer sources than are to be mixed, and one more, have images enough.
     """
     half = images // 2
+    few = max(1, round(_FOREIGN * half))
     usable = {name: own for name, own in features.items() if len(own) >= enrolled + half}
     if len(usable) < sources + 1:
         raise ValueError(
@@ -95,7 +98,6 @@ def mixtures(
         right = [member.source == owner for member, owner in zip(result.members, owners, strict=True)]
         rows["owners"].append(float(np.mean(right)))
         one, other = chosen[:2]
-        few = max(1, round(_FOREIGN * half))
         rows["false_alarm"].append(float(probe({one: half}, gallery).mixed_p <= MISSES))
         rows["found"].append(float(probe({one: half - few, other: few}, gallery).mixed_p <= MISSES))
         without = {name: own for name, own in gallery.items() if name != one}
@@ -103,4 +105,4 @@ def mixtures(
         if progress:
             progress(1)
     means = {key: over_sources(own, seed) for key, own in rows.items()}
-    return Mixtures(**means, images=images, sources=sources)
+    return Mixtures(**means, foreign=few, images=images, sources=sources)

@@ -89,12 +89,8 @@ def create_app(
     app = FastAPI(title="Genprint", version=genprint.__version__, redoc_url=None, docs_url=None)
     app.add_middleware(Guard, limits=limits, tokens=tokens, registry=registry)
 
-    async def sets(**uploads: list[UploadFile]) -> list[ImageSet]:
-        found = []
-        for name, files in uploads.items():
-            contents = [(Path(file.filename or "upload").name, await file.read()) for file in files]
-            found.append(image_set(name, contents, limits))
-        return found
+    async def contents(files: list[UploadFile]) -> list[tuple[str, bytes]]:
+        return [(Path(file.filename or "upload").name, await file.read()) for file in files]
 
     def read(images: ImageSet) -> Features:
         features = room.features(images)
@@ -119,11 +115,11 @@ def create_app(
     @app.post("/v1/sources/{name}")
     async def enroll(name: Name, images: Images) -> dict[str, int]:
         """Enrolls images of a source; again, to add more. What it answers is on disk."""
-        (uploaded,) = await sets(images=images)
+        files = await contents(images)
 
         def work() -> dict[str, int]:
             gallery = room.gallery()
-            added = gallery.enroll(name, read(uploaded))
+            added = gallery.enroll(name, read(image_set(name, files, limits)))
             return {"added": added, "enrolled": gallery.counts()[name]}
 
         return await desk.run(work)
@@ -133,9 +129,10 @@ def create_app(
         images: Images, pictures: Annotated[bool, Query(description="With average residual and spectrum.")] = False
     ) -> dict[str, Any]:
         """Which enrolled source made the images, if any, with the evidence."""
-        (uploaded,) = await sets(probe=images)
+        files = await contents(images)
 
         def work() -> dict[str, Any]:
+            uploaded = image_set("probe", files, limits)
             result: Attribution = room.identifier().identify("probe", read(uploaded))
             answer = result.to_dict()
             if pictures:
@@ -149,9 +146,10 @@ def create_app(
     @app.post("/v1/verify")
     async def compare(left: Images, right: Images) -> dict[str, Any]:
         """Whether two sets of images have one source."""
-        a, b = await sets(left=left, right=right)
+        files = await contents(left), await contents(right)
 
         def work() -> VerificationResult:
+            a, b = (image_set(name, own, limits) for name, own in zip(("left", "right"), files, strict=True))
             return verify(encoder, "left", read(a), "right", read(b))
 
         return asdict(await desk.run(work))

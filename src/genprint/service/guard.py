@@ -7,10 +7,11 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from genprint.service.settings import ENROLL, READ, Limits, Tokens
+from genprint.service.settings import ENROLL, READ, Limits, Tokens, is_loopback
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -63,7 +64,7 @@ class Guard:
 
         try:
             self._admit(scope)
-            body = await self._body(scope, receive) if scope["method"] == "POST" else b""
+            body = await self._body(scope, receive) if scope["path"].startswith("/v1/") else b""
             await self._app(scope, _replay(body, receive), answer)
         except _Refused as refused:
             if not started:
@@ -76,6 +77,8 @@ class Guard:
     def _admit(self, scope: MutableMapping[str, Any]) -> None:
         """Asks for a token before anything of the body is read."""
         path = scope["path"]
+        if not self._tokens.required:
+            self._own_page(scope)
         if not self._tokens.required or not path.startswith(("/v1/", "/metrics")):
             return
         wanted = ENROLL if scope["method"] != "GET" and path.startswith("/v1/sources") else READ
@@ -85,6 +88,15 @@ class Guard:
             raise _Refused(401, "a valid token is needed: Authorization: Bearer TOKEN")
         if wanted not in scopes:
             raise _Refused(403, f"this token is not good for it; one with scope '{wanted}' is")
+
+    def _own_page(self, scope: MutableMapping[str, Any]) -> None:
+        """Without tokens, any page in this machine's browser could ask; only the service's own page may."""
+        sent = dict(scope["headers"])
+        host = sent.get(b"host", b"").decode("latin-1")
+        origin = sent.get(b"origin", b"").decode("latin-1")
+        name = urlsplit(f"//{host}").hostname or ""
+        if not is_loopback(name) or (origin and urlsplit(origin).netloc != host):
+            raise _Refused(403, "without tokens, only this machine's own page is answered")
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         length = dict(scope["headers"]).get(b"content-length", b"0")

@@ -19,6 +19,7 @@ class Limits:
         images: in a request.
         unpacked: bytes of all files of a request, archives unpacked.
         pixels: of one image.
+        all_pixels: of all images of a request.
         upload_seconds: until a request has to be there whole.
         workers: requests computed at once.
         queue: requests that wait for a worker; more are told to come again.
@@ -28,6 +29,7 @@ class Limits:
     images: int = 1000
     unpacked: int = 256 << 20
     pixels: int = 2**24
+    all_pixels: int = 2**27
     upload_seconds: float = 60
     workers: int = 1
     queue: int = 16

@@ -31,7 +31,7 @@ def image_set(name: str, files: Sequence[tuple[str, bytes]], limits: Limits) -> 
         Unreadable: a damaged zip.
     """
     members: list[tuple[str, bytes]] = []
-    unpacked = 0
+    unpacked = pixels = 0
     for file, content in files:
         for member, data in _unzipped(file, content, limits) if content.startswith(_ZIP) else [(file, content)]:
             members.append((member, data))
@@ -40,7 +40,9 @@ def image_set(name: str, files: Sequence[tuple[str, bytes]], limits: Limits) -> 
                 raise TooMuch(f"more than {limits.images} files")
             if unpacked > limits.unpacked:
                 raise TooMuch(f"more than {limits.unpacked >> 20} MiB unpacked")
-            _check_pixels(member, data, limits)
+            pixels += _pixels(member, data, limits)
+            if pixels > limits.all_pixels:
+                raise TooMuch(f"more than {limits.all_pixels >> 20} million pixels in all")
     return ImageSet(name, lambda: ((member, partial(bytes, data)) for member, data in members))
 
 
@@ -48,27 +50,31 @@ def _unzipped(file: str, content: bytes, limits: Limits) -> Iterator[tuple[str, 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-            # zipfile never gives more of a member than this says it has
+            # Other methods unpack a member whole before anybody can stop them.
+            if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
+                raise Unreadable(f"{file}: only stored and deflated members are read")
             if sum(info.file_size for info in infos) > limits.unpacked:
                 raise TooMuch(f"{file}: more than {limits.unpacked >> 20} MiB unpacked")
             if len(infos) > limits.images:
                 raise TooMuch(f"{file}: more than {limits.images} files")
             for info in infos:
-                yield info.filename, archive.read(info)
-    except TooMuch:
+                with archive.open(info) as member:
+                    yield info.filename, member.read(info.file_size)
+    except (TooMuch, Unreadable):
         raise
     except Exception as error:  # damaged archives raise whatever their codec raises
         raise Unreadable(f"{file}: cannot be unpacked: {error}") from None
 
 
-def _check_pixels(name: str, data: bytes, limits: Limits) -> None:
-    """Looks at the header alone; what is no image is left out later, with its reason."""
+def _pixels(name: str, data: bytes, limits: Limits) -> int:
+    """How many an image has, by its header alone; what is no image is left out later, with its reason."""
     try:
         with Pillow.open(io.BytesIO(data)) as image:
             width, height = image.size
     except Pillow.DecompressionBombError:
         width = height = limits.pixels
     except Exception:
-        return
+        return 0
     if width * height > limits.pixels:
-        raise TooMuch(f"{name}: more than {limits.pixels} pixels")
+        raise TooMuch(f"{name}: more than {limits.pixels >> 20} million pixels")
+    return width * height

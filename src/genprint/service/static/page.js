@@ -58,7 +58,8 @@ function showEvidence(evidence) {
     return;
   }
   const capped = Math.abs(evidence.log10_lr) >= evidence.cap ? "; the most that so few sources support" : "";
-  make("p", `Likelihood ratio ${times(evidence.log10_lr)} [${times(evidence.low)}, ${times(evidence.high)}]${capped}: ` +
+  const interval = evidence.low === null ? "" : ` [${times(evidence.low)}, ${times(evidence.high)}]`;
+  make("p", `Likelihood ratio ${times(evidence.log10_lr)}${interval}${capped}: ` +
     `that ${evidence.hp}, against: ${evidence.hd}. Calibrated on ${evidence.sources} sources.`, box);
   const bars = make("div", undefined, box);
   bars.className = "bars";
