@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genprint import casebook
-from genprint.case import Look, confounds
+from genprint.case import Look, _seal, confounds
 from genprint.cli.app import app
 from genprint.images import ImageSet
 
@@ -120,6 +121,7 @@ def test_the_log_shows_every_change(tmp_path):
         ([lines[0], lines[2]], "line 2"),
         ([lines[1], lines[0], lines[2]], "line 1"),
         ([lines[0], b"nonsense\n"], "line 2"),
+        ([lines[0], lines[1][:40]], "cut off"),
         ([lines[0], lines[1][:-1]], "cut off"),
     ):
         path.write_bytes(b"".join(broken))
@@ -150,3 +152,45 @@ def test_attributing_logs(world):
     (line,) = (world / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["entry"]["attribution"]["candidates"][0]["source"] == "c"
     assert run("report", "log", world / "log.jsonl").stdout.startswith(f"{world / 'log.jsonl'}: 1 entries, whole")
+
+
+def test_moved_inputs_come_out_the_same(world, tmp_path, monkeypatch):
+    for name in ("known", "probe"):
+        shutil.copytree(world / name, tmp_path / "moved" / name)
+    where = ["--probe", tmp_path / "moved" / "probe", "--known", tmp_path / "moved" / "known"]
+    assert run("report", "verify", world / "out" / "report.json", *where).exit_code == 0
+    monkeypatch.chdir(tmp_path / "moved")
+    page = tmp_path / "again.html"
+    run("attribute", "probe", "--known", "known", "--report", page)
+    monkeypatch.chdir(tmp_path)
+    assert run("report", "verify", tmp_path / "again.json").exit_code == 0
+    shutil.rmtree(tmp_path / "moved" / "probe")
+    done = run("report", "verify", tmp_path / "again.json")
+    assert done.exit_code == 1
+    assert "--probe" in done.stderr
+
+
+def test_a_forged_report_is_found_out(world, tmp_path):
+    forged = json.loads((world / "out" / "report.json").read_text())
+    del forged["sha256"]
+    forged["channels"]["C2PA manifest"] = "present-valid"
+    forged["propositions"][0] = "somebody else made the images"
+    forged["sha256"] = _seal(forged)
+    (tmp_path / "forged.json").write_text(json.dumps(forged))
+    done = run("report", "verify", tmp_path / "forged.json")
+    assert done.exit_code == 3
+    assert "channels.C2PA manifest" in done.stdout
+    assert "propositions" in done.stdout
+
+
+def test_order_of_enrolling_changes_nothing(world, tmp_path):
+    galleries = []
+    for order in (list(GRAINS), list(GRAINS)[::-1]):
+        gallery = tmp_path / f"{order[0]}.sqlite"
+        for name in order:
+            paths = sorted((world / "known" / name).iterdir(), reverse=order[0] != "a")
+            for half in (paths[:12], paths[12:]):
+                run("enroll", name, *half, "--gallery", gallery)
+        galleries.append(gallery)
+    run("attribute", world / "probe", "--gallery", galleries[0], "--report", tmp_path / "r.html")
+    assert run("report", "verify", tmp_path / "r.json", "--gallery", galleries[1]).exit_code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +140,8 @@ class Identifier:
     ):
         if not features:
             raise ValueError("no source is enrolled; enroll some, or give known sources")
-        self.encoder, self.features, self.min_share = encoder, dict(features), min_share
+        self.encoder, self.min_share = encoder, min_share
+        self.features = {name: _ordered(own) for name, own in features.items()}
         self.gallery = [encoder.summarise(own, name, vector=False) for name, own in self.features.items()]
         self.rate = max(rate, smallest_rate(len(self.features)))
         self._thresholds: dict[int, tuple[float, int]] = {}
@@ -175,6 +176,7 @@ class Identifier:
 
     def identify(self, name: str, features: Features) -> Attribution:
         """The answer to one probe."""
+        features = _ordered(features)
         probe = self.encoder.summarise(features, name, vector=False)
         ratios = self._weigh.plda.compare([probe], self.gallery)[0]
         shares = softmax(ratios)
@@ -214,6 +216,11 @@ class Identifier:
             evidence=self._weigh.evidence(features, int(order[0])),
             left_out=tuple(asdict(left) for left in features.left_out),
         )
+
+
+def _ordered(features: Features) -> Features:
+    """By digest, so that random divisions do not depend on the order of files."""
+    return replace(features[np.argsort(features.digests)], left_out=features.left_out)
 
 
 def failed(probe: str, reason: str) -> Attribution:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ def append(path: Path, entry: Mapping[str, Any]) -> str:
         line["hash"] = _hash(line)
         file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
         file.flush()
+        os.fsync(file.fileno())
     return str(line["hash"])
 
 
@@ -59,13 +61,15 @@ def _check(path: Path, content: bytes) -> list[str]:
             line = json.loads(text)
             claimed = line.pop("hash")
             before = line["before"]
-        except (ValueError, KeyError, AttributeError):
-            raise CasebookError(f"{path}: line {number} is no entry of a case log") from None
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise CasebookError(
+                f"{path}: line {number} is no entry of a case log, or cut off; keep the file and begin another"
+            ) from None
         if claimed != _hash(line) or before != (hashes[-1] if hashes else _FIRST):
             raise CasebookError(f"{path}: line {number} was changed, or lines before it were")
         hashes.append(claimed)
     if content and not content.endswith(b"\n"):
-        raise CasebookError(f"{path}: its last line is cut off")
+        raise CasebookError(f"{path}: its last line is cut off; keep the file as it is and begin another log")
     return hashes
 
 

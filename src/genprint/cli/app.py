@@ -156,8 +156,9 @@ def attribute(
                 continue
             if report or log:
                 inputs = {
-                    "probe": str(path), "known": str(known) if known else None,
-                    "gallery": None if known else str(gallery), "model": str(model) if model else None, "rate": rate,
+                    "probe": str(path.resolve()), "known": str(known.resolve()) if known else None,
+                    "gallery": None if known else str(gallery.resolve()),
+                    "model": str(model.resolve()) if model else None, "rate": rate,
                 }  # fmt: skip
                 write_case(report, log, encoder, enrolled, images, features, results[-1], inputs)
         if as_json:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from genprint.attribution import Attribution
+    from genprint.case import Look
     from genprint.fingerprint import Features
     from genprint.images import ImageSet
     from genprint.methods.set_encoder.encoder import SetEncoder
@@ -35,19 +37,30 @@ def verify(
 
     A report that was changed after it was written is refused (exit code 1).
     """
+    from genprint.attribution import Identifier
     from genprint.case import differences, read
     from genprint.images import ImageSet
 
     with errors(as_json):
         case = read(file)
-        inputs = {key: Path(value) for key, value in case["inputs"].items() if isinstance(value, str)}
-        encoder = load_encoder(model or inputs.get("model"))
-        known = known or (None if gallery else inputs.get("known"))
-        enrolled = enrolled_features(encoder, known, gallery or inputs.get("gallery", Path()))
-        images = ImageSet.read(probe or inputs["probe"], case["attribution"]["probe"])
+        where = {"probe": probe, "known": known, "gallery": None if known else gallery, "model": model}
+        for name, recorded in case["inputs"].items():
+            if isinstance(recorded, str) and where[name] is None and not (name == "known" and gallery):
+                where[name] = path = Path(recorded)
+                if not path.exists():
+                    raise ValueError(f"{recorded}: not there any more; say where it lies now with --{name}")
+        encoder = load_encoder(where["model"])
+        enrolled = enrolled_features(encoder, where["known"], where["gallery"] or Path())
+        images = ImageSet.read(where["probe"] or Path(), case["attribution"]["probe"])
         features = read_features(encoder, [images])[images.name]
-        found = differences(case, features, enrolled, encoder)
-        text = "\n".join(found) if found else f"{file}: all numbers come out the same"
+        result = Identifier(encoder, enrolled, case["inputs"]["rate"]).identify(images.name, features)
+        again = _record(encoder, enrolled, images, features, result, where["known"], case["inputs"])
+        found = differences(case, again)
+        text = (
+            "\n".join(found)
+            if found
+            else (f"{file}: made again, all answers and numbers are the same (not looked at: its date, and the page)")
+        )
         show({"file": str(file), "same": not found, "differences": found}, as_json, text)
     raise typer.Exit(3 if found else 0)
 
@@ -82,17 +95,41 @@ def write_case(
     from genprint.files import write_atomically
     from genprint.images import read_sources
 
-    looks = {images.name: (own := case.Look.at(images))}
-    warnings = None
-    if inputs["known"]:
-        known = {source.name: case.Look.at(source) for source in read_sources(str(inputs["known"]))}
-        warnings = case.confounds(own, known)
-        best = result.candidates[0].source
-        looks[best] = known[best]
-    whole = case.record(result, features, enrolled, encoder.weights_digest_, inputs, own, warnings)
+    known = Path(str(inputs["known"])) if inputs["known"] else None
+    whole = _record(encoder, enrolled, images, features, result, known, inputs)
     if page:
+        looks = {f"probe: {images.name}": case.Look.at(images)}
+        if known:
+            best = result.candidates[0].source
+            looks |= {source.name: case.Look.at(source) for source in read_sources(known) if source.name == best}
         tree = case_page.tree_with_probe(encoder, enrolled, images.name, features)
-        write_atomically(page, case_page.page(whole, looks, tree).encode())
+        write_atomically(page, case_page.page(whole, looks, tree).encode("utf-8", "backslashreplace"))
         case.write(whole, page.with_suffix(".json"))
     if log_file:
         casebook.append(log_file, whole)
+
+
+def _record(
+    encoder: SetEncoder,
+    enrolled: Mapping[str, Features],
+    images: ImageSet,
+    features: Features,
+    result: Attribution,
+    known: Path | None,
+    inputs: Mapping[str, str | float | None],
+) -> dict[str, Any]:
+    """The case, with a look at the files of the probe, and of known sources where they are at hand."""
+    from genprint import case
+
+    look = case.Look.at(images, pictures=False)
+    warnings = case.confounds(look, _known_looks(known)) if known else None
+    return case.record(result, features, enrolled, encoder.weights_digest_, inputs, look, warnings)
+
+
+@cache
+def _known_looks(known: Path) -> dict[str, Look]:
+    """At the files of all known sources, once a command."""
+    from genprint.case import Look
+    from genprint.images import read_sources
+
+    return {source.name: Look.at(source, pictures=False) for source in read_sources(known)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,13 @@ def serve(
 
         if token_file is None and not is_loopback(host):
             raise ValueError(f"--host {host} lets others in: give --token-file, or listen on 127.0.0.1")
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
         app = create_app(load_encoder(model), gallery, Tokens(token_file), rate=rate)
-        err.print(f"serving {gallery} on http://{host}:{port}", highlight=False)
-        uvicorn.run(
-            app, host=host, port=port, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
+        config = uvicorn.Config(
+            app, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
             h11_max_incomplete_event_size=16384,
         )  # fmt: skip
+        err.print(f"serving {gallery} on http://{host}:{listening.getsockname()[1]}", highlight=False)
+        uvicorn.Server(config).run(sockets=[listening])

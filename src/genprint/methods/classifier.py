@@ -98,6 +98,10 @@ class Classifier:
     _known: tuple[tuple[tuple[str, ...], ...], Attributor] | None = field(default=None, repr=False)
 
     def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+        widths = {own.values.shape[1] for own in (*probes, *gallery)}
+        if len(widths) > 1:
+            sides = sorted(round((width / 3) ** 0.5) for width in widths)
+            raise ImageSetError(f"learned peers need images of one size; there are sides of {sides} px")
         network = self._learn(gallery)
         sizes = [len(own) for own in probes]
         pixels = torch.cat([as_pixels(own) for own in probes])
