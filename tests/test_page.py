@@ -84,7 +84,7 @@ def enroll_all(page, tmp_path, rng):
 
 def test_enroll_ask_and_see(visit, tmp_path, rng):
     page = visit()
-    assert page.text_content("#tree") == "It takes two enrolled sources or more."
+    page.locator("#tree", has_text="It takes two enrolled sources or more.").wait_for()
     enroll_all(page, tmp_path, rng)
     page.wait_for_selector("#tree svg")
     page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 8, grain=GRAINS["rough"])))
