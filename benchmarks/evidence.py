@@ -44,7 +44,7 @@ leaves; *misleading*: ratios above one for another source. 95 % intervals by boo
 
 Sets of about 100 images of three sources with random shares, and of 50 images of one; 64 enrolled of each source; {draws} draws.
 
-| sources | error of a share | within its interval | images' owners right | one source called mixed | 5 % foreign found | not enrolled: unknown |
+| sources | error of a share | within its interval | images' owners right | one source called mixed | 2 foreign of 50 found | not enrolled: unknown |
 | --- | --- | --- | --- | --- | --- | --- |
 {mixtures}
 
