@@ -123,7 +123,7 @@ def unmix(
         fit_p=fit_p,
         members=tuple(
             Member(image, digest, names[row.argmax()], float(row.max()))
-            for image, digest, row in zip(probe.names, probe.digests, weights, strict=True)
+            for image, digest, row in zip(probe.names or probe.digests, probe.digests, weights, strict=True)
         ),
         left_out=tuple(asdict(left) for left in probe.left_out),
     )

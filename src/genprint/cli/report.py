@@ -44,8 +44,9 @@ def verify(
     with errors(as_json):
         case = read(file)
         where = {"probe": probe, "known": known, "gallery": None if known else gallery, "model": model}
+        moved = {"known", "gallery"} if known or gallery else set()
         for name, recorded in case["inputs"].items():
-            if isinstance(recorded, str) and where[name] is None and not (name == "known" and gallery):
+            if isinstance(recorded, str) and where[name] is None and name not in moved:
                 where[name] = path = Path(recorded)
                 if not path.exists():
                     raise ValueError(f"{recorded}: not there any more; say where it lies now with --{name}")
