@@ -173,3 +173,20 @@ def test_damage_never_escapes(tmp_path, data):
     (tmp_path / "b").write_bytes(good)
     images = ImageSet.read(tmp_path)
     assert len(list(images)) + len(images.left_out) == 2
+
+
+def test_members_that_cannot_be_bounded_are_left_out(tmp_path, rng):
+    buffer = io.BytesIO()
+    Image.fromarray(textured(rng, 1)[0]).save(buffer, "PNG")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("a.png", buffer.getvalue())
+        archive.writestr("b.png", buffer.getvalue() + b" ", zipfile.ZIP_BZIP2)
+    images = ImageSet.read(tmp_path / "z.zip")
+    assert [image.name for image in images] == ["a.png"]
+    assert "stored and deflated" in images.left_out[0].reason
+
+
+def test_programs_are_no_images(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\nshowpage\n")
+    with pytest.raises(ImageSetError, match="not an image"):
+        list(ImageSet.read(tmp_path))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import JpegImagePlugin, UnidentifiedImageError
+from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 MIN_SIDE = 16
 MAX_PIXELS = 2**26
@@ -80,6 +80,12 @@ def _pillow_errors() -> Iterator[None]:
         raise Unusable(f"damaged: {error}") from None
 
 
+def open_image(content: bytes) -> ImageFile.ImageFile:
+    """The image in a file, its header read. Not EPS: that is a program, which another one would be started to run."""
+    Pillow.init()
+    return Pillow.open(io.BytesIO(content), formats=[kind for kind in Pillow.OPEN if kind != "EPS"])
+
+
 def decode(name: str, content: Content) -> Image:
     """The image in a file, or in an array ``(h, w, 3)`` or ``(h, w)``.
 
@@ -95,7 +101,7 @@ def decode(name: str, content: Content) -> Image:
     if not content:
         raise Unusable("empty file")
     sha256 = hashlib.sha256(content).hexdigest()
-    with _pillow_errors(), Pillow.open(io.BytesIO(content)) as image:
+    with _pillow_errors(), open_image(content) as image:
         _check_size(*image.size)
         wide = bool(image.tile) and "16" in str(image.tile[0][3])
         image.load()

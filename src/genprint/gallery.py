@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -98,6 +99,11 @@ class Gallery:
     def counts(self) -> dict[str, int]:
         """Number of images of each source, by name."""
         return dict(self._connection.execute("SELECT name, rows FROM source ORDER BY name"))
+
+    def state(self) -> str:
+        """SHA-256 of what is enrolled: the same as long as that is."""
+        rows = self._connection.execute("SELECT name, digests FROM source ORDER BY name")
+        return hashlib.sha256(json.dumps(rows.fetchall()).encode()).hexdigest()
 
     def features(self) -> dict[str, Features]:
         """Features of each source's images, by name."""

@@ -205,7 +205,11 @@ def _archive_members(path: Path, top: str | None = None) -> Iterator[Member]:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
-                    if not info.is_dir() and top in (None, info.filename.split("/")[0]):
+                    if info.is_dir() or top not in (None, info.filename.split("/")[0]):
+                        continue
+                    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                        yield info.filename, _unbounded
+                    else:
                         yield info.filename, partial(_bounded, partial(archive.open, info), info.file_size)
         else:
             with tarfile.open(path) as tar:
@@ -214,6 +218,10 @@ def _archive_members(path: Path, top: str | None = None) -> Iterator[Member]:
                         yield entry.name, partial(_bounded, partial(tar.extractfile, entry), entry.size)
     except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
         raise ImageSetError(f"{path}: cannot be read as an archive: {error}") from None
+
+
+def _unbounded() -> bytes:
+    raise Unusable("packed by a method that unpacks it whole, however large; only stored and deflated are read")
 
 
 def _bounded(opener: Callable[[], IO[bytes] | None], size: int) -> bytes:

@@ -45,7 +45,7 @@ class Room:
     def __init__(self, encoder: SetEncoder, gallery: Path, rate: float):
         self.encoder, self._path, self._rate = encoder, gallery, rate
         self._lock = threading.Lock()
-        self._made: tuple[dict[str, int], Identifier] | None = None
+        self._made: tuple[str, Identifier] | None = None
         self.gallery()  # a gallery that cannot be used is found now, not at the first request
 
     def gallery(self) -> Gallery:
@@ -60,11 +60,11 @@ class Room:
         """
         gallery = self.gallery()
         with self._lock:
-            counts = gallery.counts()
-            if not counts:
+            if not gallery.counts():
                 raise NothingEnrolled("no source is enrolled; enroll some first")
-            if self._made is None or self._made[0] != counts:
-                self._made = counts, Identifier(self.encoder, gallery.features(), self._rate)
+            state = gallery.state()
+            if self._made is None or self._made[0] != state:
+                self._made = state, Identifier(self.encoder, gallery.features(), self._rate)
             return self._made[1]
 
     def features(self, images: ImageSet) -> Features:

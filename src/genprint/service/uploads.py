@@ -9,6 +9,7 @@ from functools import partial
 
 from PIL import Image as Pillow
 
+from genprint.decoding import open_image
 from genprint.images import ImageSet
 from genprint.service.settings import Limits
 
@@ -69,7 +70,7 @@ def _unzipped(file: str, content: bytes, limits: Limits) -> Iterator[tuple[str, 
 def _pixels(name: str, data: bytes, limits: Limits) -> int:
     """How many an image has, by its header alone; what is no image is left out later, with its reason."""
     try:
-        with Pillow.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             width, height = image.size
     except Pillow.DecompressionBombError:
         width = height = limits.pixels
