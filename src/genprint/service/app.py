@@ -67,10 +67,6 @@ class Room:
                 self._made = state, Identifier(self.encoder, gallery.features(), self._rate)
             return self._made[1]
 
-    def features(self, images: ImageSet) -> Features:
-        """Of an uploaded set."""
-        return self.encoder.features(images)
-
 
 def create_app(
     encoder: SetEncoder, gallery: Path, tokens: Tokens, limits: Limits = Limits(), rate: float = 0.05
@@ -93,7 +89,7 @@ def create_app(
         return [(Path(file.filename or "upload").name, await file.read()) for file in files]
 
     def read(images: ImageSet) -> Features:
-        features = room.features(images)
+        features = encoder.features(images)
         images_seen.inc(len(features))
         return features
 
