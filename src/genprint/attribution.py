@@ -14,6 +14,7 @@ from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshol
 from genprint.evidence import Evidence, Weigher
 from genprint.families import plain_text
 from genprint.fingerprint import Features
+from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
 
@@ -73,6 +74,8 @@ class Attribution(Result):
             the candidate itself has 0.05 or less.
         candidates: the best first.
         reason: why the answer is what it is, in words.
+        history: what the probe seems to have gone through that the enrolled images have not, 'none' or one of
+            ``genprint.histories.HISTORIES``. They were put through it too; all of the above is as of then.
         evidence: for the best candidate; None where fewer than three sources are enrolled.
         left_out: images that could not be used, and why.
     """
@@ -87,6 +90,7 @@ class Attribution(Result):
     p: float | None
     candidates: tuple[Candidate, ...]
     reason: str
+    history: str = NONE
     evidence: Evidence | None = None
     left_out: tuple[dict[str, str], ...] = field(default=())
 
@@ -144,9 +148,18 @@ class Identifier:
         self.features = {name: _ordered(own) for name, own in features.items()}
         self.gallery = [encoder.summarise(own, name, vector=False) for name, own in self.features.items()]
         self.rate = max(rate, smallest_rate(len(self.features)))
+        self._matcher = Matcher(encoder, encoder.plda_, list(self.features.values()))
+        self._changed: dict[str, Identifier] = {}
         self._thresholds: dict[int, tuple[float, int]] = {}
         self._weigh = Weigher(encoder, self.features, self.gallery)
         self._directions = encoder.plda_.directions()
+
+    def after(self, history: str) -> Identifier:
+        """The same with the enrolled images as they are after a history."""
+        if history not in self._changed:
+            changed = {name: own.with_history(history) for name, own in self.features.items()}
+            self._changed[history] = Identifier(self.encoder, changed, self.rate, self.min_share)
+        return self._changed[history]
 
     def threshold(self, images: int) -> tuple[float, int] | None:
         """The threshold for probes of so many images, and the set size it was set at; None with one source."""
@@ -178,6 +191,9 @@ class Identifier:
         """The answer to one probe."""
         features = _ordered(features)
         probe = self.encoder.summarise(features, name, vector=False)
+        (history,) = self._matcher.match([probe])
+        if history != NONE:
+            return replace(self.after(history).identify(name, features), history=history)
         ratios = self._weigh.plda.compare([probe], self.gallery)[0]
         shares = softmax(ratios)
         order = np.argsort(-ratios)

@@ -25,7 +25,7 @@ from genprint.files import write_atomically
 from genprint.fingerprint import Features
 from genprint.images import ImageSet
 
-SCHEMA = 1
+SCHEMA = 2
 _SHOWN = 64  # images of a set that its pictures and file facts are of
 _SIDE = 256  # px of a picture; the middle of larger images is shown
 _TOLERANCE = 1e-3  # relative, of numbers that another machine recomputes
@@ -90,7 +90,7 @@ def record(
     probe: Features,
     enrolled: Mapping[str, Features],
     encoder_digest: str,
-    inputs: Mapping[str, str | float | None],
+    inputs: Mapping[str, str | float | bool | None],
     look: Look,
     warnings: Sequence[str] | None,
 ) -> dict[str, Any]:

@@ -11,6 +11,9 @@ import numpy as np
 from genprint import plots, report
 from genprint.case import Look
 from genprint.families import FamilyTree
+from genprint.fingerprint import Features
+from genprint.histories import NONE
+from genprint.methods.set_encoder.encoder import SetEncoder
 
 
 def page(case: Mapping[str, Any], looks: Mapping[str, Look], tree: FamilyTree | None) -> str:
@@ -89,6 +92,12 @@ def _files(case: Mapping[str, Any]) -> list[str]:
     else:
         found = "<p>All known sources have files like these.</p>"
     manifest = escape(case["channels"]["C2PA manifest"])
+    history = case["attribution"]["history"]
+    if history != NONE:
+        found += (
+            f"<p>The probe seems to have gone through <strong>{escape(history)}</strong>; it was compared with the "
+            "known sources' images after the same.</p>"
+        )
     return [f"<h2>Files</h2><p>{listed}</p>{found}<p>C2PA manifest: {manifest}.</p>"]
 
 
@@ -127,11 +136,11 @@ def _provenance(case: Mapping[str, Any]) -> list[str]:
 
 
 def tree_with_probe(
-    encoder: Any, enrolled: Mapping[str, Any], name: str, probe: Any, most: int = 60
+    encoder: SetEncoder, enrolled: Mapping[str, Features], name: str, probe: Features, history: str, most: int = 60
 ) -> FamilyTree | None:
     """The family tree of known sources with the probe placed in it; None with too few images, or too many sources."""
     if len(probe) < 2 or len(enrolled) > most:
         return None
-    sets = {**enrolled, f"probe: {name}": probe}
+    sets = {source: own.with_history(history) for source, own in enrolled.items()} | {f"probe: {name}": probe}
     fingerprints = [encoder.summarise(own, source, vector=False) for source, own in sets.items()]
     return FamilyTree.build(list(sets), np.asarray(encoder.plda_.distances(fingerprints)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -12,16 +13,16 @@ from PIL import Image, ImageFilter
 Change = Callable[[np.ndarray], np.ndarray]
 
 
-def _each(change: Callable[[Image.Image], Image.Image]) -> Change:
+def _each(change: Callable[[Image.Image], Image.Image | np.ndarray]) -> Change:
     return lambda images: np.stack([np.asarray(change(Image.fromarray(pixels))) for pixels in images])
 
 
-def jpeg(quality: int) -> Change:
-    """Saved as JPEG with Pillow's defaults (4:2:0) and read again."""
+def jpeg(quality: int, subsampling: str = "4:2:0") -> Change:
+    """Saved as JPEG by Pillow and read again."""
 
     def resave(image: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality)
+        image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
         return Image.open(buffer).convert("RGB")
 
     return _each(resave)
@@ -44,18 +45,24 @@ def resize(share: float) -> Change:
 
 
 def noise(levels: float, seed: int = 0) -> Change:
-    """White Gaussian noise of that many levels."""
+    """White Gaussian noise of that many levels; an image's own, which follows from its content and the seed."""
 
-    def add(images: np.ndarray) -> np.ndarray:
-        grain = np.random.default_rng(seed).normal(0, levels, images.shape)
-        return (images + grain).round().clip(0, 255).astype(np.uint8)
+    def add(image: Image.Image) -> np.ndarray:
+        pixels = np.asarray(image)
+        grain = np.random.default_rng([seed, zlib.crc32(pixels.tobytes())]).normal(0, levels, pixels.shape)
+        return (pixels + grain).round().clip(0, 255).astype(np.uint8)
 
-    return add
+    return _each(add)
 
 
 def inner(margin: int) -> Change:
     """Cropped by a margin on every side."""
     return lambda images: images[:, margin:-margin, margin:-margin]
+
+
+def shift(down: int, right: int) -> Change:
+    """Without the first rows and columns: what lies at even places comes to lie at odd ones."""
+    return lambda images: images[:, down:, right:]
 
 
 def chain(*changes: Change) -> Change:
@@ -67,3 +74,13 @@ def chain(*changes: Change) -> Change:
         return images
 
     return apply
+
+
+def draw(rng: np.random.Generator) -> Change:
+    """A change as pictures meet it on their way: mostly JPEG, of any quality, at times after a resizing or a blur."""
+    steps: list[Change] = []
+    if rng.random() < 0.3:
+        steps.append(resize(rng.uniform(0.6, 0.95)) if rng.random() < 0.5 else blur(rng.uniform(0.3, 1.0)))
+    if not steps or rng.random() < 0.7:
+        steps.append(jpeg(int(rng.integers(50, 98)), "4:4:4" if rng.random() < 0.3 else "4:2:0"))
+    return chain(*steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 import genprint
 from genprint.cache import FeatureCache
+from genprint.changes import Change
 from genprint.images import Image, ImageSet, LeftOut
 
 
@@ -21,13 +22,15 @@ from genprint.images import Image, ImageSet, LeftOut
 class Features:
     """Features of single images, float32 ``(n, d)``, with their images' digests and what was left out.
 
-    ``names`` are the images' names, where these are known.
+    ``names`` are the images' names, where these are known; ``after`` holds features ``(n, d)`` of the same images after
+    one change or another, by its name.
     """
 
     values: np.ndarray = field(repr=False)
     digests: tuple[str, ...] = field(repr=False)
     left_out: tuple[LeftOut, ...] = ()
     names: tuple[str, ...] = field(default=(), repr=False)
+    after: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -35,7 +38,12 @@ class Features:
     def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Features:
         """The features of some of the images."""
         names = tuple(self.names[i] for i in chosen) if self.names else ()
-        return Features(self.values[chosen], tuple(self.digests[i] for i in chosen), names=names)
+        after = {change: values[chosen] for change, values in self.after.items()}
+        return Features(self.values[chosen], tuple(self.digests[i] for i in chosen), names=names, after=after)
+
+    def with_history(self, change: str) -> Features:
+        """These images' features after a change; as they are where there are none after it."""
+        return replace(self, values=self.after.get(change, self.values), after={})
 
 
 @dataclass(frozen=True)
@@ -111,23 +119,28 @@ class Fingerprinter(BaseEstimator, ABC):
         progress: Progress | None = None,
         batch: int = 64,
         cache: FeatureCache | None = None,
+        histories: Mapping[str, Change] = {},
     ) -> Features:
         """Features of each image of a set, in one pass that never holds more than ``batch`` images.
 
         Args:
             cache: asked first, and told what was not there.
+            histories: changes after which features of the same images are wanted too.
 
         Raises:
             ImageSetError: the set has no usable image.
         """
         rows: list[np.ndarray] = []
+        after: dict[str, list[np.ndarray]] = {name: [] for name in histories}
         digests: list[str] = []
         names: list[str] = []
         waiting: list[Image] = []
 
         def flush() -> None:
             if waiting:
-                rows.append(self._features(waiting) if cache is None else self._cached(waiting, cache))
+                rows.append(self._cached(waiting, cache, self.maker()))
+                for name, change in histories.items():
+                    after[name].append(self._cached(waiting, cache, f"{self.maker()} after {name}", change))
                 digests.extend(image.sha256 for image in waiting)
                 names.extend(image.name for image in waiting)
                 if progress:
@@ -139,15 +152,22 @@ class Fingerprinter(BaseEstimator, ABC):
             if len(waiting) == batch:
                 flush()
         flush()
-        return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out), tuple(names))
+        changed = {name: np.concatenate(own) for name, own in after.items()}
+        return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out), tuple(names), changed)
 
-    def _cached(self, images: Sequence[Image], cache: FeatureCache) -> np.ndarray:
-        """Features of a few images, computed where the cache has none."""
-        found = cache.get(self.maker(), [image.sha256 for image in images])
+    def _cached(
+        self, images: Sequence[Image], cache: FeatureCache | None, maker: str, change: Change | None = None
+    ) -> np.ndarray:
+        """Features of a few images, perhaps changed, computed where the cache has none."""
+        found = cache.get(maker, [image.sha256 for image in images]) if cache else [None] * len(images)
         missing = [i for i, row in enumerate(found) if row is None]
         if missing:
-            fresh = self._features([images[i] for i in missing])
-            cache.put(self.maker(), [images[i].sha256 for i in missing], fresh)
+            wanted = [images[i] for i in missing]
+            if change:
+                wanted = [replace(image, pixels=change(image.pixels[None])[0]) for image in wanted]
+            fresh = self._features(wanted)
+            if cache:
+                cache.put(maker, [image.sha256 for image in wanted], fresh)
             for i, row in zip(missing, fresh, strict=True):
                 found[i] = row
         return np.stack([row for row in found if row is not None])

@@ -18,6 +18,10 @@ CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS source (
     name TEXT PRIMARY KEY, rows INTEGER NOT NULL, features BLOB NOT NULL, digests TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS history (
+    source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, features BLOB NOT NULL,
+    PRIMARY KEY (source, change)
+);
 """
 
 
@@ -43,6 +47,7 @@ class Gallery:
         try:
             self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA foreign_keys=ON")
             self._connection.executescript(_TABLES)
             self._connection.execute("INSERT OR IGNORE INTO about VALUES ('weights', ?)", (weights,))
             (made_with,) = self._connection.execute("SELECT value FROM about WHERE key = 'weights'").fetchone()
@@ -67,22 +72,52 @@ class Gallery:
                 raise GalleryError(f"{self.path}: cannot be written: {error}") from None
             raise
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """What several queries see is of one moment."""
+        self._connection.execute("BEGIN")
+        try:
+            yield self._connection
+        finally:
+            self._connection.execute("COMMIT")
+
+    @staticmethod
+    def _read(connection: sqlite3.Connection, name: str) -> Features | None:
+        row = connection.execute("SELECT rows, features, digests FROM source WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        rows, values, digests = row
+        after = connection.execute("SELECT change, features FROM history WHERE source = ? ORDER BY rowid", (name,))
+        return Features(
+            _unpack(values, rows),
+            tuple(json.loads(digests)),
+            after={change: _unpack(own, rows) for change, own in after},
+        )
+
     def enroll(self, name: str, features: Features) -> int:
         """Adds a source, or images to one that is there; images it has already are passed over.
+
+        Features after changes are kept where old and new images have them after the same one.
 
         Returns:
             How many images were added.
         """
         with self._change() as connection:
-            row = connection.execute("SELECT features, digests FROM source WHERE name = ?", (name,)).fetchone()
-            old = _unpack(*row) if row else Features(np.empty((0, features.values.shape[1]), np.float32), ())
-            known = set(old.digests)
-            new = [i for i, digest in enumerate(features.digests) if digest not in known]
-            values = np.concatenate([old.values, features.values[new]]).astype(np.float32)
-            digests = [*old.digests, *(features.digests[i] for i in new)]
+            old = self._read(connection, name)
+            known = set(old.digests) if old else set()
+            new = features[[i for i, digest in enumerate(features.digests) if digest not in known]]
+            if old and not len(new):
+                return 0
+            whole = _joined(old, new) if old else new
             connection.execute(
-                "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?)",
-                (name, len(values), values.tobytes(), json.dumps(digests)),
+                "INSERT INTO source VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE "
+                "SET rows = excluded.rows, features = excluded.features, digests = excluded.digests",
+                (name, len(whole), _pack(whole.values), json.dumps(whole.digests)),
+            )
+            connection.execute("DELETE FROM history WHERE source = ?", (name,))
+            connection.executemany(
+                "INSERT INTO history VALUES (?, ?, ?)",
+                [(name, change, _pack(values)) for change, values in whole.after.items()],
             )
         return len(new)
 
@@ -107,14 +142,27 @@ class Gallery:
 
     def features(self) -> dict[str, Features]:
         """Features of each source's images, by name."""
-        rows = self._connection.execute("SELECT name, features, digests FROM source ORDER BY name")
-        return {name: _unpack(values, digests) for name, values, digests in rows}
+        with self._snapshot() as connection:
+            found = {name: self._read(connection, name) for name in self.counts()}
+        return {name: own for name, own in found.items() if own}
 
     def fingerprints(self, fingerprinter: Fingerprinter) -> list[Fingerprint]:
         """The fingerprint of each source, by name."""
         return [fingerprinter.summarise(own, name) for name, own in self.features().items()]
 
 
-def _unpack(values: bytes, digests: str) -> Features:
-    names = tuple(json.loads(digests))
-    return Features(np.frombuffer(values, np.float32).reshape(len(names), -1), names)
+def _pack(values: np.ndarray) -> bytes:
+    return values.astype("<f4").tobytes()
+
+
+def _unpack(values: bytes, rows: int) -> np.ndarray:
+    return np.frombuffer(values, "<f4").reshape(rows, -1)
+
+
+def _joined(old: Features, new: Features) -> Features:
+    """The features of both, and after the changes that both know."""
+    return Features(
+        np.concatenate([old.values, new.values]),
+        old.digests + new.digests,
+        after={name: np.concatenate([old.after[name], own]) for name, own in new.after.items() if name in old.after},
+    )

@@ -13,6 +13,7 @@ from scipy.special import log_softmax
 from genprint.attribution import MISSES, UNKNOWN, Result
 from genprint.families import plain_text
 from genprint.fingerprint import Features
+from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
 
@@ -56,6 +57,7 @@ class Mixture(Result):
             found in sets of that source alone.
         fit_p: of the hypothesis that the probe's images are drawn as the enrolled sources', in these shares.
         members: the probe's images in their order.
+        history: what the probe seems to have gone through, and the enrolled images were put through too.
     """
 
     probe: str
@@ -65,6 +67,7 @@ class Mixture(Result):
     mixed_p: float
     fit_p: float
     members: tuple[Member, ...] = field(repr=False)
+    history: str = NONE
     left_out: tuple[dict[str, str], ...] = ()
 
     def plot(self, ax: Axes) -> Axes:
@@ -97,6 +100,9 @@ def unmix(
     Raises:
         ValueError: fewer than two sources, or one with fewer than two images.
     """
+    probe_summary = encoder.summarise(probe, name, vector=False)
+    (history,) = Matcher(encoder, encoder.plda_, list(enrolled.values())).match([probe_summary])
+    enrolled = {source: own.with_history(history) for source, own in enrolled.items()}
     names = list(enrolled)
     if len(names) < 2 or min(len(own) for own in enrolled.values()) < 2:
         raise ValueError("shares need two enrolled sources or more, with two images or more each")
@@ -125,6 +131,7 @@ def unmix(
             Member(image, digest, names[row.argmax()], float(row.max()))
             for image, digest, row in zip(probe.names or probe.digests, probe.digests, weights, strict=True)
         ),
+        history=history,
         left_out=tuple(asdict(left) for left in probe.left_out),
     )
 

@@ -119,16 +119,28 @@ class PLDA:
         """Scores as they follow from these covariances, without adapting them to the gallery."""
         between, vectors = self._diagonal
         probe = (np.stack([p.mean for p in probes]) - self.mean) @ vectors
+        per_probe = 1 / np.array([p.count for p in probes])[:, None]
+        return self._predict(probes, gallery) - _log_normal(probe, between + per_probe)[:, None]
+
+    def log_density(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each probe's mean, were it of each gallery source, ``(n_probes, n_gallery)``.
+
+        In the coordinates of the features, so that densities under different covariances can be compared.
+        """
+        return self._predict(probes, gallery) + np.linalg.slogdet(self._diagonal[1])[1]
+
+    def _predict(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """``log_density`` in the coordinates where within is the identity and between is diagonal."""
+        between, vectors = self._diagonal
+        probe = (np.stack([p.mean for p in probes]) - self.mean) @ vectors
         known = (np.stack([g.mean for g in gallery]) - self.mean) @ vectors
         per_probe = 1 / np.array([p.count for p in probes])[:, None]
         images = np.array([g.count for g in gallery])[:, None]
-        # In these coordinates within is the identity and between is diagonal.
         posterior = between / (1 + images * between)
         expected = images * posterior * known
-        other = _log_normal(probe, between + per_probe)
         return np.stack(
             [_log_normal(probe - m, v + per_probe) for m, v in zip(expected, posterior, strict=True)], axis=1
-        ) - other[:, None]  # fmt: skip
+        )
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Mahalanobis distances between sources' means (within-source covariance), ``(n, n)``.

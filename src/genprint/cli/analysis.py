@@ -11,6 +11,7 @@ from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
     GalleryFile,
+    Histories,
     Known,
     Model,
     bar,
@@ -32,6 +33,7 @@ def mixture(
     probe: Annotated[Path, typer.Argument(exists=True, help="Image set that may be of several sources.")],
     known: Known = None,
     gallery: GalleryFile = DEFAULT_GALLERY,
+    histories: Histories = True,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write whose each image likely is, as CSV, here.")
     ] = None,
@@ -50,7 +52,7 @@ def mixture(
 
     with errors(as_json):
         encoder = load_encoder(model)
-        enrolled = enrolled_features(encoder, known, gallery)
+        enrolled = enrolled_features(encoder, known, gallery, histories)
         features = read_features(encoder, [ImageSet.read(probe, str(probe))])[str(probe)]
         result = unmix(encoder, enrolled, str(probe), features)
         if output:

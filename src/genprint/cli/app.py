@@ -15,6 +15,7 @@ from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
     GalleryFile,
+    Histories,
     Known,
     Model,
     bar,
@@ -82,6 +83,7 @@ def enroll(
     name: Annotated[str, typer.Argument(help="Name of the source.")],
     images: Annotated[list[Path], typer.Argument(exists=True, help="Its images: folders, archives or files.")],
     gallery: GalleryFile = DEFAULT_GALLERY,
+    histories: Histories = True,
     model: Model = None,
 ) -> None:
     """Enrolls a source from images known to be its own; again, to add more images."""
@@ -93,7 +95,7 @@ def enroll(
         store = Gallery(gallery, encoder.weights_digest_)
         for path in images:
             image_set = ImageSet.read(path, name)
-            added = store.enroll(name, read_features(encoder, [image_set])[name])
+            added = store.enroll(name, read_features(encoder, [image_set], histories)[name])
             print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
 
 
@@ -115,6 +117,7 @@ def attribute(
     known: Known = None,
     gallery: GalleryFile = DEFAULT_GALLERY,
     rate: Rate = 0.05,
+    histories: Histories = True,
     report: Annotated[
         Path | None,
         typer.Option(help="Also write a page (.html) about one probe, and its JSON beside it, for report verify."),
@@ -138,7 +141,7 @@ def attribute(
         if report and (len(probes) > 1 or report.suffix != ".html"):
             raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
         encoder = load_encoder(model)
-        enrolled = enrolled_features(encoder, known, gallery)
+        enrolled = enrolled_features(encoder, known, gallery, histories)
         identifier = Identifier(encoder, enrolled, rate)
         if identifier.rate > rate:
             err.print(
@@ -159,6 +162,7 @@ def attribute(
                     "probe": str(path.resolve()), "known": str(known.resolve()) if known else None,
                     "gallery": None if known else str(gallery.resolve()),
                     "model": str(model.resolve()) if model else None, "rate": rate,
+                    "histories": histories,
                 }  # fmt: skip
                 write_case(report, log, encoder, enrolled, images, features, results[-1], inputs)
         if as_json:
@@ -187,6 +191,10 @@ def _attribution_text(result: Attribution) -> str:
     if result.p is not None:
         lines.append(
             f"  p {result.p:.3f} of the test that the nearest source draws such images; {MISSES} or less is unknown"
+        )
+    if result.history != "none":
+        lines.append(
+            f"  compared with the enrolled images after {result.history}, which the probe seems to have gone through"
         )
     if result.answer != "error":
         lines.append(f"  {result.images} images used, {len(result.left_out)} left out")

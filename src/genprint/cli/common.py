@@ -33,6 +33,13 @@ GalleryFile = Annotated[
 Known = Annotated[
     Path | None, typer.Option(exists=True, help="Known sources, one sub-folder each, instead of a gallery.")
 ]
+Histories = Annotated[
+    bool,
+    typer.Option(
+        help="Also look at the enrolled images as they are after JPEG, resizing and the like, so that probes that went "
+        "through that are compared with their like. Reading them takes 15 times as long."
+    ),
+]
 DEFAULT_GALLERY = Path("genprint-gallery.sqlite")
 
 
@@ -120,12 +127,16 @@ def use_cache(path: Path | None) -> None:
         _cache = FeatureCache(path)
 
 
-def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet]) -> dict[str, Features]:
+def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet], histories: bool = False) -> dict[str, Features]:
     """Features of each set's images, by its name, with a progress bar; says what was left out."""
+    from genprint.histories import HISTORIES
+
     features = {}
     with bar("reading images") as advance:
         for images in sets:
-            features[images.name] = encoder.features(images, progress=advance, cache=_cache)
+            features[images.name] = encoder.features(
+                images, progress=advance, cache=_cache, histories=HISTORIES if histories else {}
+            )
     for images in sets:
         for left in images.left_out[:10]:
             err.print(f"left out {left.name}: {left.reason}", highlight=False, soft_wrap=True)
@@ -141,17 +152,19 @@ def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path) -> dict[str, Features]:
+def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, histories: bool) -> dict[str, Features]:
     """Features of the known sources: those of a folder, or of the gallery.
 
     Raises:
         GalleryError: neither is there.
     """
     from genprint.gallery import Gallery, GalleryError
+    from genprint.histories import NONE
     from genprint.images import read_sources
 
     if known:
-        return read_features(encoder, read_sources(known))
+        return read_features(encoder, read_sources(known), histories)
     if not gallery.exists():
         raise GalleryError(f"{gallery}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
-    return Gallery(gallery, encoder.weights_digest_).features()
+    enrolled = Gallery(gallery, encoder.weights_digest_).features()
+    return enrolled if histories else {name: own.with_history(NONE) for name, own in enrolled.items()}

@@ -51,7 +51,7 @@ def verify(
                 if not path.exists():
                     raise ValueError(f"{recorded}: not there any more; say where it lies now with --{name}")
         encoder = load_encoder(where["model"])
-        enrolled = enrolled_features(encoder, where["known"], where["gallery"] or Path())
+        enrolled = enrolled_features(encoder, where["known"], where["gallery"] or Path(), case["inputs"]["histories"])
         images = ImageSet.read(where["probe"] or Path(), case["attribution"]["probe"])
         features = read_features(encoder, [images])[images.name]
         result = Identifier(encoder, enrolled, case["inputs"]["rate"]).identify(images.name, features)
@@ -89,7 +89,7 @@ def write_case(
     images: ImageSet,
     features: Features,
     result: Attribution,
-    inputs: Mapping[str, str | float | None],
+    inputs: Mapping[str, str | float | bool | None],
 ) -> None:
     """Writes the page of an attribution, its JSON beside it, and its entry in the log."""
     from genprint import case, case_page, casebook
@@ -103,7 +103,7 @@ def write_case(
         if known:
             best = result.candidates[0].source
             looks |= {source.name: case.Look.at(source) for source in read_sources(known) if source.name == best}
-        tree = case_page.tree_with_probe(encoder, enrolled, images.name, features)
+        tree = case_page.tree_with_probe(encoder, enrolled, images.name, features, result.history)
         write_atomically(page, case_page.page(whole, looks, tree).encode("utf-8", "backslashreplace"))
         case.write(whole, page.with_suffix(".json"))
     if log_file:
@@ -117,7 +117,7 @@ def _record(
     features: Features,
     result: Attribution,
     known: Path | None,
-    inputs: Mapping[str, str | float | None],
+    inputs: Mapping[str, str | float | bool | None],
 ) -> dict[str, Any]:
     """The case, with a look at the files of the probe, and of known sources where they are at hand."""
     from genprint import case

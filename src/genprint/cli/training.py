@@ -46,6 +46,8 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="Of weights, sources and episodes.")] = 0,
     single: Annotated[bool, typer.Option(help="Train on single images instead of sets: the control.")] = False,
     bfloat16: Annotated[bool, typer.Option(help="Faster where the processor has it.")] = False,
+    start: Annotated[Path | None, typer.Option(help="Encoder to go on from, in place of random weights.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Largest step size; it falls to 5 %.")] = 2e-3,
 ) -> None:
     """Trains an encoder on real images and simulated sources alone. Killed, it goes on where it was."""
     from genprint.images import ImageSet
@@ -56,12 +58,12 @@ def pretrain(
 
     with errors():
         arrays = [ImageSet.read(path).to_array() for path in images]
-        config = TrainingConfig(steps, precision="bfloat16" if bfloat16 else "float32")
+        config = TrainingConfig(steps, learning_rate, precision="bfloat16" if bfloat16 else "float32")
         with bar("pretraining", total=steps) as advance:
             encoder = pretrain_encoder(
                 arrays, config, output.with_name(output.name + ".checkpoint.safetensors"),
                 lambda step, _, loss, val: advance(at=step, extra=f"loss {loss:.3f} validation {val:.3f}"),
-                seed, SINGLE if single else SetSizes(),
+                seed, SINGLE if single else SetSizes(), start=load_encoder(start) if start else None,
             )  # fmt: skip
         encoder.save_pretrained(output)
         print(f"saved in {output}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genprint.changes import Change, blur, chain, inner, jpeg, noise, resize
+from genprint.changes import Change, blur, chain, inner, jpeg, noise, resize, shift
 
 CHANGES: dict[str, Change] = {
     "nothing": lambda images: images,
@@ -12,7 +12,7 @@ CHANGES: dict[str, Change] = {
     "noise 2": noise(2),
     "noise 5": noise(5),
     "inner crop": inner(2),
-    "one-pixel shift": lambda images: images[:, 1:, 1:],
+    "one-pixel shift": shift(1, 1),
     "resize 75 %": resize(0.75),
     "resize 75 %, JPEG 90": chain(resize(0.75), jpeg(90)),
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genprint.fingerprint import Fingerprinter
+from genprint.histories import Matched
 from genprint.methods.c2st import ClassifierTwoSample
 from genprint.methods.classifier import Classifier, RawPixels
 from genprint.methods.content import ColourQuantiles, Thumbnail
@@ -67,7 +68,7 @@ def _learned(comparer: Callable[[], Comparer]) -> Method:
 
 #: What each makes of the encoder in use: the set encoder's own scorers, or methods that need none.
 METHODS: dict[str, Method] = {
-    "set_encoder": _fingerprint("method", lambda encoder: encoder, lambda encoder: encoder.plda_),
+    "set_encoder": Method("method", lambda encoder: encoder, lambda encoder: Matched(encoder, encoder.plda_)),
     "set_encoder_lda": _fingerprint("method", lambda encoder: encoder, _of(LDA)),
     "set_encoder_cosine": _fingerprint("method", lambda encoder: encoder, _of(Cosine)),
     "set_encoder_vote": Method(

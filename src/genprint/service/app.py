@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,9 +19,11 @@ import genprint
 from genprint import plots
 from genprint.attribution import Attribution, Identifier, VerificationResult, verify
 from genprint.case import Look
+from genprint.changes import Change
 from genprint.families import FamilyTree
 from genprint.fingerprint import Features
 from genprint.gallery import Gallery
+from genprint.histories import HISTORIES
 from genprint.images import ImageSet, ImageSetError
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.service.guard import Busy, Desk, Guard
@@ -88,8 +91,8 @@ def create_app(
     async def contents(files: list[UploadFile]) -> list[tuple[str, bytes]]:
         return [(Path(file.filename or "upload").name, await file.read()) for file in files]
 
-    def read(images: ImageSet) -> Features:
-        features = encoder.features(images)
+    def read(images: ImageSet, histories: Mapping[str, Change] = {}) -> Features:
+        features = encoder.features(images, histories=histories)
         images_seen.inc(len(features))
         return features
 
@@ -115,7 +118,7 @@ def create_app(
 
         def work() -> dict[str, int]:
             gallery = room.gallery()
-            added = gallery.enroll(name, read(image_set(name, files, limits)))
+            added = gallery.enroll(name, read(image_set(name, files, limits), HISTORIES))
             return {"added": added, "enrolled": gallery.counts()[name]}
 
         return await desk.run(work)

@@ -42,6 +42,7 @@ def pretrain(
     seed: int = 0,
     set_sizes: SetSizes = SetSizes(),
     calibration_sources: int = 500,
+    start: SetEncoder | None = None,
 ) -> SetEncoder:
     """A set encoder that has never seen a generator.
 
@@ -51,14 +52,15 @@ def pretrain(
         checkpoint: written at every validation; a later call goes on from it.
         set_sizes: of the sets in training; ``SINGLE`` gives the control that never sees a set.
         calibration_sources: fresh simulated sources for the scorer and the verification thresholds.
+        start: an encoder to go on from, in place of random weights; siblings come from the first step on.
     """
     training, validation = split(images)
-    episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed)
+    episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else 4000)
     fixed = SimulatedEpisodes(validation, set_sizes=set_sizes, warmup=0, seed=seed + 1)
     checks = [fixed(i) for i in range(8)]
     torch.manual_seed(seed)
     encoder = SetEncoder(seed=seed)
-    encoder.network_ = SetNetwork()
+    encoder.network_ = start.network_ if start else SetNetwork()
     encoder.training_ = train(encoder.network_, episodes, checks, config, checkpoint, progress)
     _refit_projection(encoder, training, calibration_sources, seed + 3)
     last = replace(config, steps=max(200, config.steps // 8), head_only=True)

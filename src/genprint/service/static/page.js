@@ -77,6 +77,9 @@ function showEvidence(evidence) {
 function showAnswer(answer) {
   at("verdict").textContent = answer.source ? `${answer.answer} to ${answer.source}` : answer.answer;
   at("reason").textContent = `${answer.reason}. ${answer.images} images used, ${answer.left_out.length} left out.`;
+  if (answer.history !== "none") {
+    at("reason").textContent += ` Compared with the enrolled images after ${answer.history}, as the probe seems to be.`;
+  }
   showEvidence(answer.evidence);
   const body = at("candidates").tBodies[0];
   body.replaceChildren();

@@ -1,0 +1,145 @@
+"""Histories: probes that went through something are compared with enrolled images that did too."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import multivariate_normal
+from typer.testing import CliRunner
+
+from genprint.attribution import Identifier
+from genprint.cache import FeatureCache
+from genprint.changes import jpeg
+from genprint.cli.app import app
+from genprint.fingerprint import Fingerprint
+from genprint.gallery import Gallery
+from genprint.generators.collection import demonstrated, load, sample
+from genprint.histories import HISTORIES, NONE, Matched, common
+from genprint.images import ImageSet
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.mixture import unmix
+from genprint.scoring import PLDA, ByFingerprint
+
+from .conftest import textured
+
+ENCODER = SetEncoder.from_pretrained()
+ENROLLED = 24
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Real samples of shipped generators, none of them a flow (these sample slowly)."""
+    folders = [folder for folder in demonstrated() if not folder.name.startswith("flow")][:5]
+    return {folder.name: sample(load(folder)[0], folder.name, ENROLLED + 20) for folder in folders}
+
+
+@pytest.fixture(scope="module")
+def gallery(images):
+    return {
+        name: ENCODER.features(ImageSet.from_array(own[:ENROLLED], name), histories=HISTORIES)
+        for name, own in images.items()
+    }
+
+
+def probe(images, change):
+    return {name: ENCODER.features(ImageSet.from_array(change(own[ENROLLED:]), name)) for name, own in images.items()}
+
+
+def test_density_is_that_of_the_gaussian(rng):
+    size, count, images = 4, 3, 7
+    within, between = (m @ m.T + np.eye(size) for m in rng.normal(size=(2, size, size)))
+    plda = PLDA(rng.normal(size=size), within, between)
+
+    def of(mean, n):
+        return Fingerprint("", n, mean, None, (), np.full(1, np.nan))
+
+    known, asked = rng.normal(size=(2, size))
+    gain = between @ np.linalg.inv(between + within / images)
+    expected = multivariate_normal(
+        plda.mean + gain @ (known - plda.mean), between - gain @ between + within / count
+    ).logpdf(asked)  # fmt: skip
+    assert plda.log_density([of(asked, count)], [of(known, images)])[0, 0] == pytest.approx(expected)
+
+
+def test_a_jpeg_probe_is_told_by_a_lossless_gallery(images, gallery):
+    plain = {name: own.with_history(NONE) for name, own in gallery.items()}
+    blind, matched = Identifier(ENCODER, plain), Identifier(ENCODER, gallery)
+    asked = probe(images, jpeg(85))
+    nearest = [blind.identify("", own).candidates[0].source == name for name, own in asked.items()]
+    answers = {name: matched.identify("", own) for name, own in asked.items()}
+    assert np.mean(nearest) < 0.5
+    assert np.mean([answer.candidates[0].source == name for name, answer in answers.items()]) > 0.7
+    assert all(answer.history in ("JPEG 90", "JPEG 82") for answer in answers.values())
+    unmixed = [unmix(ENCODER, gallery, "", own, draws=50) for own in asked.values()]
+    assert [m.history for m in unmixed] == [answer.history for answer in answers.values()]
+
+
+def test_lossless_probes_are_compared_with_the_images_as_they_are(images, gallery):
+    plain = {name: own.with_history(NONE) for name, own in gallery.items()}
+    asked = probe(images, lambda own: own)
+    for own in asked.values():
+        answer = Identifier(ENCODER, gallery).identify("", own)
+        assert answer.history == NONE
+        assert answer == Identifier(ENCODER, plain).identify("", own)
+    scores = [
+        comparer.score(list(asked.values()), list(gallery.values()))
+        for comparer in (Matched(ENCODER, ENCODER.plda_), ByFingerprint(ENCODER, ENCODER.plda_))
+    ]
+    assert np.allclose(*scores)
+
+
+def test_features_after_a_history_are_those_of_the_changed_images(rng):
+    images = textured(rng, 5)
+    features = ENCODER.features(ImageSet.from_array(images, "a"), histories=HISTORIES, batch=2)
+    for name, change in HISTORIES.items():
+        changed = ENCODER.features(ImageSet.from_array(change(images), "a"))
+        assert np.allclose(features.with_history(name).values, changed.values, atol=1e-4), name
+    assert np.allclose(features[[3]].after["JPEG 90"], features.after["JPEG 90"][3:4])
+
+
+def test_features_after_histories_are_cached(tmp_path, rng):
+    cache, images = FeatureCache(tmp_path / "c.sqlite"), ImageSet.from_array(textured(rng, 4), "a")
+    some = {"JPEG 90": HISTORIES["JPEG 90"], "blur 1": HISTORIES["blur 1"]}
+    first, again = (ENCODER.features(images, cache=cache, histories=some) for _ in range(2))
+    assert all((first.after[name] == again.after[name]).all() for name in some)
+    assert not np.allclose(first.after["JPEG 90"], first.after["blur 1"])
+
+
+def test_a_gallery_keeps_what_all_images_of_a_source_have(tmp_path, rng):
+    images = textured(rng, 12)
+    some = {"JPEG 90": HISTORIES["JPEG 90"], "blur 1": HISTORIES["blur 1"]}
+    parts = [ImageSet.from_array(images[at : at + 4], "a") for at in (0, 4, 8)]
+    store = Gallery(tmp_path / "g.sqlite", "weights")
+    store.enroll("a", ENCODER.features(parts[0], histories=some))
+    store.enroll("a", ENCODER.features(parts[1], histories={"JPEG 90": some["JPEG 90"]}))
+    whole = Gallery(tmp_path / "g.sqlite", "weights").features()["a"]
+    expected = ENCODER.features(ImageSet.from_array(images[:8], "a"), histories=some)
+    assert list(whole.after) == ["JPEG 90"]
+    assert np.allclose(whole.after["JPEG 90"], expected.after["JPEG 90"], atol=1e-4)
+    assert store.enroll("a", ENCODER.features(parts[0])) == 0  # nothing new: nothing lost
+    assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
+    store.enroll("a", ENCODER.features(parts[2]))
+    assert common([store.features()["a"]]) == [NONE]
+    store.remove("a")
+    store.enroll("a", ENCODER.features(parts[2]))
+    assert not store.features()["a"].after
+
+
+def test_the_command_line_says_what_the_probe_went_through(tmp_path, images):
+    for name, own in images.items():
+        (tmp_path / "known" / name).mkdir(parents=True)
+        for i, pixels in enumerate(own[:ENROLLED]):
+            Image.fromarray(pixels).save(tmp_path / "known" / name / f"{i}.png")
+    (tmp_path / "probe").mkdir()
+    for i, pixels in enumerate(images["gan-dcgan-s0"][ENROLLED:]):
+        Image.fromarray(pixels).save(tmp_path / "probe" / f"{i}.jpg", quality=70)
+
+    def ask(*options):
+        command = ["attribute", tmp_path / "probe", "--known", tmp_path / "known", *options]
+        return CliRunner().invoke(app, [str(part) for part in command]).stdout
+
+    answer = json.loads(ask("--json"))
+    assert (answer["history"], answer["candidates"][0]["source"]) == ("JPEG 70", "gan-dcgan-s0")
+    assert "after JPEG 70" in ask()
+    assert json.loads(ask("--json", "--no-histories"))["history"] == NONE
