@@ -135,17 +135,6 @@ def test_damaged_weights_are_refused(tmp_path, folder, probe):
     run("attribute", probe, "--known", folder, "--model", model, code=1)
 
 
-def test_a_gallery_of_another_encoder_is_refused(tmp_path, folder):
-    from genprint.gallery import Gallery, GalleryError
-
-    Gallery(tmp_path / "g.sqlite", "one")
-    with pytest.raises(GalleryError, match="another encoder"):
-        Gallery(tmp_path / "g.sqlite", "two")
-    (tmp_path / "no.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(GalleryError, match=r"no\.sqlite"):
-        Gallery(tmp_path / "no.sqlite", "one")
-
-
 def test_evaluate(folder, monkeypatch):
     from genprint.methods import classifier
 

@@ -13,9 +13,8 @@ from genprint.cache import FeatureCache
 from genprint.changes import jpeg
 from genprint.cli.app import app
 from genprint.fingerprint import Fingerprint
-from genprint.gallery import Gallery
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.histories import HISTORIES, NONE, Matched, common
+from genprint.histories import HISTORIES, NONE, Matched
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.mixture import unmix
@@ -104,26 +103,6 @@ def test_features_after_histories_are_cached(tmp_path, rng):
     first, again = (ENCODER.features(images, cache=cache, histories=some) for _ in range(2))
     assert all((first.after[name] == again.after[name]).all() for name in some)
     assert not np.allclose(first.after["JPEG 90"], first.after["blur 1"])
-
-
-def test_a_gallery_keeps_what_all_images_of_a_source_have(tmp_path, rng):
-    images = textured(rng, 12)
-    some = {"JPEG 90": HISTORIES["JPEG 90"], "blur 1": HISTORIES["blur 1"]}
-    parts = [ImageSet.from_array(images[at : at + 4], "a") for at in (0, 4, 8)]
-    store = Gallery(tmp_path / "g.sqlite", "weights")
-    store.enroll("a", ENCODER.features(parts[0], histories=some))
-    store.enroll("a", ENCODER.features(parts[1], histories={"JPEG 90": some["JPEG 90"]}))
-    whole = Gallery(tmp_path / "g.sqlite", "weights").features()["a"]
-    expected = ENCODER.features(ImageSet.from_array(images[:8], "a"), histories=some)
-    assert list(whole.after) == ["JPEG 90"]
-    assert np.allclose(whole.after["JPEG 90"], expected.after["JPEG 90"], atol=1e-4)
-    assert store.enroll("a", ENCODER.features(parts[0])) == 0  # nothing new: nothing lost
-    assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
-    store.enroll("a", ENCODER.features(parts[2]))
-    assert common([store.features()["a"]]) == [NONE]
-    store.remove("a")
-    store.enroll("a", ENCODER.features(parts[2]))
-    assert not store.features()["a"].after
 
 
 def test_the_command_line_says_what_the_probe_went_through(tmp_path, images):

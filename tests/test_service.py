@@ -211,7 +211,7 @@ def test_what_was_enrolled_survives_a_kill_and_a_stop_lets_work_end(tmp_path, rn
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
-    assert Gallery(gallery, ENCODER.weights_digest_).counts() == {"a": 6}
+    assert Gallery(gallery, ENCODER).counts() == {"a": 6}
     server, base = _serve(gallery)
     try:
         assert httpx.get(f"{base}/v1/sources").json() == {"a": 6}

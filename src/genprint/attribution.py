@@ -14,6 +14,7 @@ from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshol
 from genprint.evidence import Evidence, Weigher
 from genprint.families import plain_text
 from genprint.fingerprint import Features
+from genprint.gallery import Gallery
 from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ATTRIBUTED, UNKNOWN, INCONCLUSIVE, ERROR = "attributed", "unknown", "inconclusive", "error"
 SAME, DIFFERENT = "same", "different"
+# Sources a probe is compared with by all means there are.
+CLOSELY = 200
 # Share of probes of an enrolled source that the test for relatives calls unknown.
 MISSES = 0.05
 EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4, ERROR: 1}
@@ -232,6 +235,32 @@ class Identifier:
             evidence=self._weigh.evidence(features, int(order[0])),
             left_out=tuple(asdict(left) for left in features.left_out),
         )
+
+
+class GalleryIdentifier:
+    """Identifies probes in a gallery of any size.
+
+    Where more than ``CLOSELY`` sources are enrolled, each probe is compared closely with as many only: those whose
+    vectors are nearest to its own. Thresholds, rate and evidence are then of those.
+
+    Args:
+        gallery: as it is now; what is enrolled later is not seen.
+    """
+
+    def __init__(self, encoder: SetEncoder, gallery: Gallery, rate: float = 0.05):
+        if not len(gallery):
+            raise ValueError(f"{gallery.path}: no source is enrolled; enroll some first")
+        self._encoder, self._rate = encoder, rate
+        self._index = gallery.index() if len(gallery) > CLOSELY else None
+        self._all = None if self._index else Identifier(encoder, gallery.features(), rate)
+
+    def near(self, gallery: Gallery, features: Features) -> Identifier:
+        """The identifier for a probe. ``gallery`` may be another connection to the same file."""
+        if self._all:
+            return self._all
+        assert self._index
+        vector = self._encoder.summarise(features, "", scatter=False).vector
+        return Identifier(self._encoder, gallery.features(self._index.nearest(vector, CLOSELY)), self._rate)
 
 
 def _ordered(features: Features) -> Features:

@@ -1,17 +1,18 @@
-"""Enrolled sources, in one SQLite file that several processes may use at once."""
+"""Enrolled sources, in one SQLite file that several processes may use at once, and exact search among them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
+from genprint.histories import NONE
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -22,11 +23,40 @@ CREATE TABLE IF NOT EXISTS history (
     source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, features BLOB NOT NULL,
     PRIMARY KEY (source, change)
 );
+CREATE TABLE IF NOT EXISTS vector (
+    source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (source, change)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO about VALUES ('state', hex(randomblob(16)));
 """
 
 
 class GalleryError(RuntimeError):
     """The gallery cannot be used as asked."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The vectors of all enrolled sources, in memory, for exact search.
+
+    Attributes:
+        names: of the sources.
+        vectors: unit vectors, float32 ``(rows, e)``; a source has one as it is and one after each history, in a row.
+        starts: the first row of each source.
+    """
+
+    names: tuple[str, ...] = field(repr=False)
+    vectors: np.ndarray = field(repr=False)
+    starts: np.ndarray = field(repr=False)
+
+    def nearest(self, vector: np.ndarray, count: int) -> list[str]:
+        """Names of so many sources, by the cosine of their vector in its best state, the nearest first."""
+        cosines = self.vectors @ vector.astype(np.float32)
+        if len(cosines) > len(self.names):
+            cosines = np.maximum.reduceat(cosines, self.starts)
+        count = min(count, len(cosines))
+        chosen = np.argpartition(-cosines, count - 1)[:count]
+        return [self.names[i] for i in chosen[np.argsort(-cosines[chosen], kind="stable")]]
 
 
 class Gallery:
@@ -36,14 +66,16 @@ class Gallery:
 
     Args:
         path: of the SQLite file; None keeps the gallery in memory.
-        weights: digest of the fingerprinter's weights; a gallery made with others is refused.
+        fingerprinter: with learned weights; a gallery made with others is refused.
 
     Raises:
         GalleryError: the file is not a gallery, or was made with another encoder.
     """
 
-    def __init__(self, path: str | Path | None, weights: str):
+    def __init__(self, path: str | Path | None, fingerprinter: Fingerprinter):
         self.path = str(path) if path else ":memory:"
+        self._fingerprinter = fingerprinter
+        weights: str = getattr(fingerprinter, "weights_digest_", fingerprinter.method)
         try:
             self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
@@ -64,6 +96,7 @@ class Gallery:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
+            self._connection.execute("UPDATE about SET value = hex(randomblob(16)) WHERE key = 'state'")
             self._connection.execute("COMMIT")
         except BaseException as error:
             if self._connection.in_transaction:
@@ -81,19 +114,6 @@ class Gallery:
         finally:
             self._connection.execute("COMMIT")
 
-    @staticmethod
-    def _read(connection: sqlite3.Connection, name: str) -> Features | None:
-        row = connection.execute("SELECT rows, features, digests FROM source WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            return None
-        rows, values, digests = row
-        after = connection.execute("SELECT change, features FROM history WHERE source = ? ORDER BY rowid", (name,))
-        return Features(
-            _unpack(values, rows),
-            tuple(json.loads(digests)),
-            after={change: _unpack(own, rows) for change, own in after},
-        )
-
     def enroll(self, name: str, features: Features) -> int:
         """Adds a source, or images to one that is there; images it has already are passed over.
 
@@ -102,24 +122,40 @@ class Gallery:
         Returns:
             How many images were added.
         """
+        return self.enroll_all([(name, features)])[name]
+
+    def enroll_all(self, sources: Iterable[tuple[str, Features]]) -> dict[str, int]:
+        """The same for many sources: all of them, or, if anything goes wrong, none.
+
+        Returns:
+            How many images were added to each.
+        """
         with self._change() as connection:
-            old = self._read(connection, name)
-            known = set(old.digests) if old else set()
-            new = features[[i for i, digest in enumerate(features.digests) if digest not in known]]
-            if old and not len(new):
-                return 0
-            whole = _joined(old, new) if old else new
-            connection.execute(
-                "INSERT INTO source VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE "
-                "SET rows = excluded.rows, features = excluded.features, digests = excluded.digests",
-                (name, len(whole), _pack(whole.values), json.dumps(whole.digests)),
-            )
-            connection.execute("DELETE FROM history WHERE source = ?", (name,))
-            connection.executemany(
-                "INSERT INTO history VALUES (?, ?, ?)",
-                [(name, change, _pack(values)) for change, values in whole.after.items()],
-            )
+            return {name: self._add(connection, name, features) for name, features in sources}
+
+    def _add(self, connection: sqlite3.Connection, name: str, features: Features) -> int:
+        old = _read(connection, name)
+        known = set(old.digests) if old else set()
+        new = features[[i for i, digest in enumerate(features.digests) if digest not in known]]
+        if old and not len(new):
+            return 0
+        whole = _joined(old, new) if old else new
+        connection.execute("DELETE FROM source WHERE name = ?", (name,))
+        connection.execute(
+            "INSERT INTO source VALUES (?, ?, ?, ?)",
+            (name, len(whole), _pack(whole.values), json.dumps(whole.digests)),
+        )
+        connection.executemany(
+            "INSERT INTO history VALUES (?, ?, ?)", [(name, change, _pack(own)) for change, own in whole.after.items()]
+        )
+        connection.executemany(
+            "INSERT INTO vector VALUES (?, ?, ?)",
+            [(name, change, _pack(self._vector(whole.with_history(change)))) for change in (NONE, *whole.after)],
+        )
         return len(new)
+
+    def _vector(self, features: Features) -> np.ndarray:
+        return self._fingerprinter.summarise(features, "", scatter=False).vector
 
     def remove(self, name: str) -> None:
         """Forgets a source.
@@ -131,32 +167,50 @@ class Gallery:
             if not connection.execute("DELETE FROM source WHERE name = ?", (name,)).rowcount:
                 raise GalleryError(f"{name}: not enrolled in {self.path}")
 
+    def __len__(self) -> int:
+        """Number of sources."""
+        count: int = self._connection.execute("SELECT count(*) FROM source").fetchone()[0]
+        return count
+
     def counts(self) -> dict[str, int]:
         """Number of images of each source, by name."""
         return dict(self._connection.execute("SELECT name, rows FROM source ORDER BY name"))
 
     def state(self) -> str:
-        """SHA-256 of what is enrolled: the same as long as that is."""
-        rows = self._connection.execute("SELECT name, digests FROM source ORDER BY name")
-        return hashlib.sha256(json.dumps(rows.fetchall()).encode()).hexdigest()
+        """The same as long as nothing is enrolled or removed."""
+        value: str = self._connection.execute("SELECT value FROM about WHERE key = 'state'").fetchone()[0]
+        return value
 
-    def features(self) -> dict[str, Features]:
-        """Features of each source's images, by name."""
+    def index(self) -> Index:
+        """What search needs, read into memory."""
+        rows = self._connection.execute("SELECT source, value FROM vector ORDER BY source, change").fetchall()
+        owners = [source for source, _ in rows]
+        starts = [i for i, owner in enumerate(owners) if i == 0 or owner != owners[i - 1]]
+        vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
+        return Index(tuple(owners[i] for i in starts), vectors, np.array(starts, int))
+
+    def features(self, names: Iterable[str] | None = None) -> dict[str, Features]:
+        """Features of each source's images, by name; of all sources, or of those named that are enrolled."""
         with self._snapshot() as connection:
-            found = {name: self._read(connection, name) for name in self.counts()}
+            found = {name: _read(connection, name) for name in sorted(self.counts() if names is None else names)}
         return {name: own for name, own in found.items() if own}
 
-    def fingerprints(self, fingerprinter: Fingerprinter) -> list[Fingerprint]:
+    def fingerprints(self) -> list[Fingerprint]:
         """The fingerprint of each source, by name."""
-        return [fingerprinter.summarise(own, name) for name, own in self.features().items()]
+        return [self._fingerprinter.summarise(own, name) for name, own in self.features().items()]
 
 
-def _pack(values: np.ndarray) -> bytes:
-    return values.astype("<f4").tobytes()
-
-
-def _unpack(values: bytes, rows: int) -> np.ndarray:
-    return np.frombuffer(values, "<f4").reshape(rows, -1)
+def _read(connection: sqlite3.Connection, name: str) -> Features | None:
+    row = connection.execute("SELECT rows, features, digests FROM source WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return None
+    rows, values, digests = row
+    after = connection.execute("SELECT change, features FROM history WHERE source = ? ORDER BY rowid", (name,))
+    return Features(
+        _unpack(values, rows),
+        tuple(json.loads(digests)),
+        after={change: _unpack(own, rows) for change, own in after},
+    )
 
 
 def _joined(old: Features, new: Features) -> Features:
@@ -166,3 +220,11 @@ def _joined(old: Features, new: Features) -> Features:
         old.digests + new.digests,
         after={name: np.concatenate([old.after[name], own]) for name, own in new.after.items() if name in old.after},
     )
+
+
+def _pack(values: np.ndarray) -> bytes:
+    return values.astype("<f4").tobytes()
+
+
+def _unpack(values: bytes, rows: int) -> np.ndarray:
+    return np.frombuffer(values, "<f4").reshape(rows, -1)

@@ -57,8 +57,15 @@ class Matcher:
         names = list(self.states)
         if len(names) == 1:
             return names * len(probes)
-        logs = [logsumexp(plda.log_density(probes, known), axis=1) for plda, known in self.states.values()]
-        return [names[i] for i in np.argmax(logs, axis=0)]
+        return [names[i] for i in np.argmax(self._explained(probes), axis=0)]
+
+    def match_mixed(self, images: Sequence[Fingerprint]) -> str:
+        """The history that all these images have in common, whichever sources they are of."""
+        return list(self.states)[np.argmax(self._explained(images).sum(1))]
+
+    def _explained(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each probe, were it of any enrolled source, ``(histories, n)``."""
+        return np.stack([logsumexp(plda.log_density(probes, known), axis=1) for plda, known in self.states.values()])
 
 
 @dataclass(frozen=True)

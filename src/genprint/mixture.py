@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from genprint.attribution import MISSES, UNKNOWN, Result
 from genprint.families import plain_text
-from genprint.fingerprint import Features
+from genprint.fingerprint import Features, Fingerprint
 from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.two_sample import exchangeable
@@ -100,8 +100,7 @@ def unmix(
     Raises:
         ValueError: fewer than two sources, or one with fewer than two images.
     """
-    probe_summary = encoder.summarise(probe, name, vector=False)
-    (history,) = Matcher(encoder, encoder.plda_, list(enrolled.values())).match([probe_summary])
+    history = Matcher(encoder, encoder.plda_, list(enrolled.values())).match_mixed(_alone(encoder, probe))
     enrolled = {source: own.with_history(history) for source, own in enrolled.items()}
     names = list(enrolled)
     if len(names) < 2 or min(len(own) for own in enrolled.values()) < 2:
@@ -138,8 +137,12 @@ def unmix(
 
 def _single(encoder: SetEncoder, images: Features, gallery: Sequence[Features]) -> np.ndarray:
     """Log ratios of each image alone, ``(n, sources)``."""
-    alone = [encoder.summarise(images[[i]], "", vector=False, scatter=False) for i in range(len(images))]
-    return encoder.plda_.score(alone, [encoder.summarise(own, "", vector=False) for own in gallery])
+    return encoder.plda_.score(_alone(encoder, images), [encoder.summarise(own, "", vector=False) for own in gallery])
+
+
+def _alone(encoder: SetEncoder, images: Features) -> list[Fingerprint]:
+    """The fingerprint of each image alone."""
+    return [encoder.summarise(images[[i]], "", vector=False, scatter=False) for i in range(len(images))]
 
 
 def _held_out(

@@ -149,7 +149,8 @@ class PLDA:
         """
         values, vectors = eigh(self.adapt(fingerprints).within)
         white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
-        squared = np.square(white[:, None] - white[None]).sum(2)
+        norms = np.square(white).sum(1)
+        squared = norms[:, None] + norms[None] - 2 * white @ white.T
         inverse = 1 / np.array([f.count for f in fingerprints])
         return root_distances(squared - white.shape[1] * (inverse[:, None] + inverse[None]))
 

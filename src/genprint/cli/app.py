@@ -20,10 +20,11 @@ from genprint.cli.common import (
     Model,
     bar,
     csv_bytes,
-    enrolled_features,
     err,
     errors,
+    identifier_for,
     load_encoder,
+    open_gallery,
     read_features,
     show,
     tune_malloc,
@@ -92,22 +93,36 @@ def enroll(
 
     with errors():
         encoder = load_encoder(model)
-        store = Gallery(gallery, encoder.weights_digest_)
+        store = Gallery(gallery, encoder)
         for path in images:
             image_set = ImageSet.read(path, name)
             added = store.enroll(name, read_features(encoder, [image_set], histories)[name])
             print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
 
 
+@app.command("enroll-all")
+def enroll_all(
+    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    histories: Histories = True,
+    model: Model = None,
+) -> None:
+    """Enrolls every source of a folder: all of them, or none if anything goes wrong."""
+    from genprint.gallery import Gallery
+    from genprint.images import read_sources
+
+    with errors():
+        encoder = load_encoder(model)
+        store = Gallery(gallery, encoder)
+        added = store.enroll_all(read_features(encoder, read_sources(data), histories).items())
+        print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
+
+
 @app.command()
 def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json: AsJson = False) -> None:
     """Lists the enrolled sources."""
-    from genprint.gallery import Gallery, GalleryError
-
     with errors(as_json):
-        if not gallery.exists():
-            raise GalleryError(f"{gallery}: no such gallery; genprint enroll NAME IMAGES makes one")
-        counts = Gallery(gallery, load_encoder(model).weights_digest_).counts()
+        counts = open_gallery(load_encoder(model), gallery).counts()
         show(counts, as_json, "\n".join(f"{name}\t{count} images" for name, count in counts.items()))
 
 
@@ -134,29 +149,32 @@ def attribute(
 
     Example: genprint attribute suspicious/ --known models/
     """
-    from genprint.attribution import EXIT_CODES, Identifier, failed
+    from genprint.attribution import EXIT_CODES, failed
     from genprint.images import ImageSet, ImageSetError
 
     with errors(as_json):
         if report and (len(probes) > 1 or report.suffix != ".html"):
             raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
         encoder = load_encoder(model)
-        enrolled = enrolled_features(encoder, known, gallery, histories)
-        identifier = Identifier(encoder, enrolled, rate)
-        if identifier.rate > rate:
-            err.print(
-                f"{len(enrolled)} sources support no false-attribution rate below {identifier.rate:.3g}; using it"
-            )
+        near = identifier_for(encoder, known, gallery, rate, histories)
+        told = False
         results = []
         for path in probes:
             try:
                 images = ImageSet.read(path, str(path))
                 features = read_features(encoder, [images])[images.name]
+                identifier = near(features)
                 results.append(identifier.identify(images.name, features))
             except ImageSetError as error:
                 err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
                 results.append(failed(str(path), str(error)))
                 continue
+            if identifier.rate > rate and not told:
+                told = True
+                err.print(
+                    f"{len(identifier.features)} sources support no false-attribution rate below "
+                    f"{identifier.rate:.3g}; using it"
+                )
             if report or log:
                 inputs = {
                     "probe": str(path.resolve()), "known": str(known.resolve()) if known else None,
@@ -164,7 +182,7 @@ def attribute(
                     "model": str(model.resolve()) if model else None, "rate": rate,
                     "histories": histories,
                 }  # fmt: skip
-                write_case(report, log, encoder, enrolled, images, features, results[-1], inputs)
+                write_case(report, log, encoder, identifier.features, images, features, results[-1], inputs)
         if as_json:
             whole = [result.to_dict() for result in results]
             print(json.dumps(whole[0] if len(whole) == 1 else whole, indent=2))

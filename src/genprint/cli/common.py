@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from genprint.attribution import Identifier
     from genprint.cache import FeatureCache
     from genprint.fingerprint import Features, Fingerprinter
+    from genprint.gallery import Gallery
     from genprint.images import ImageSet
     from genprint.methods.set_encoder.encoder import SetEncoder
 
@@ -37,7 +39,7 @@ Histories = Annotated[
     bool,
     typer.Option(
         help="Also look at the enrolled images as they are after JPEG, resizing and the like, so that probes that went "
-        "through that are compared with their like. Reading them takes 15 times as long."
+        "through that are compared with their like. Reading takes 15 times as long. A gallery has what was enrolled."
     ),
 ]
 DEFAULT_GALLERY = Path("genprint-gallery.sqlite")
@@ -152,19 +154,37 @@ def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, histories: bool) -> dict[str, Features]:
-    """Features of the known sources: those of a folder, or of the gallery.
+def open_gallery(encoder: SetEncoder, path: Path) -> Gallery:
+    """The gallery in that file.
 
     Raises:
-        GalleryError: neither is there.
+        GalleryError: there is none.
     """
     from genprint.gallery import Gallery, GalleryError
-    from genprint.histories import NONE
+
+    if not path.exists():
+        raise GalleryError(f"{path}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
+    return Gallery(path, encoder)
+
+
+def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, histories: bool) -> dict[str, Features]:
+    """Features of the known sources: those of a folder, or of the gallery."""
     from genprint.images import read_sources
 
     if known:
         return read_features(encoder, read_sources(known), histories)
-    if not gallery.exists():
-        raise GalleryError(f"{gallery}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
-    enrolled = Gallery(gallery, encoder.weights_digest_).features()
-    return enrolled if histories else {name: own.with_history(NONE) for name, own in enrolled.items()}
+    return open_gallery(encoder, gallery).features()
+
+
+def identifier_for(
+    encoder: SetEncoder, known: Path | None, gallery: Path, rate: float, histories: bool
+) -> Callable[[Features], Identifier]:
+    """Gives the identifier for a probe: of a folder of known sources, or of the gallery."""
+    from genprint.attribution import GalleryIdentifier, Identifier
+
+    if known:
+        only = Identifier(encoder, enrolled_features(encoder, known, gallery, histories), rate)
+        return lambda _: only
+    store = open_gallery(encoder, gallery)
+    made = GalleryIdentifier(encoder, store, rate)
+    return lambda features: made.near(store, features)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, enrolled_features, errors, load_encoder, read_features, show
+from genprint.cli.common import AsJson, Model, errors, identifier_for, load_encoder, read_features, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,6 @@ def verify(
 
     A report that was changed after it was written is refused (exit code 1).
     """
-    from genprint.attribution import Identifier
     from genprint.case import differences, read
     from genprint.images import ImageSet
 
@@ -51,11 +50,13 @@ def verify(
                 if not path.exists():
                     raise ValueError(f"{recorded}: not there any more; say where it lies now with --{name}")
         encoder = load_encoder(where["model"])
-        enrolled = enrolled_features(encoder, where["known"], where["gallery"] or Path(), case["inputs"]["histories"])
+        inputs = case["inputs"]
+        near = identifier_for(encoder, where["known"], where["gallery"] or Path(), inputs["rate"], inputs["histories"])
         images = ImageSet.read(where["probe"] or Path(), case["attribution"]["probe"])
         features = read_features(encoder, [images])[images.name]
-        result = Identifier(encoder, enrolled, case["inputs"]["rate"]).identify(images.name, features)
-        again = _record(encoder, enrolled, images, features, result, where["known"], case["inputs"])
+        identifier = near(features)
+        result = identifier.identify(images.name, features)
+        again = _record(encoder, identifier.features, images, features, result, where["known"], inputs)
         found = differences(case, again)
         text = (
             "\n".join(found)

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 import genprint
 from genprint import plots
-from genprint.attribution import Attribution, Identifier, VerificationResult, verify
+from genprint.attribution import Attribution, GalleryIdentifier, Identifier, VerificationResult, verify
 from genprint.case import Look
 from genprint.changes import Change
 from genprint.families import FamilyTree
@@ -48,27 +48,28 @@ class Room:
     def __init__(self, encoder: SetEncoder, gallery: Path, rate: float):
         self.encoder, self._path, self._rate = encoder, gallery, rate
         self._lock = threading.Lock()
-        self._made: tuple[str, Identifier] | None = None
+        self._made: tuple[str, GalleryIdentifier] | None = None
         self.gallery()  # a gallery that cannot be used is found now, not at the first request
 
     def gallery(self) -> Gallery:
         """Opened in the thread that uses it."""
-        return Gallery(self._path, self.encoder.weights_digest_)
+        return Gallery(self._path, self.encoder)
 
-    def identifier(self) -> Identifier:
-        """Of all sources that are enrolled now.
+    def identifier(self, features: Features) -> Identifier:
+        """For a probe, of the sources that are enrolled now.
 
         Raises:
             NothingEnrolled: there is none.
         """
         gallery = self.gallery()
         with self._lock:
-            if not gallery.counts():
+            if not len(gallery):
                 raise NothingEnrolled("no source is enrolled; enroll some first")
             state = gallery.state()
             if self._made is None or self._made[0] != state:
-                self._made = state, Identifier(self.encoder, gallery.features(), self._rate)
-            return self._made[1]
+                self._made = state, GalleryIdentifier(self.encoder, gallery, self._rate)
+            made = self._made[1]
+        return made.near(gallery, features)
 
 
 def create_app(
@@ -132,7 +133,8 @@ def create_app(
 
         def work() -> dict[str, Any]:
             uploaded = image_set("probe", files, limits)
-            result: Attribution = room.identifier().identify("probe", read(uploaded))
+            features = read(uploaded)
+            result: Attribution = room.identifier(features).identify("probe", features)
             answer = result.to_dict()
             if pictures:
                 stack = Look.at(uploaded).stack()

@@ -1,0 +1,117 @@
+"""The gallery: what is enrolled stays, search is exact, a large one is compared by its nearest sources."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from genprint import attribution
+from genprint.attribution import GalleryIdentifier, Identifier
+from genprint.cli.app import app
+from genprint.fingerprint import Features
+from genprint.gallery import Gallery, GalleryError
+from genprint.histories import HISTORIES, NONE, common
+from genprint.images import ImageSet
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+from .conftest import textured
+
+ENCODER = SetEncoder.from_pretrained()
+
+
+def made_up(rng, sources, images=6, after=()):
+    size = len(ENCODER.plda_.mean)
+
+    def values(centre):
+        return (centre + 0.3 * rng.normal(size=(images, size))).astype(np.float32)
+
+    for i in range(sources):
+        centre = 3 * rng.normal(size=size)
+        digests = tuple(f"{rng.integers(2**60):x}" for _ in range(images))
+        yield f"source {i:03d}", Features(values(centre), digests, after={name: values(-centre) for name in after})
+
+
+def test_a_gallery_of_another_encoder_is_refused(tmp_path):
+    other = SetEncoder.from_pretrained()
+    other.weights_digest_ = "another"
+    Gallery(tmp_path / "g.sqlite", ENCODER)
+    with pytest.raises(GalleryError, match="another encoder"):
+        Gallery(tmp_path / "g.sqlite", other)
+    (tmp_path / "no.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(GalleryError, match=r"no\.sqlite"):
+        Gallery(tmp_path / "no.sqlite", ENCODER)
+
+
+def test_histories_are_kept_where_all_images_of_a_source_have_them(tmp_path, rng):
+    images = textured(rng, 12)
+    some = {"JPEG 90": HISTORIES["JPEG 90"], "blur 1": HISTORIES["blur 1"]}
+    parts = [ImageSet.from_array(images[at : at + 4], "a") for at in (0, 4, 8)]
+    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+    store.enroll("a", ENCODER.features(parts[0], histories=some))
+    store.enroll("a", ENCODER.features(parts[1], histories={"JPEG 90": some["JPEG 90"]}))
+    whole = Gallery(tmp_path / "g.sqlite", ENCODER).features()["a"]
+    expected = ENCODER.features(ImageSet.from_array(images[:8], "a"), histories=some)
+    assert list(whole.after) == ["JPEG 90"]
+    assert np.allclose(whole.after["JPEG 90"], expected.after["JPEG 90"], atol=1e-4)
+    assert store.enroll("a", ENCODER.features(parts[0])) == 0  # nothing new: nothing lost
+    assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
+    store.enroll("a", ENCODER.features(parts[2]))
+    assert common([store.features()["a"]]) == [NONE]
+    store.remove("a")
+    store.enroll("a", ENCODER.features(parts[2]))
+    assert not store.features()["a"].after
+
+
+@pytest.mark.parametrize("after", [(), ("JPEG 90", "blur 1")])
+def test_search_is_exact(tmp_path, rng, after):
+    store, sources = Gallery(tmp_path / "g.sqlite", ENCODER), dict(made_up(rng, 40, after=after))
+    store.enroll_all(sources.items())
+    index = Gallery(tmp_path / "g.sqlite", ENCODER).index()
+    states = {
+        name: np.stack([ENCODER.summarise(own.with_history(h), "").vector for h in (NONE, *after)])
+        for name, own in sources.items()
+    }
+    for _ in range(5):
+        asked = rng.normal(size=96)
+        expected = sorted(states, key=lambda name: -(states[name] @ asked).max())
+        assert index.nearest(asked, 7) == expected[:7]
+    assert index.nearest(asked, 99) == expected
+
+
+def test_many_are_enrolled_or_none(tmp_path, rng):
+    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+    store.enroll_all(made_up(rng, 3))
+    before = store.state()
+
+    def failing():
+        yield from made_up(rng, 5)
+        raise RuntimeError("the disk is on fire")
+
+    with pytest.raises(RuntimeError, match="fire"):
+        store.enroll_all(failing())
+    assert (len(store), store.state()) == (3, before)
+    store.remove("source 001")
+    assert store.index().names == ("source 000", "source 002")
+    assert store.state() != before
+
+
+def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(attribution, "CLOSELY", 8)
+    store, sources = Gallery(tmp_path / "g.sqlite", ENCODER), dict(made_up(rng, 30, images=12))
+    store.enroll_all((name, own[np.arange(8)]) for name, own in sources.items())
+    large = GalleryIdentifier(ENCODER, store, rate=0.2)
+    for name, own in sources.items():
+        near = large.near(Gallery(tmp_path / "g.sqlite", ENCODER), probe := own[np.arange(8, 12)])
+        assert len(near.features) == 8
+        assert near.identify("probe", probe).candidates[0].source == name
+    few = Gallery(tmp_path / "few.sqlite", ENCODER)
+    few.enroll_all((name, own[np.arange(8)]) for name, own in list(sources.items())[:8])
+    whole = GalleryIdentifier(ENCODER, few, rate=0.2).near(few, probe)
+    assert whole.identify("probe", probe) == Identifier(ENCODER, few.features(), 0.2).identify("probe", probe)
+    with pytest.raises(ValueError, match="no source is enrolled"):
+        GalleryIdentifier(ENCODER, Gallery(None, ENCODER))
+
+
+def test_a_folder_of_sources_is_enrolled(tmp_path, folder):
+    command = ["enroll-all", str(folder), "--gallery", str(tmp_path / "g.sqlite"), "--no-histories"]
+    assert "3 sources, 72 images added" in CliRunner().invoke(app, command).stdout
+    assert Gallery(tmp_path / "g.sqlite", ENCODER).counts() == {"coarse": 24, "fine": 24, "middle": 24}
