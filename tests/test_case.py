@@ -173,13 +173,13 @@ def test_moved_inputs_come_out_the_same(world, tmp_path, monkeypatch):
 def test_a_forged_report_is_found_out(world, tmp_path):
     forged = json.loads((world / "out" / "report.json").read_text())
     del forged["sha256"]
-    forged["channels"]["C2PA manifest"] = "present-valid"
+    forged["channels"]["C2PA manifest"]["state"] = "present-valid"
     forged["propositions"][0] = "somebody else made the images"
     forged["sha256"] = _seal(forged)
     (tmp_path / "forged.json").write_text(json.dumps(forged))
     done = run("report", "verify", tmp_path / "forged.json")
     assert done.exit_code == 3
-    assert "channels.C2PA manifest" in done.stdout
+    assert "channels.C2PA manifest.state" in done.stdout
     assert "propositions" in done.stdout
 
 

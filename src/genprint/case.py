@@ -24,6 +24,7 @@ from genprint.attribution import Attribution
 from genprint.files import write_atomically
 from genprint.fingerprint import Features
 from genprint.images import ImageSet
+from genprint.provenance import NOT_CHECKED, Manifest, overall
 
 SCHEMA = 2
 _SHOWN = 64  # images of a set that its pictures and file facts are of
@@ -37,21 +38,24 @@ class CaseError(ValueError):
 
 @dataclass(frozen=True)
 class Look:
-    """A first look at a set's files: the middle of some images, and how often each file fact occurs among them."""
+    """A first look at a set's files: the middle of some images, how often each file fact and manifest occurs."""
 
     pixels: tuple[np.ndarray, ...]
     facts: dict[str, int]
+    manifests: dict[Manifest, int]
 
     @classmethod
     def at(cls, images: ImageSet, pictures: bool = True) -> Look:
         """At the first images of a set; without their pixels if so wanted."""
         pixels: list[np.ndarray] = []
         facts: Counter[str] = Counter()
+        manifests: Counter[Manifest] = Counter()
         for image in islice(images, _SHOWN):
             facts[_fact(image)] += 1
+            manifests[image.facts.manifest if image.facts else Manifest(NOT_CHECKED)] += 1
             if pictures:
                 pixels.append(_middle(image.pixels))
-        return cls(tuple(pixels), dict(facts))
+        return cls(tuple(pixels), dict(facts), dict(manifests))
 
     def stack(self) -> np.ndarray | None:
         """The images as one array, if they are of one size."""
@@ -110,7 +114,10 @@ def record(
         "propositions": [evidence.hp, evidence.hd] if evidence else None,
         "channels": {
             "fingerprint": result.answer,
-            "C2PA manifest": "not-checked",
+            "C2PA manifest": {
+                "state": overall(look.manifests),
+                "files": {str(manifest): count for manifest, count in look.manifests.items()},
+            },
             "file facts": {"probe": look.facts, "warnings": "not-checked" if warnings is None else list(warnings)},
         },
         "attribution": result.to_dict(),

@@ -27,7 +27,8 @@ def page(case: Mapping[str, Any], looks: Mapping[str, Look], tree: FamilyTree | 
     title = f"{answer['probe']}: {answer['answer']}{' to ' + answer['source'] if answer['source'] else ''}"
     parts = [
         f"<p>{escape(answer['reason'])}.</p>", *_question(case), *_evidence(answer), *_candidates(answer),
-        *_files(case), *_pictures(looks), *_tree(tree), *_left_out(answer["left_out"]), *_provenance(case),
+        *_files(case), *_manifest(case), *_pictures(looks), *_tree(tree), *_left_out(answer["left_out"]),
+        *_provenance(case),
     ]  # fmt: skip
     return report.page(title, parts)
 
@@ -91,14 +92,23 @@ def _files(case: Mapping[str, Any]) -> list[str]:
         found = "".join(f"<p class='miss'><strong>Confound:</strong> {escape(warning)}.</p>" for warning in warnings)
     else:
         found = "<p>All known sources have files like these.</p>"
-    manifest = escape(case["channels"]["C2PA manifest"])
     history = case["attribution"]["history"]
     if history != NONE:
         found += (
             f"<p>The probe seems to have gone through <strong>{escape(history)}</strong>; it was compared with the "
             "known sources' images after the same.</p>"
         )
-    return [f"<h2>Files</h2><p>{listed}</p>{found}<p>C2PA manifest: {manifest}.</p>"]
+    return [f"<h2>Files</h2><p>{listed}</p>{found}"]
+
+
+def _manifest(case: Mapping[str, Any]) -> list[str]:
+    manifest = case["channels"]["C2PA manifest"]
+    said = "; ".join(f"{escape(what)} ({count})" for what, count in manifest["files"].items())
+    return [
+        f"<h2>C2PA manifest</h2><p><strong>{escape(manifest['state'])}</strong>: {said}.</p><p>A channel of its own, "
+        "which the fingerprint does not look at. Valid means that the content is what was signed; whether the signer "
+        "is to be trusted is not asked. Anybody can take a manifest off.</p>"
+    ]
 
 
 def _pictures(looks: Mapping[str, Look]) -> list[str]:

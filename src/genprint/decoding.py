@@ -18,6 +18,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError
 
+from genprint.provenance import ABSENT, Manifest, read_manifest
+
 MIN_SIDE = 16
 MAX_PIXELS = 2**26
 
@@ -38,6 +40,7 @@ class FileFacts:
         quality: of a JPEG, 1 to 100, estimated from its quantisation table.
         subsampling: of a JPEG's chroma: 4:4:4, 4:2:2, 4:2:0.
         metadata: names of the entries beside the pixels, and the value of those that name the software.
+        manifest: C2PA, if there is one.
     """
 
     format: str
@@ -45,6 +48,7 @@ class FileFacts:
     quality: int | None = None
     subsampling: str | None = None
     metadata: tuple[str, ...] = ()
+    manifest: Manifest = Manifest(ABSENT)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def decode(name: str, content: Content) -> Image:
         _check_size(*image.size)
         wide = bool(image.tile) and "16" in str(image.tile[0][3])
         image.load()
-        facts = _facts(image)
+        facts = _facts(image, content)
         pixels, conversions = _to_rgb(image)
         if wide and "I" not in image.mode:
             conversions += ("16 bits to 8: upper byte",)
@@ -156,7 +160,8 @@ def jpeg_quality(table: list[int]) -> int:
     return int(qualities[np.abs(tables - np.array(table)).sum(1).argmin()])
 
 
-def _facts(image: Pillow.Image) -> FileFacts:
+def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
+    manifest = read_manifest(content)
     metadata = {str(key) for key in image.info if key not in ("jfif_version", "jfif_unit", "jfif_density")}
     for key in ("Software", "software"):
         if key in image.info:
@@ -166,8 +171,10 @@ def _facts(image: Pillow.Image) -> FileFacts:
             metadata.add(f"Software={software}")
     except Exception:  # the pixels are good all the same
         metadata.add("unreadable EXIF")
+    if manifest.state != ABSENT:
+        metadata.add("C2PA manifest")
     quality = subsampling = None
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         quality = jpeg_quality(next(iter(image.quantization.values())))
         subsampling = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image))
-    return FileFacts(image.format or "?", image.mode, quality, subsampling, tuple(sorted(metadata)))
+    return FileFacts(image.format or "?", image.mode, quality, subsampling, tuple(sorted(metadata)), manifest)

@@ -1,0 +1,126 @@
+"""C2PA manifests: what is signed by a certificate made here is found, and found out when it is changed."""
+
+import datetime
+import io
+import json
+import sys
+
+import c2pa
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from PIL import Image
+from typer.testing import CliRunner
+
+from genprint.cli.app import app
+from genprint.decoding import decode
+from genprint.provenance import Manifest, overall, read_manifest
+
+from .conftest import textured
+
+_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+MANIFEST = {
+    "claim_generator_info": [{"name": "a made-up model", "version": "1"}],
+    "assertions": [
+        {
+            "label": "c2pa.actions",
+            "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": _TYPE}]},
+        }
+    ],
+}
+
+
+def _certificate(issuer, name, key, authority):
+    now = datetime.datetime.now(datetime.UTC)
+
+    def called(common):
+        organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Makers & <Sons>")
+        return x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+    usage = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only",
+         "decipher_only"), False
+    )  # fmt: skip
+    builder = (
+        x509.CertificateBuilder(called("authority"), called(name), key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(authority, None), True)
+        .add_extension(
+            x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **usage), True
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), False)
+    )
+    if not authority:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
+    return builder.sign(issuer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.fixture(scope="module")
+def signer():
+    authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    chain = _certificate(authority, "maker", own, False) + _certificate(authority, "authority", authority, True)
+    key = own.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )  # fmt: skip
+    return c2pa.Signer.from_info(c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain, key, None))
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def sign(signer, content):
+    out = io.BytesIO()
+    c2pa.Builder(json.dumps(MANIFEST)).sign(signer, "image/png", io.BytesIO(content), out)
+    return out.getvalue()
+
+
+def test_states(signer, rng, monkeypatch):
+    plain = png(textured(rng, 1)[0])
+    signed = sign(signer, plain)
+    assert read_manifest(plain) == Manifest("absent")
+    assert read_manifest(signed) == Manifest("present-valid", "a made-up model", "Makers & <Sons>")
+    changed = bytearray(signed)
+    changed[signed.rindex(b"IDAT") + 20] ^= 1
+    assert read_manifest(bytes(changed)).state == "present-invalid"
+    assert read_manifest(signed[:3000]).state == "present-invalid"
+    assert decode("signed.png", signed).facts.manifest.state == "present-valid"
+    assert (decode("signed.png", signed).pixels == decode("plain.png", plain).pixels).all()
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    assert read_manifest(signed) == Manifest("not-checked")
+    assert read_manifest(plain) == Manifest("absent")
+
+
+def test_the_state_of_a_set():
+    valid, invalid, absent = map(Manifest, ("present-valid", "present-invalid", "absent"))
+    assert overall([absent, valid]) == "present-valid"
+    assert overall([absent, valid, invalid]) == "present-invalid"
+    assert overall([absent]) == "absent"
+
+
+def test_the_report_and_the_audit_tell(signer, rng, tmp_path):
+    for name, grain in (("a", 3.0), ("b", 9.0), ("c", 30.0)):
+        (tmp_path / "known" / name).mkdir(parents=True)
+        for i, pixels in enumerate(textured(rng, 12, grain=grain)):
+            content = sign(signer, png(pixels)) if name == "b" else png(pixels)
+            (tmp_path / "known" / name / f"{i}.png").write_bytes(content)
+    (tmp_path / "probe").mkdir()
+    for i, pixels in enumerate(textured(rng, 4, grain=9.0)):
+        (tmp_path / "probe" / f"{i}.png").write_bytes(sign(signer, png(pixels)))
+    page = tmp_path / "report.html"
+    command = ["attribute", tmp_path / "probe", "--known", tmp_path / "known", "--no-histories", "--report", page]
+    CliRunner().invoke(app, list(map(str, command)))
+    channel = json.loads(page.with_suffix(".json").read_text())["channels"]["C2PA manifest"]
+    assert channel["state"] == "present-valid"
+    assert channel["files"] == {"present-valid, made by a made-up model, signed by Makers & <Sons>": 4}
+    assert "signed by Makers &amp; &lt;Sons&gt;" in page.read_text()
+    assert "are only those of b" in page.read_text()  # that may be why
+    found = json.loads(CliRunner().invoke(app, ["audit", str(tmp_path / "known"), "--json"]).stdout)
+    (metadata,) = (finding for finding in found["findings"] if finding["fact"] == "metadata")
+    assert metadata["warning"], metadata
