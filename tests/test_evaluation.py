@@ -9,13 +9,15 @@ from typer.testing import CliRunner
 
 from genprint.changes import blur, chain, jpeg
 from genprint.cli.app import app
+from genprint.evaluation.answers import answers
 from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.open_set import open_set, oscr
 from genprint.evaluation.robustness import CHANGES
 from genprint.evaluation.stability import stability
 from genprint.fingerprint import Features
 from genprint.methods.content import ColourQuantiles
-from genprint.scoring import LDA, ByFingerprint
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.scoring import LDA, PLDA, ByFingerprint
 
 from .conftest import textured
 
@@ -74,6 +76,13 @@ def test_unknown_sources_stand_out_where_they_are_far_and_not_where_a_twin_is_en
     assert alone.auroc.mean < 0.8  # two of four have a twin in the gallery
     assert grouped.auroc.mean > 0.99
     assert grouped.oscr.mean > alone.oscr.mean
+    assert grouped.curve[0][0] == 0
+    assert grouped.curve[-1][0] == 1
+    assert grouped.curve[-1][1] < 0.25  # without a threshold, only twins that are both enrolled are confused
+    assert np.all(np.diff(grouped.curve, axis=0) * [1, -1] >= 0)
+    # between them lies the area that OSCR is, were there one threshold for each source rather than one for all
+    rates = np.array(grouped.curve)
+    assert np.trapezoid(1 - rates[:, 1], rates[:, 0]) == pytest.approx(grouped.oscr.mean, abs=0.05)
     with pytest.raises(ValueError, match="one group"):
         open_set(features, comparer, dict.fromkeys(features, "same"), 20, 5)
 
@@ -128,3 +137,25 @@ def test_a_label_that_is_not_there_is_told(labelled):
     result = CliRunner().invoke(app, ["evaluate", "families", str(labelled), "--label", "colour", "--method", "colour"])
     assert result.exit_code == 1
     assert "needs columns colour" in result.output
+
+
+def test_answers_count_false_right_and_wrong():
+    rng, size = np.random.default_rng(0), 6
+    encoder = SetEncoder.from_pretrained()
+    encoder.plda_ = PLDA(np.zeros(size), np.eye(size), 25 * np.eye(size))
+    centres = 5 * rng.normal(size=(16, size))
+    centres[1] = centres[0]  # twins: each is taken for the other when that alone is enrolled
+    features = {
+        f"{i}": Features(
+            (centre + rng.normal(size=(52, size))).astype(np.float32),
+            tuple(f"{rng.integers(2**60):x}" for _ in range(52)),
+        )
+        for i, centre in enumerate(centres)
+    }
+    alone = answers(encoder, features, {name: name for name in features}, rate=0.2)
+    together = answers(encoder, features, {name: "01" if name in "01" else name for name in features}, rate=0.2)
+    assert alone.rate == 0.2
+    assert together.false.mean < alone.false.mean
+    assert alone.false.mean == pytest.approx(2 / 16, abs=0.05)
+    assert alone.right.mean > 0.7
+    assert alone.wrong.mean < 0.1

@@ -69,3 +69,14 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
 def data_uri(figure: Figure) -> str:
     """The figure as a PNG that a page can hold in itself."""
     return "data:image/png;base64," + base64.b64encode(to_bytes(figure)).decode()
+
+
+def error_rates_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
+    """Rates of known probes not attributed right against those of unknown probes attributed."""
+    figure = new_figure(5, 4)
+    ax = figure.subplots()
+    for name, curve in curves.items():
+        ax.step(*zip(*curve, strict=True), where="post", label=plain_text(name))
+    ax.set(xlabel="unknown probes attributed (FPIR)", ylabel="known probes not attributed right (FNIR)", ylim=(0, 1))
+    ax.legend()
+    return figure

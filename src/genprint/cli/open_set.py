@@ -27,31 +27,38 @@ from genprint.cli.evaluation import (
 from genprint.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from genprint.evaluation.intervals import Mean
+    from genprint.images import ImageSet
+
+Unknown = Annotated[
+    str, typer.Option(help="What is unknown in turn: source, or a column of DATA/sources.csv (architecture, class).")
+]
 
 
 @app.command("open-set")
 def open_set_(
     data: Data,
     method: Methods = ["set_encoder"],  # noqa: B006
-    unknown: Annotated[
-        str,
-        typer.Option(help="What is unknown in turn: source, or a column of DATA/sources.csv (architecture, class)."),
-    ] = "source",
+    unknown: Unknown = "source",
     enrolled: Enrolled = 32,
     size: Sizes = "10",
     seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also draw the curves of both error rates, as PNG, here.")
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether probes of sources that are not enrolled stand out: AUROC and OSCR."""
+    """Whether probes of sources that are not enrolled stand out: AUROC, OSCR, and both error rates by threshold."""
+    from genprint import plots
     from genprint.evaluation.open_set import open_set
     from genprint.images import read_sources
 
     with errors(as_json):
         reader = Reader(method, load_encoder(model), sets := read_sources(data))
-        about = {} if unknown == "source" else about_sources(data, ("source", unknown), sets)
-        groups = {own.name: own.name if unknown == "source" else about[own.name][unknown] for own in sets}
+        groups = unknown_in_turn(data, unknown, sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
             comparer, features = reader.read(name)
@@ -61,7 +68,50 @@ def open_set_(
             for name, rows in found.items()
             for n, row in rows.items()
         ]
+        if output:
+            curves = {f"{name}, {n} images": row.curve for name, rows in found.items() for n, row in rows.items()}
+            write_atomically(output, plots.to_bytes(plots.error_rates_figure(curves)))
         show_results(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
+
+
+@app.command("answers")
+def answers_(
+    data: Data,
+    unknown: Unknown = "source",
+    enrolled: Enrolled = 32,
+    size: Sizes = "10",
+    rate: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Of false attributions, as asked for.")] = 0.1,
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """What genprint attribute answers at its threshold: right, wrong, and falsely for sources not enrolled."""
+    from genprint.evaluation.answers import answers
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        encoder, sets = load_encoder(model), read_sources(data)
+        groups = unknown_in_turn(data, unknown, sets)
+        features = read_features(encoder, sets)
+        found = {}
+        for n in set_sizes(size):
+            with bar("asking", total=len(sets)) as advance:
+                found[n] = answers(encoder, features, groups, enrolled, n, rate, seed=seed, progress=advance)
+        lines = [
+            f"{n:>4} images  rate {row.rate:.1%}: falsely attributed {interval(row.false)} (unknown {unknown}); "
+            f"known: right {interval(row.right)}, wrong {interval(row.wrong)}"
+            for n, row in found.items()
+        ]
+        settings = {"sources": len(sets), "unknown": unknown, "enrolled": enrolled, "seed": seed}
+        show({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, as_json, "\n".join(lines))
+
+
+def unknown_in_turn(data: Path, unknown: str, sets: Sequence[ImageSet]) -> dict[str, str]:
+    """For each source, what leaves the gallery with it."""
+    if unknown == "source":
+        return {own.name: own.name for own in sets}
+    about = about_sources(data, ("source", unknown), sets)
+    return {own.name: about[own.name][unknown] for own in sets}
 
 
 @app.command("calibration")

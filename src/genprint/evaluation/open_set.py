@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -21,10 +21,13 @@ class OpenSet:
         auroc: probability that a probe of a known source has a higher best score than one of the unknown.
         oscr: area under the rate of known probes attributed right against the rate of unknown probes attributed at
             all (Dhamija et al., "Reducing Network Agnostophobia", 2018).
+        curve: from the strictest threshold to none, the rate of unknown probes attributed (FPIR, false positive
+            identification of ISO/IEC 19795-1) and that of known probes not attributed right (FNIR), ``(101, 2)``.
     """
 
     auroc: Mean
     oscr: Mean
+    curve: tuple[tuple[float, float], ...] = field(repr=False)
 
 
 def open_set(
@@ -58,7 +61,7 @@ def open_set(
             probes.append(own[order[start : start + size]])
             owners.append(i)
     owner = np.array(owners)
-    aurocs, areas = [], []
+    aurocs, areas, curves = [], [], []
     scores: dict[str, np.ndarray] = {}
     for i, name in enumerate(names):
         inside = np.array([groups[other] != groups[name] for other in names])
@@ -71,7 +74,24 @@ def open_set(
         aurocs.append(roc_auc_score(np.r_[np.ones(known.sum()), np.zeros(unknown.sum())], best[np.r_[
             np.flatnonzero(known), np.flatnonzero(unknown)]]))  # fmt: skip
         areas.append(oscr(best[known], right[known], best[unknown]))
-    return OpenSet(over_sources(aurocs, seed), over_sources(areas, seed))
+        curves.append((best[known], right[known], best[unknown]))
+    return OpenSet(over_sources(aurocs, seed), over_sources(areas, seed), _curve(curves))
+
+
+def _curve(turns: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[tuple[float, float], ...]:
+    """FPIR and FNIR at thresholds common to all turns; every source that is unknown in its turn counts the same."""
+    unknown = np.concatenate([scores for _, _, scores in turns])
+    weights = np.concatenate([np.full(len(scores), 1 / len(scores) / len(turns)) for _, _, scores in turns])
+    order = np.argsort(-unknown)
+    passed = np.cumsum(weights[order])
+    points = []
+    for rate in np.linspace(0, 1, 101):
+        allowed = int((passed <= rate + 1e-9).sum())  # so many unknown probes may pass; the next one sets the threshold
+        threshold = unknown[order[allowed]] if allowed < len(order) else -np.inf
+        reached = float(weights[unknown > threshold].sum())
+        missed = np.mean([1 - (right & (scores > threshold)).mean() for scores, right, _ in turns])
+        points.append((reached, float(missed)))
+    return tuple(points)
 
 
 def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> float:

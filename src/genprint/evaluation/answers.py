@@ -1,0 +1,79 @@
+"""Answers: what ``genprint attribute`` says at its threshold, right and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from genprint.attribution import Identifier
+from genprint.evaluation.intervals import Mean, over_sources
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Shares of probes, as means over sources.
+
+    Attributes:
+        rate: of false attributions that was asked for, or the least that so many sources support.
+        false: attributed, though their source was not enrolled.
+        right: attributed to their source.
+        wrong: attributed to another source, though their own was enrolled.
+    """
+
+    rate: float
+    false: Mean
+    right: Mean
+    wrong: Mean
+
+
+def answers(
+    encoder: SetEncoder,
+    features: Mapping[str, Features],
+    groups: Mapping[str, str],
+    enrolled: int = 32,
+    size: int = 10,
+    rate: float = 0.1,
+    most: int = 10,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
+) -> Answers:
+    """Probes of each source are asked for with all sources enrolled, and with its group left out.
+
+    Args:
+        groups: of each source: what is not enrolled when it is unknown. Its own name: the source alone.
+        most: disjoint probes of a source.
+        progress: told of every source.
+
+    Raises:
+        ValueError: a source has too few images, or a group is all there is.
+    """
+    rng = np.random.default_rng(seed)
+    known: dict[str, Features] = {}
+    probes: dict[str, list[Features]] = {}
+    for name, own in features.items():
+        if len(own) < enrolled + size:
+            raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
+        order = rng.permutation(len(own))
+        known[name] = own[order[:enrolled]]
+        starts = range(enrolled, len(own) - size + 1, size)[:most]
+        probes[name] = [own[order[start : start + size]] for start in starts]
+    everyone = Identifier(encoder, known, rate)
+    without: dict[str, Identifier] = {}
+    false, right, wrong = [], [], []
+    for name, sets in probes.items():
+        group = groups[name]
+        if group not in without:
+            rest = {other: own for other, own in known.items() if groups[other] != group}
+            without[group] = Identifier(encoder, rest, rate)
+        named = [everyone.identify("", probe).source for probe in sets]
+        right.append(np.mean([source == name for source in named]))
+        wrong.append(np.mean([source not in (None, name) for source in named]))
+        false.append(np.mean([without[group].identify("", probe).source is not None for probe in sets]))
+        if progress:
+            progress()
+    means = [over_sources(np.array(shares), seed) for shares in (false, right, wrong)]
+    return Answers(max(identifier.rate for identifier in without.values()), *means)
