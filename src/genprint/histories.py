@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from scipy.special import logsumexp
 
+from genprint.calibration import smallest_rate, upper_threshold
 from genprint.changes import Change, blur, jpeg, noise, resize, shift
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 from genprint.scoring import PLDA, ByFingerprint
 
+# Share of sources whose unchanged probes may be taken for changed ones.
+MISTAKEN = 0.05
 #: The history of images that went through nothing since they were enrolled.
 NONE = "none"
 HISTORIES: Mapping[str, Change] = MappingProxyType(
@@ -40,6 +44,9 @@ def common(sets: Sequence[Features]) -> list[str]:
 class Matcher:
     """Finds the state of a gallery that a probe is to be compared with.
 
+    A history is only believed if it explains the probe better than no history does by more than single enrolled images,
+    which have none, would suggest: but for those of ``MISTAKEN`` of the sources, or as few as their number supports.
+
     Args:
         fingerprinter: of the features.
         plda: adapted to each state's own images.
@@ -47,9 +54,10 @@ class Matcher:
     """
 
     def __init__(self, fingerprinter: Fingerprinter, plda: PLDA, gallery: Sequence[Features]):
+        self._fingerprinter, self._gallery = fingerprinter, gallery
         self.states: dict[str, tuple[PLDA, list[Fingerprint]]] = {}
         for name in common(gallery):
-            own = [fingerprinter.summarise(known.with_history(name), "", vector=False) for known in gallery]
+            own = self._summaries([known.with_history(name) for known in gallery], scatter=True)
             self.states[name] = plda.adapt(own), own
 
     def match(self, probes: Sequence[Fingerprint]) -> list[str]:
@@ -57,15 +65,38 @@ class Matcher:
         names = list(self.states)
         if len(names) == 1:
             return names * len(probes)
-        return [names[i] for i in np.argmax(self._explained(probes), axis=0)]
+        explained = self._explained(probes, self.states)
+        gained = explained.max(0) - explained[0]
+        return [names[i] if more > self._margin else NONE for i, more in zip(explained.argmax(0), gained, strict=True)]
 
     def match_mixed(self, images: Sequence[Fingerprint]) -> str:
         """The history that all these images have in common, whichever sources they are of."""
-        return list(self.states)[np.argmax(self._explained(images).sum(1))]
+        return list(self.states)[np.argmax(self._explained(images, self.states).sum(1))]
 
-    def _explained(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+    @cached_property
+    def _margin(self) -> float:
+        """How much better some history explains single images of half of each source's, by the other halves."""
+        if min(len(own) for own in self._gallery) < 2:
+            return np.inf
+        orders = [np.random.default_rng(0).permutation(len(own)) for own in self._gallery]
+        rest = [own[order[len(order) // 2 :]] for own, order in zip(self._gallery, orders, strict=True)]
+        states = {
+            name: (plda, self._summaries([own.with_history(name) for own in rest]))
+            for name, (plda, _) in self.states.items()
+        }
+        gained = []
+        for own, order in zip(self._gallery, orders, strict=True):
+            explained = self._explained(self._summaries([own[[i]] for i in order[: len(order) // 2]]), states)
+            gained.append(explained.max(0) - explained[0])
+        return upper_threshold(gained, max(MISTAKEN, smallest_rate(len(gained))))
+
+    def _summaries(self, sets: Sequence[Features], scatter: bool = False) -> list[Fingerprint]:
+        return [self._fingerprinter.summarise(own, "", vector=False, scatter=scatter) for own in sets]
+
+    @staticmethod
+    def _explained(probes: Sequence[Fingerprint], states: Mapping[str, tuple[PLDA, list[Fingerprint]]]) -> np.ndarray:
         """Log density of each probe, were it of any enrolled source, ``(histories, n)``."""
-        return np.stack([logsumexp(plda.log_density(probes, known), axis=1) for plda, known in self.states.values()])
+        return np.stack([logsumexp(plda.log_density(probes, known), axis=1) for plda, known in states.values()])
 
 
 @dataclass(frozen=True)
