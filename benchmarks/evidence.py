@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from common import ROOT, held_out, log_wild_run, parser, provenance
+import torch
+from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 from sklearn.metrics import roc_auc_score
 
 from genprint import plots
+from genprint.artifacts import to_pixels
+from genprint.attribution import Identifier
 from genprint.audit import audit
+from genprint.evaluation.answers import answers
 from genprint.evaluation.calibration import Calibration, calibration
-from genprint.evaluation.intervals import Mean
+from genprint.evaluation.intervals import Mean, over_sources
 from genprint.evaluation.mixture import Mixtures, mixtures
+from genprint.evaluation.open_set import open_set
 from genprint.fingerprint import Features
-from genprint.generators.collection import load, sample, shipped
+from genprint.generators.collection import describe, load, sample, shipped
+from genprint.histories import Matched
 from genprint.images import ImageSet, read_sources
 from genprint.lineage import lineage
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.methods.set_encoder.simulator import draw_sources
 
 SIZES, ENROLLED, IMAGES = (1, 5, 10), 32, 200
+RATE, SIMULATED = 0.1, 300
 _PAGE = """# What answers are worth
 
 Written by `benchmarks/evidence.py`; the encoder has seen no generator. {provenance}
@@ -39,6 +48,24 @@ leaves; *misleading*: ratios above one for another source. 95 % intervals by boo
 {calibration}
 
 ![Tippett plot and reliability, third-party sources, 10 images](calibration.png)
+
+## Answers
+
+`genprint attribute` at its own threshold, asked for a rate of {rate:.0f} %: {enrolled} images enrolled, probes of {size}. *Falsely
+attributed*: probes of a source that is not enrolled. A source is unknown alone, with its architecture, or with its class; or the gallery is
+of the shipped generators and the unknown are third-party sources (another data set). *Right* and *wrong*: probes of enrolled sources
+attributed to their own source and to another; the others are unknown or inconclusive.
+
+| enrolled | unknown | falsely attributed | right | wrong |
+| --- | --- | --- | --- | --- |
+{answers}
+
+`genprint verify`, {simulated} simulated sources that no threshold was set on: pairs of different sources called the same in {false_same} %
+(intervals over sources), sets of one source called different in {false_different} %; both were set for 1 %.
+
+Rates of both errors by threshold, probes of {size}:
+
+![Known probes not attributed right against unknown ones attributed](open-set.png)
 
 ## Mixed sets
 
@@ -67,6 +94,58 @@ What tells the third-party sources apart beside a trace (`genprint audit`), shar
 | --- | --- | --- | --- |
 {audit}
 """
+
+
+def _answers(
+    encoder: SetEncoder, reference: dict[str, Features], wild: dict[str, Features], folder: Path
+) -> tuple[list[str], dict[str, tuple[tuple[float, float], ...]]]:
+    """Rows of answers, and the curves of both error rates."""
+    about = {folder.name: describe(folder) for folder in shipped()}
+    kinds = {
+        "reference": (reference, {n: about.get(n, {"class": "real", "architecture": "real"}) for n in reference}),
+        "third-party": (wild, labels(folder)),
+    }
+    rows, curves = [], {}
+    for what, (features, known) in kinds.items():
+        for unknown in ("source", "architecture", "class"):
+            if what == "third-party" and unknown == "architecture":
+                continue  # each has one of its own
+            groups = {name: name if unknown == "source" else known[name][unknown] for name in features}
+            curve = open_set(features, Matched(encoder, encoder.plda_), groups, ENROLLED, 10).curve
+            curves[f"{what}, unknown {unknown}"] = curve
+            row = answers(encoder, features, groups, ENROLLED, 10, RATE, most=5)
+            rows.append(
+                f"| {what} | {unknown} | " + " | ".join(map(_percent, (row.false, row.right, row.wrong))) + " |"
+            )
+            print(rows[-1], flush=True)
+    identifier = Identifier(encoder, {name: own[np.arange(ENROLLED)] for name, own in reference.items()}, RATE)
+    false = [
+        np.mean([identifier.identify("", own[np.arange(at, at + 10)]).source is not None for at in range(0, 50, 10)])
+        for own in wild.values()
+    ]
+    rows.append(f"| reference | data set (third-party) | {_percent(over_sources(np.array(false)))} | | |")
+    return rows, curves
+
+
+def _verification(encoder: SetEncoder, real: np.ndarray) -> tuple[Mean, Mean]:
+    """Rates of wrong answers of ``verify`` on fresh simulated sources, sets of ten, by source."""
+    rng = np.random.default_rng(99)
+    with torch.inference_mode():
+        sets = []
+        for source in draw_sources(SIMULATED, rng, siblings=0):
+            pixels = to_pixels(real[rng.choice(len(real), 20, replace=False)])
+            made = source.apply(pixels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+            seen = encoder.features(ImageSet.from_array(made, "simulated"))
+            sets.append(
+                [encoder.summarise(seen[part], "", vector=False) for part in np.array_split(np.arange(len(seen)), 2)]
+            )
+    thresholds = encoder.verification_.at(10)
+    assert thresholds
+    low, high = sorted(thresholds)
+    scores = np.stack([encoder.plda_.score([a for a, _ in sets], [b])[:, 0] for _, b in sets], axis=1)
+    others = ~np.eye(len(sets), dtype=bool)
+    same = [(scores[i][others[i]] >= high).mean() for i in range(len(sets))]
+    return over_sources(np.array(same)), over_sources(np.diag(scores) <= low)
 
 
 def _calibration_row(what: str, size: int, row: Calibration) -> str:
@@ -151,15 +230,21 @@ def main() -> None:
             if (what, size) == ("third-party", 10):
                 (ROOT / "docs/calibration.png").write_bytes(plots.to_bytes(row.figure()))
         shares.append(_mixture_row(what, mixtures(features, encoder, 64, draws=given.draws, seed=given.seed)))
+    rows, curves = _answers(encoder, *worlds.values(), given.wild)
+    (ROOT / "docs/open-set.png").write_bytes(plots.to_bytes(plots.error_rates_figure(curves)))
+    false_same, false_different = _verification(encoder, held_out(given.real))
     auroc, children = _lineage(encoder, worlds["reference"])
     found = audit(wild).findings
     page = _PAGE.format(
         provenance=provenance(given.seed, start), enrolled=ENROLLED, draws=given.draws, images=IMAGES, auroc=auroc, lineage="\n".join(children),
+        rate=100 * RATE, size=10, answers="\n".join(rows), simulated=SIMULATED,
+        false_same=f"{100 * false_same.mean:.2f} [{100 * false_same.low:.2f}, {100 * false_same.high:.2f}]",
+        false_different=f"{100 * false_different.mean:.1f} [{100 * false_different.low:.1f}, {100 * false_different.high:.1f}]",
         calibration="\n".join(ratios), mixtures="\n".join(shares),
         audit="\n".join(f"| {f.fact} | {f.kind} | {100 * f.accuracy:.0f} | {100 * f.chance:.0f} |" for f in found),
     )  # fmt: skip
     (ROOT / "docs/evidence.md").write_text(page)
-    log_wild_run(given.wild.name, "likelihood ratios, mixtures, audit", given.why)
+    log_wild_run(given.wild.name, "likelihood ratios, answers, mixtures, audit", given.why)
 
 
 if __name__ == "__main__":

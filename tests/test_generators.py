@@ -201,6 +201,17 @@ def test_quantised_and_pruned_weights():
     assert weight[sparse == 0].abs().max() <= weight[sparse != 0].abs().min()
 
 
+def test_descendants_that_follow_from_the_parent_keep_no_weights(tmp_path):
+    save(small("gan-dcgan"), tmp_path / "p", "gan-dcgan", ABOUT)
+    parent, _ = load(tmp_path / "p")
+    about = ABOUT | {"parent": "p", "change": "int8"}
+    save(parent, tmp_path / "p-int8", "gan-dcgan", about, weights_of=tmp_path / "p")
+    assert not (tmp_path / "p-int8" / "model.safetensors").exists()
+    child, _ = load(tmp_path / "p-int8")
+    assert (child.generator[0].weight == variants.quantised(parent).generator[0].weight).all()
+    assert (child.generator[0].weight != parent.generator[0].weight).any()
+
+
 def test_a_collection_is_made_with_its_descendants(tmp_path, rng, monkeypatch):
     import dataclasses
 

@@ -14,6 +14,7 @@ import torch
 from genprint.files import write_atomically
 from genprint.generators.architectures import SPLIT, architecture
 from genprint.generators.base import Generator, to_levels
+from genprint.generators.variants import DERIVED
 from genprint.weights import CONFIG, WeightsError, load_model, save_model
 
 KIND = "generator"
@@ -32,7 +33,8 @@ def save(
 
     Args:
         about: ``trained_on``, ``seed``, ``steps``, ``seconds``, ``parent`` and ``change`` (None for both: no parent).
-        weights_of: a folder beside ``directory`` whose weights these are; they are not written again.
+        weights_of: a folder beside ``directory`` whose weights these are, or follow from by the change; they are not
+            written again.
     """
     tensors = {
         name: value.half() if value.is_floating_point() else value
@@ -77,6 +79,8 @@ def load(directory: Path) -> tuple[Generator, dict[str, Any]]:
     lacking = set(generator.needed_to_sample()) & set(missing.missing_keys)
     if lacking or missing.unexpected_keys:
         raise WeightsError(f"{directory}: does not fit its class; lacking {sorted(lacking)[:3]}")
+    if config.get("weights_of") and config["change"] in DERIVED:
+        generator = DERIVED[config["change"]](generator)
     return generator.eval(), config
 
 

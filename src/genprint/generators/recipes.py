@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,6 @@ from genprint.weights import WeightsError
 
 SEEDS = (0, 1)
 _FINE_TUNING_STEPS = 1000
-
-# change -> descendant of a generator, where no training is needed
-_CHANGES: dict[str, Callable[[Generator], Generator]] = {"int8": variants.quantised, "pruned": variants.pruned}
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,8 @@ def make(
         )
         save(tuned, target, recipe.architecture, about)
     else:
-        save(_CHANGES[str(recipe.change)](parent), target, recipe.architecture, about)
+        assert recipe.change in variants.DERIVED
+        save(parent, target, recipe.architecture, about, weights_of=directory / recipe.parent)
 
 
 def _trained(

@@ -45,6 +45,10 @@ def pruned(generator: Generator, share: float = 0.3) -> Generator:
     return _on_weights(generator, change)
 
 
+#: Changes that follow from the parent's weights alone: no weights of their own are kept.
+DERIVED: dict[str, Callable[[Generator], Generator]] = {"int8": quantised, "pruned": pruned}
+
+
 def with_arguments(generator: Generator, **arguments: object) -> Generator:
     """The same weights with another sampler, temperature or number of steps."""
     changed = type(generator)(**{**generator.config, **arguments})
