@@ -17,11 +17,13 @@ _HOME = {
     "Fingerprinter": "genprint.fingerprint",
     "SetEncoder": "genprint.methods.set_encoder.encoder",
     "Gallery": "genprint.gallery",
+    "HISTORIES": "genprint.histories",
     "Identifier": "genprint.attribution",
     "verify": "genprint.attribution",
     "FamilyTree": "genprint.families",
 }
 __all__ = [
+    "HISTORIES",
     "FamilyTree",
     "Fingerprint",
     "Fingerprinter",
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from genprint.families import FamilyTree
     from genprint.fingerprint import Fingerprint, Fingerprinter
     from genprint.gallery import Gallery
+    from genprint.histories import HISTORIES
     from genprint.images import ImageSet, read_sources
     from genprint.methods.set_encoder.encoder import SetEncoder
 

@@ -15,12 +15,11 @@ from types import MappingProxyType
 import numpy as np
 from scipy.special import logsumexp
 
-from genprint.calibration import smallest_rate, upper_threshold
 from genprint.changes import Change, blur, jpeg, noise, resize, shift
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 from genprint.scoring import PLDA, ByFingerprint
 
-# Share of sources whose unchanged probes may be taken for changed ones.
+# Share of single enrolled images that would be taken for changed ones.
 MISTAKEN = 0.05
 #: The history of images that went through nothing since they were enrolled.
 NONE = "none"
@@ -44,8 +43,8 @@ def common(sets: Sequence[Features]) -> list[str]:
 class Matcher:
     """Finds the state of a gallery that a probe is to be compared with.
 
-    A history is only believed if it explains the probe better than no history does by more than single enrolled images,
-    which have none, would suggest: but for those of ``MISTAKEN`` of the sources, or as few as their number supports.
+    A history is only believed if it explains the probe better than no history does, by more than it does so for single
+    enrolled images, which have none, but for a share ``MISTAKEN`` of these.
 
     Args:
         fingerprinter: of the features.
@@ -88,7 +87,7 @@ class Matcher:
         for own, order in zip(self._gallery, orders, strict=True):
             explained = self._explained(self._summaries([own[[i]] for i in order[: len(order) // 2]]), states)
             gained.append(explained.max(0) - explained[0])
-        return upper_threshold(gained, max(MISTAKEN, smallest_rate(len(gained))))
+        return float(np.quantile(np.concatenate(gained), 1 - MISTAKEN))
 
     def _summaries(self, sets: Sequence[Features], scatter: bool = False) -> list[Fingerprint]:
         return [self._fingerprinter.summarise(own, "", vector=False, scatter=scatter) for own in sets]
