@@ -11,7 +11,9 @@ import pytest
 import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from typer.testing import CliRunner
 
+from genprint.cli.app import app as cli
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
@@ -96,6 +98,20 @@ def test_enroll_ask_and_see(visit, tmp_path, rng):
     with page.expect_download() as download:
         page.click("#download")
     assert json.loads(download.value.path().read_text())["candidates"][0]["source"] == "rough"
+    page.wait_for_function("() => document.getElementById('place').naturalWidth > 0")
+    for id, wanted in (("report", "<h2>Evidence of the fingerprint</h2>"), ("case", '"sha256"')):
+        with page.expect_download() as download:
+            page.click(f"#{id}")
+        kept = tmp_path / download.value.suggested_filename
+        download.value.save_as(kept)
+        assert wanted in kept.read_text()
+    gallery = ["--gallery", str(tmp_path / "gallery.sqlite")]
+    done = CliRunner().invoke(cli, ["report", "verify", str(kept), "--probe", str(tmp_path / "probe"), *gallery])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(cli, ["report", "verify", str(kept)])
+    assert "--probe" in done.output
+    page.wait_for_function("() => [...document.querySelectorAll('#tree text title')].some(t => t.textContent === "
+                           "'rough: 16 images enrolled')")  # fmt: skip
     before = page.evaluate("document.querySelector('#tree svg').getBoundingClientRect().width")
     page.focus("#tree")
     page.keyboard.press("Enter")

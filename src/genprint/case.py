@@ -21,7 +21,6 @@ import numpy as np
 
 import genprint
 from genprint.attribution import Attribution
-from genprint.files import write_atomically
 from genprint.fingerprint import Features
 from genprint.images import ImageSet
 from genprint.provenance import NOT_CHECKED, Manifest, overall
@@ -137,9 +136,9 @@ def _seal(case: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()
 
 
-def write(case: Mapping[str, Any], path: Path) -> None:
-    """As JSON."""
-    write_atomically(path, json.dumps(case, indent=2).encode())
+def to_json(case: Mapping[str, Any]) -> str:
+    """The case as it is kept."""
+    return json.dumps(case, indent=2)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from genprint.artifacts import high_pass, log_spectrum, to_pixels
@@ -28,9 +29,10 @@ def tree_figure(tree: FamilyTree) -> Figure:
 
 
 def to_bytes(figure: Figure, kind: str = "png") -> bytes:
-    """The figure as a file of that kind."""
+    """The figure as a file of that kind; text in an SVG stays text."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110)
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(buffer, format=kind, dpi=110)
     return buffer.getvalue()
 
 

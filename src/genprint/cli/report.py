@@ -49,6 +49,9 @@ def verify(
                 where[name] = path = Path(recorded)
                 if not path.exists():
                     raise ValueError(f"{recorded}: not there any more; say where it lies now with --{name}")
+        for name, given in (("probe", where["probe"]), ("gallery", where["gallery"] or where["known"])):
+            if given is None:
+                raise ValueError(f"{file}: made from an upload; say where the {name} lies with --{name}")
         encoder = load_encoder(where["model"])
         inputs = case["inputs"]
         near = identifier_for(encoder, where["known"], where["gallery"] or Path(), inputs["rate"], inputs["histories"])
@@ -106,7 +109,7 @@ def write_case(
             looks |= {source.name: case.Look.at(source) for source in read_sources(known) if source.name == best}
         tree = case_page.tree_with_probe(encoder, enrolled, images.name, features, result.history)
         write_atomically(page, case_page.page(whole, looks, tree).encode("utf-8", "backslashreplace"))
-        case.write(whole, page.with_suffix(".json"))
+        write_atomically(page.with_suffix(".json"), case.to_json(whole).encode())
     if log_file:
         casebook.append(log_file, whole)
 

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 import genprint
-from genprint import plots
+from genprint import case, case_page, plots
 from genprint.attribution import Attribution, GalleryIdentifier, Identifier, VerificationResult, verify
 from genprint.case import Look
 from genprint.changes import Change
@@ -126,7 +126,9 @@ def create_app(
 
     @app.post("/v1/attribute")
     async def attribute(
-        images: Images, pictures: Annotated[bool, Query(description="With average residual and spectrum.")] = False
+        images: Images,
+        pictures: Annotated[bool, Query(description="With average residual, spectrum, and place in the tree.")] = False,
+        report: Annotated[bool, Query(description="With the report: a page, and its JSON for report verify.")] = False,
     ) -> dict[str, Any]:
         """Which enrolled source made the images, if any, with the evidence."""
         files = await contents(images)
@@ -134,12 +136,25 @@ def create_app(
         def work() -> dict[str, Any]:
             uploaded = image_set("probe", files, limits)
             features = read(uploaded)
-            result: Attribution = room.identifier(features).identify("probe", features)
+            identifier = room.identifier(features)
+            result: Attribution = identifier.identify("probe", features)
             answer = result.to_dict()
+            if not (pictures or report):
+                return answer
+            look, enrolled = Look.at(uploaded), identifier.features
+            tree = case_page.tree_with_probe(encoder, enrolled, "probe", features, result.history)
             if pictures:
-                stack = Look.at(uploaded).stack()
-                figure = None if stack is None else plots.trace_figure({"probe": stack})
-                answer["pictures"] = {} if figure is None else {"trace": plots.data_uri(figure)}
+                stack = look.stack()
+                figures = {
+                    "trace": None if stack is None else plots.trace_figure({"probe": stack}),
+                    "tree": None if tree is None else plots.tree_figure(tree),
+                }
+                answer["pictures"] = {name: plots.data_uri(own) for name, own in figures.items() if own}
+            if report:
+                inputs = {"probe": None, "known": None, "gallery": None, "model": None, "rate": rate, "histories": True}
+                made = case.record(result, features, enrolled, encoder.weights_digest_, inputs, look, None)
+                # As text: JavaScript would write 1.0 as 1, and the seal would break.
+                answer["report"] = {"page": case_page.page(made, {"probe": look}, tree), "case": case.to_json(made)}
             return answer
 
         return await desk.run(work)

@@ -74,10 +74,15 @@ function showEvidence(evidence) {
   }
 }
 
+function offer(id, text, type) {
+  URL.revokeObjectURL(at(id).href);
+  at(id).href = URL.createObjectURL(new Blob([text], { type }));
+}
+
 function showAnswer(answer) {
   at("verdict").textContent = answer.source ? `${answer.answer} to ${answer.source}` : answer.answer;
   at("reason").textContent = `${answer.reason}. ${answer.images} images used, ${answer.left_out.length} left out.`;
-  if (answer.history !== "none") {
+  if (answer.history && answer.history !== "none") {
     at("reason").textContent += ` Compared with the enrolled images after ${answer.history}, as the probe seems to be.`;
   }
   showEvidence(answer.evidence);
@@ -86,15 +91,19 @@ function showAnswer(answer) {
   for (const one of answer.candidates.slice(0, 10)) {
     row(body, [one.source, one.images, one.log_ratio.toFixed(1), `${(100 * one.share).toFixed(1)} %`]);
   }
-  const trace = at("trace");
-  trace.hidden = !(answer.pictures && answer.pictures.trace);
-  if (!trace.hidden) trace.src = answer.pictures.trace;
+  const { pictures = {}, report, ...alone } = answer;
+  for (const [id, source] of [["trace", pictures.trace], ["place", pictures.tree]]) {
+    at(id).hidden = !source;
+    if (source) at(id).src = source;
+  }
   const left = at("left-out");
   left.replaceChildren();
   for (const one of answer.left_out) make("p", `left out ${one.name}: ${one.reason}`, left);
-  const whole = new Blob([JSON.stringify(answer, null, 2)], { type: "application/json" });
-  URL.revokeObjectURL(at("download").href);
-  at("download").href = URL.createObjectURL(whole);
+  offer("download", JSON.stringify(alone, null, 2), "application/json");
+  if (report) {
+    offer("report", report.page, "text/html");
+    offer("case", report.case, "application/json");
+  }
   at("answer").hidden = false;
   at("answer").focus();
 }
@@ -108,7 +117,7 @@ async function attribute(files) {
   progress.value = 0;
   at("status").textContent = `uploading ${files.length} files`;
   try {
-    const answer = await send("/v1/attribute?pictures=true", files, "images", (share) => {
+    const answer = await send("/v1/attribute?pictures=true&report=true", files, "images", (share) => {
       progress.value = share;
       if (share >= 1) {
         progress.removeAttribute("value");
@@ -134,20 +143,27 @@ async function showSources() {
     for (const [name, count] of Object.entries(sources)) row(body, [name, count]);
     at("none").textContent = none;
     at("none").hidden = Object.keys(sources).length > 0;
-    await showTree(Object.keys(sources).length);
+    await showTree(sources);
   } catch (error) {
     at("none").textContent = error.message;
   }
 }
 
-async function showTree(count) {
+async function showTree(sources) {
   const box = at("tree");
-  if (count < 2) {
+  if (Object.keys(sources).length < 2) {
     box.textContent = "It takes two enrolled sources or more.";
     return;
   }
   const svg = await (await asked(await fetch("/v1/families.svg", { headers: headers() }))).text();
   const drawn = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+  for (const label of drawn.querySelectorAll("text")) {
+    const count = sources[label.textContent];
+    if (count === undefined) continue;
+    const title = document.createElementNS("http://www.w3.org/2000/svg", "title");  // shown while the mouse is over it
+    title.textContent = `${label.textContent}: ${count} images enrolled`;
+    label.append(title);
+  }
   box.replaceChildren(document.importNode(drawn, true));
 }
 
