@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Query, Request, Response, UploadFile
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Counter, generate_latest
+from pydantic import BaseModel
 
 import genprint
 from genprint import case, case_page, plots
@@ -36,6 +37,25 @@ _STATIC = Path(__file__).parent / "static"
 Images = Annotated[list[UploadFile], File(description="Images, or zips of images.")]
 Linkage = Literal["average", "complete", "single", "ward"]
 Name = Annotated[str, InPath(pattern=r"^[\w][\w .+-]{0,99}$", description="Of the source.")]
+
+
+class Problem(BaseModel):
+    """Why a request was not answered."""
+
+    detail: str | list[dict[str, Any]]
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The upload was broken off, or is no form."},
+    401: {"description": "A token is needed."},
+    403: {"description": "The token is not good for it, or another page asks."},
+    408: {"description": "The upload took too long."},
+    409: {"description": "Too few sources are enrolled."},
+    413: {"description": "Over a limit, and which."},
+    422: {"description": "It cannot be read, or does not fit this description."},
+    429: {"description": "Busy; come again after the seconds in Retry-After."},
+    500: {"description": "An error of the service."},
+}
 
 
 class NothingEnrolled(Exception):
@@ -86,7 +106,8 @@ def create_app(
     """
     room, desk, registry = Room(encoder, gallery, rate), Desk(limits), CollectorRegistry()
     images_seen = Counter("genprint_images", "Images fingerprinted", registry=registry)
-    app = FastAPI(title="Genprint", version=genprint.__version__, redoc_url=None, docs_url=None)
+    problems = {status: {**about, "model": Problem} for status, about in _PROBLEMS.items()}
+    app = FastAPI(title="Genprint", version=genprint.__version__, redoc_url=None, docs_url=None, responses=problems)
     app.add_middleware(Guard, limits=limits, tokens=tokens, registry=registry)
 
     async def contents(files: list[UploadFile]) -> list[tuple[str, bytes]]:
@@ -102,7 +123,7 @@ def create_app(
         """Whether the service is up."""
         return {"status": "ok", "version": genprint.__version__, "encoder": encoder.weights_digest_}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Counts, for Prometheus."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
@@ -175,7 +196,7 @@ def create_app(
         """The family tree of the enrolled sources."""
         return (await desk.run(lambda: _tree(room, linkage))).to_dict()
 
-    @app.get("/v1/families.svg")
+    @app.get("/v1/families.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
     async def families_picture(linkage: Linkage = "average") -> Response:
         """The same as a picture."""
 
