@@ -160,7 +160,7 @@ async function showTree(sources) {
   for (const label of drawn.querySelectorAll("text")) {
     const count = sources[label.textContent];
     if (count === undefined) continue;
-    const title = document.createElementNS("http://www.w3.org/2000/svg", "title");  // shown while the mouse is over it
+    const title = document.createElementNS(drawn.namespaceURI, "title");  // shown while the mouse is over it
     title.textContent = `${label.textContent}: ${count} images enrolled`;
     label.append(title);
   }
