@@ -1,14 +1,17 @@
 """Agreement of trees with known labels, on trees whose answer is plain."""
 
+import re
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from genprint.evaluation.families import agreement, distances, kinship
 from genprint.families import FamilyTree, resampled
-from genprint.fingerprint import Features
+from genprint.fingerprint import Features, Fingerprint
 from genprint.methods.content import ColourQuantiles
-from genprint.scoring import LDA, ByFingerprint
+from genprint.plots import tree_figure
+from genprint.scoring import LDA, PLDA, ByFingerprint
 
 
 def tree_of(positions, method="average"):
@@ -88,3 +91,32 @@ def test_resampling_draws_halves(rng):
     assert len({part.tobytes() for part in drawn}) == 5
     assert next(resampled(sets, lambda own: np.array([len(part) for part in own]), 1)).tolist() == [10, 10, 10]
     assert all(np.abs(part - np.array([[0], [1], [2]])).max() < 1.5 for part in drawn)
+
+
+def test_a_tree_of_many_sources_is_written_and_drawn_without_recursion():
+    positions = np.cumsum(np.arange(1, 1201))  # a comb: as deep as it has leaves
+    tree = tree_of(positions, "single")
+    text = tree.newick()
+    assert text.count("(") == text.count(")") == 1199
+    assert set(re.findall(r"s\d+", text)) == set(tree.sources)
+    figure = tree_figure(tree)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == 60
+    assert sum(re.fullmatch(r"s\d+ and 1140 more", label) is not None for label in labels) == 1
+    assert tree.to_dict()["distances"] is None
+
+
+def test_distances_by_hand(rng):
+    size = 5
+    within = rng.normal(size=(size, size))
+    within = within @ within.T + np.eye(size)
+    counts = (4, 9, 30)
+    prints = [Fingerprint("", n, rng.normal(size=size), (n - 1) * within, (), np.full(1, np.nan)) for n in counts]
+    found = PLDA(np.zeros(size), within, np.eye(size)).distances(prints)
+    inverse = np.linalg.inv(within)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        apart = prints[i].mean - prints[j].mean
+        expected = apart @ inverse @ apart - size * (1 / counts[i] + 1 / counts[j])
+        assert found[i, j] == pytest.approx(max(0, expected) ** 0.5)
+    assert (np.diag(found) == 0).all()
+    assert (found == found.T).all()

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from genprint.fingerprint import Features
 
+# Sources of a tree that is drawn whole; of a larger one, so many branches are.
+MOST_DRAWN, TOP = 150, 60
+# Sources whose distances are written as text.
+MOST_LISTED = 1000
 LINKAGES = ("average", "complete", "single", "ward")
 
 
@@ -87,24 +91,24 @@ class FamilyTree:
     def newick(self) -> str:
         """The tree in Newick format, branch lengths in units of distance, support in percent as names of branches."""
 
-        def text(node: hierarchy.ClusterNode, above: float) -> str:
-            length = f"{above - node.dist:.6g}"
-            if node.is_leaf():
-                name = self.sources[node.id]
-                plain = name.replace("_", "").replace("-", "").replace(".", "").isalnum()
-                return f"{name if plain else _quoted(name)}:{length}"
-            support = "" if self.support is None else f"{100 * self.support[node.id - len(self.sources)]:.0f}"
-            return f"({text(node.left, node.dist)},{text(node.right, node.dist)}){support}:{length}"
-
-        root = hierarchy.to_tree(self.linkage)
-        return text(root, root.dist).rsplit(":", 1)[0] + ";"
+        texts = {i: name if _plain(name) else _quoted(name) for i, name in enumerate(self.sources)}
+        heights = np.concatenate([np.zeros(len(self.sources)), self.linkage[:, 2]])
+        # From the leaves to the root, and not by recursion: trees of many sources are deep.
+        for i, (left, right, height, _) in enumerate(self.linkage):
+            parts = [f"{texts.pop(int(child))}:{height - heights[int(child)]:.6g}" for child in (left, right)]
+            support = "" if self.support is None else f"{100 * self.support[i]:.0f}"
+            texts[len(self.sources) + i] = f"({','.join(parts)}){support}"
+        (whole,) = texts.values()
+        return f"{whole};"
 
     def plot(self, ax: Axes) -> Axes:
-        """The dendrogram, leaves to the right, support in percent beside the branches."""
+        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top."""
+        top = len(self.sources) > MOST_DRAWN
         drawn = hierarchy.dendrogram(
-            self.linkage, labels=[plain_text(name) for name in self.sources], orientation="left", ax=ax
-        )
-        if self.support is not None:
+            self.linkage, p=TOP if top else 30, truncate_mode="lastp" if top else None, orientation="left", ax=ax,
+            leaf_label_func=self._label,
+        )  # fmt: skip
+        if self.support is not None and not top:
             heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
             for i, ((left, right, distance, _), share) in enumerate(zip(self.linkage, self.support, strict=True)):
                 heights[len(self.sources) + i] = at = (heights[int(left)] + heights[int(right)]) / 2
@@ -114,10 +118,18 @@ class FamilyTree:
             ax.spines[side].set_visible(False)
         return ax
 
+    def _label(self, node: int) -> str:
+        """The name of a leaf; of a branch that is drawn as one, that of its first source, and how many more."""
+        count = 1 if node < len(self.sources) else int(self.linkage[node - len(self.sources), 3])
+        while node >= len(self.sources):
+            node = int(self.linkage[node - len(self.sources), 0])
+        return plain_text(self.sources[node]) + (f" and {count - 1} more" if count > 1 else "")
+
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values."""
+        """Everything, as plain values; no distances where there are more than ``MOST_LISTED`` sources."""
+        listed = self.distances.tolist() if len(self.sources) <= MOST_LISTED else None
         return {
-            "sources": list(self.sources), "distances": self.distances.tolist(), "linkage": self.linkage.tolist(),
+            "sources": list(self.sources), "distances": listed, "linkage": self.linkage.tolist(),
             "method": self.method, "newick": self.newick(), "support": self.support,
         }  # fmt: skip
 
@@ -151,6 +163,10 @@ def _branches(linkage: np.ndarray) -> list[frozenset[int]]:
     for left, right, *_ in linkage:
         below.append(below[int(left)] | below[int(right)])
     return below[len(linkage) + 1 :]
+
+
+def _plain(name: str) -> bool:
+    return name.replace("_", "").replace("-", "").replace(".", "").isalnum()
 
 
 def _quoted(name: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from genprint.artifacts import high_pass, log_spectrum, to_pixels
-from genprint.families import FamilyTree, plain_text
+from genprint.families import MOST_DRAWN, TOP, FamilyTree, plain_text
 from genprint.files import write_atomically
 
 
@@ -23,7 +23,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 def tree_figure(tree: FamilyTree) -> Figure:
     """The dendrogram, as tall as it has leaves."""
-    figure = new_figure(8, 1.2 + 0.28 * len(tree.sources))
+    leaves = len(tree.sources) if len(tree.sources) <= MOST_DRAWN else TOP
+    figure = new_figure(8, 1.2 + 0.28 * leaves)
     tree.plot(figure.subplots())
     return figure
 

@@ -149,17 +149,23 @@ class PLDA:
         """
         values, vectors = eigh(self.adapt(fingerprints).within)
         white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
-        norms = np.square(white).sum(1)
-        squared = norms[:, None] + norms[None] - 2 * white @ white.T
+        # In place: of many sources, one such matrix is as much as fits.
+        squared = white @ white.T
+        squared *= -2
         inverse = 1 / np.array([f.count for f in fingerprints])
-        return root_distances(squared - white.shape[1] * (inverse[:, None] + inverse[None]))
+        own = np.square(white).sum(1) - white.shape[1] * inverse
+        squared += own[:, None]
+        squared += own
+        return root_distances(squared)
 
 
 def root_distances(squared: np.ndarray) -> np.ndarray:
-    """Distances from estimates of their squares ``(n, n)``: below zero is zero, symmetric, zero diagonal."""
-    apart = np.sqrt(squared.clip(0))
+    """Distances from estimates of their squares ``(n, n)``: below zero is zero, symmetric, zero diagonal. In place."""
+    apart = np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
     np.fill_diagonal(apart, 0)
-    return (apart + apart.T) / 2
+    apart += apart.T
+    apart /= 2
+    return apart
 
 
 def _scatter(fingerprint: Fingerprint) -> np.ndarray:
