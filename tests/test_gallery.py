@@ -8,7 +8,7 @@ from genprint import attribution
 from genprint.attribution import GalleryIdentifier, Identifier
 from genprint.cli.app import app
 from genprint.fingerprint import Features
-from genprint.gallery import Gallery, GalleryError
+from genprint.gallery import Gallery, GalleryError, Index
 from genprint.histories import HISTORIES, NONE, common
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -75,6 +75,14 @@ def test_search_is_exact(tmp_path, rng, after):
         expected = sorted(states, key=lambda name: -(states[name] @ asked).max())
         assert index.nearest(asked, 7) == expected[:7]
     assert index.nearest(asked, 99) == expected
+
+
+def test_search_over_many_blocks_is_exact(rng):
+    vectors = rng.normal(size=(5000, 8)).astype(np.float32)
+    index = Index(tuple(map(str, range(5000))), vectors, np.arange(5000))
+    for count in (1, 5, 200, 5000):
+        asked = rng.normal(size=8).astype(np.float32)
+        assert index.nearest(asked, count) == [str(i) for i in np.argsort(-(vectors @ asked), kind="stable")[:count]]
 
 
 def test_many_are_enrolled_or_none(tmp_path, rng):
