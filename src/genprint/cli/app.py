@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import genprint
-from genprint.cli import analysis, generators, open_set, training
+from genprint.cli import analysis, enrollment, generators, open_set, training
 from genprint.cli import report as reports
 from genprint.cli.common import (
     DEFAULT_GALLERY,
@@ -24,7 +24,6 @@ from genprint.cli.common import (
     errors,
     identifier_for,
     load_encoder,
-    open_gallery,
     read_features,
     show,
     tune_malloc,
@@ -47,6 +46,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(generators.app, name="generators")
+app.command()(enrollment.enroll)
+app.command("enroll-all")(enrollment.enroll_all)
+app.command()(enrollment.sources)
 app.command()(analysis.mixture)
 app.command()(analysis.audit)
 app.command()(analysis.compare)
@@ -77,53 +79,6 @@ def options(
     if version:
         print(genprint.__version__)
         raise typer.Exit
-
-
-@app.command()
-def enroll(
-    name: Annotated[str, typer.Argument(help="Name of the source.")],
-    images: Annotated[list[Path], typer.Argument(exists=True, help="Its images: folders, archives or files.")],
-    gallery: GalleryFile = DEFAULT_GALLERY,
-    histories: Histories = True,
-    model: Model = None,
-) -> None:
-    """Enrolls a source from images known to be its own; again, to add more images."""
-    from genprint.gallery import Gallery
-    from genprint.images import ImageSet
-
-    with errors():
-        encoder = load_encoder(model)
-        store = Gallery(gallery, encoder)
-        for path in images:
-            image_set = ImageSet.read(path, name)
-            added = store.enroll(name, read_features(encoder, [image_set], histories)[name])
-            print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
-
-
-@app.command("enroll-all")
-def enroll_all(
-    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
-    gallery: GalleryFile = DEFAULT_GALLERY,
-    histories: Histories = True,
-    model: Model = None,
-) -> None:
-    """Enrolls every source of a folder: all of them, or none if anything goes wrong."""
-    from genprint.gallery import Gallery
-    from genprint.images import read_sources
-
-    with errors():
-        encoder = load_encoder(model)
-        store = Gallery(gallery, encoder)
-        added = store.enroll_all(read_features(encoder, read_sources(data), histories).items())
-        print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
-
-
-@app.command()
-def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json: AsJson = False) -> None:
-    """Lists the enrolled sources."""
-    with errors(as_json):
-        counts = open_gallery(load_encoder(model), gallery).counts()
-        show(counts, as_json, "\n".join(f"{name}\t{count} images" for name, count in counts.items()))
 
 
 @app.command()
