@@ -74,13 +74,3 @@ def chain(*changes: Change) -> Change:
         return images
 
     return apply
-
-
-def draw(rng: np.random.Generator) -> Change:
-    """A change as pictures meet it on their way: mostly JPEG, of any quality, at times after a resizing or a blur."""
-    steps: list[Change] = []
-    if rng.random() < 0.3:
-        steps.append(resize(rng.uniform(0.6, 0.95)) if rng.random() < 0.5 else blur(rng.uniform(0.3, 1.0)))
-    if not steps or rng.random() < 0.7:
-        steps.append(jpeg(int(rng.integers(50, 98)), "4:4:4" if rng.random() < 0.3 else "4:2:0"))
-    return chain(*steps)

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genprint.artifacts import Pixels, to_pixels
-from genprint.changes import draw
 from genprint.methods.set_encoder.simulator import draw_sources
 
 
@@ -64,8 +63,6 @@ class SimulatedEpisodes:
         sources: sources an episode.
         siblings: chance of a source to be a sibling of another; grows from 0 to this over ``warmup`` steps.
         cropped: chance of an episode to show only a crop (random size and place, one for all) of each image.
-        changed: chance of an episode to show all its images after one change (JPEG, blur, resizing). One for all: what
-            the images went through must not tell sources apart.
     """
 
     images: np.ndarray = field(repr=False)
@@ -74,7 +71,6 @@ class SimulatedEpisodes:
     siblings: float = 0.5
     warmup: int = 4000
     cropped: float = 0.2
-    changed: float = 0.4
     seed: int = 0
 
     def __call__(self, step: int) -> Episode:
@@ -90,13 +86,7 @@ class SimulatedEpisodes:
             pixels.append(source.apply(to_pixels(mirrored), rng))
             sizes += own
             labels += [label] * len(own)
-        shown = self._change(self._crop(torch.cat(pixels), rng), rng)
-        return Episode(shown, tuple(sizes), torch.tensor(labels))
-
-    def _change(self, pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        if rng.random() >= self.changed:
-            return pixels
-        return to_pixels(draw(rng)(pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)))
+        return Episode(self._crop(torch.cat(pixels), rng), tuple(sizes), torch.tensor(labels))
 
     def _crop(self, pixels: Pixels, rng: np.random.Generator) -> Float[Tensor, "n 3 y x"]:
         if rng.random() >= self.cropped:
