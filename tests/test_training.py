@@ -8,6 +8,7 @@ from genprint.images import ImageSet, ImageSetError
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import LabelledEpisodes, SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
+from genprint.methods.set_encoder.pretraining import pretrain
 from genprint.methods.set_encoder.simulator import SimulatedSource, draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, train
 
@@ -91,3 +92,18 @@ def test_fit_refuses_too_little(rng):
         SetEncoder().fit([one], ["a"])
     with pytest.raises(ImageSetError, match="b: 3 usable"):
         SetEncoder().fit([one, few], ["a", "b"])
+
+
+def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path):
+    photographs = [textured(rng, 600), textured(rng, 600, grain=5.0)]
+    settings = {"set_sizes": SMALL, "calibration_sources": 12}
+    first = pretrain(photographs, TrainingConfig(2, validate_every=1), seed=0, **settings)
+    assert first.training_.steps == 2
+    assert first.verification_.sources == 12
+    first.save_pretrained(tmp_path)
+    images = ImageSet.from_array(textured(rng, 3), "a")
+    assert np.allclose(SetEncoder.from_pretrained(tmp_path).transform([images]), first.transform([images]))
+    start = SetEncoder.from_pretrained(tmp_path)
+    on = pretrain(photographs, TrainingConfig(1, validate_every=1), seed=0, start=start, **settings)
+    assert on.training_.first_loss != first.training_.first_loss  # not random weights any more
+    assert on.weights_digest_ != first.weights_digest_

@@ -89,6 +89,7 @@ class PLDA:
         """Estimates both covariances from one fingerprint of each of many sources, by moments."""
         freedom = sum(f.count - 1 for f in fingerprints)
         within = np.sum([_scatter(f) for f in fingerprints], axis=0) / freedom
+        within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))  # a feature may be constant
         means = np.stack([f.mean for f in fingerprints])
         # The means scatter by the sources and by the few images behind each; the second part goes.
         between = np.cov(means, rowvar=False) - within * np.mean([1 / f.count for f in fingerprints])

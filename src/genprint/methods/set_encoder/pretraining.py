@@ -63,7 +63,7 @@ def pretrain(
     encoder.network_ = start.network_ if start else SetNetwork()
     encoder.training_ = train(encoder.network_, episodes, checks, config, checkpoint, progress)
     _refit_projection(encoder, training, calibration_sources, seed + 3)
-    last = replace(config, steps=max(200, config.steps // 8), head_only=True)
+    last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
     train(encoder.network_, episodes, checks, last, aside, progress)
     encoder._calibrate(_simulated_features(encoder, validation, calibration_sources, seed + 2))
