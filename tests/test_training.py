@@ -106,4 +106,3 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path):
     start = SetEncoder.from_pretrained(tmp_path)
     on = pretrain(photographs, TrainingConfig(1, validate_every=1), seed=0, start=start, **settings)
     assert on.training_.first_loss != first.training_.first_loss  # not random weights any more
-    assert on.weights_digest_ != first.weights_digest_
