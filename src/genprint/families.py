@@ -105,7 +105,7 @@ class FamilyTree:
         """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top."""
         top = len(self.sources) > MOST_DRAWN
         drawn = hierarchy.dendrogram(
-            self.linkage, p=TOP if top else 30, truncate_mode="lastp" if top else None, orientation="left", ax=ax,
+            self.linkage, p=TOP, truncate_mode="lastp" if top else None, orientation="left", ax=ax,
             leaf_label_func=self._label,
         )  # fmt: skip
         if self.support is not None and not top:

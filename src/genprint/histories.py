@@ -8,7 +8,7 @@ and a probe is compared with the state of the gallery in which its features are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -53,24 +53,33 @@ class Matcher:
     """
 
     def __init__(self, fingerprinter: Fingerprinter, plda: PLDA, gallery: Sequence[Features]):
-        self._fingerprinter, self._gallery = fingerprinter, gallery
-        self.states: dict[str, tuple[PLDA, list[Fingerprint]]] = {}
-        for name in common(gallery):
-            own = self._summaries([known.with_history(name) for known in gallery], scatter=True)
-            self.states[name] = plda.adapt(own), own
+        self._fingerprinter, self._plda, self._gallery = fingerprinter, plda, gallery
+        self._names = common(gallery)
+
+    @cached_property
+    def states(self) -> dict[str, tuple[PLDA, list[Fingerprint]]]:
+        """The gallery after each history, and the scorer adapted to it."""
+        made = {}
+        for name in self._names:
+            own = self._summaries([known.with_history(name) for known in self._gallery], scatter=True)
+            # Scatter is of no use after adapting, and of all states at once it would fill the memory.
+            made[name] = self._plda.adapt(own), [replace(known, scatter=None) for known in own]
+        return made
 
     def match(self, probes: Sequence[Fingerprint]) -> list[str]:
         """The history of each probe under which the enrolled sources explain it best."""
-        names = list(self.states)
-        if len(names) == 1:
-            return names * len(probes)
+        if self._names == [NONE]:
+            return [NONE] * len(probes)
         explained = self._explained(probes, self.states)
         gained = explained.max(0) - explained[0]
-        return [names[i] if more > self._margin else NONE for i, more in zip(explained.argmax(0), gained, strict=True)]
+        best = explained.argmax(0)
+        return [self._names[i] if more > self._margin else NONE for i, more in zip(best, gained, strict=True)]
 
     def match_mixed(self, images: Sequence[Fingerprint]) -> str:
         """The history that all these images have in common, whichever sources they are of."""
-        return list(self.states)[np.argmax(self._explained(images, self.states).sum(1))]
+        if self._names == [NONE]:
+            return NONE
+        return self._names[np.argmax(self._explained(images, self.states).sum(1))]
 
     @cached_property
     def _margin(self) -> float:
