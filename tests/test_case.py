@@ -39,7 +39,7 @@ def world(tmp_path_factory):
     (root / "probe" / "notes.txt").write_text("no image")
     page = root / "out" / "report.html"
     done = run("attribute", root / "probe", "--known", root / "known", "--report", page, "--log", root / "log.jsonl")
-    assert done.exit_code == 3, done.output  # so few sources give too high a threshold
+    assert done.exit_code == 0, done.output
     return root
 
 
@@ -59,8 +59,8 @@ def test_it_comes_out_the_same(world):
 
 def test_an_edited_report_is_refused(world, tmp_path):
     text = (world / "out" / "report.json").read_text()
-    assert '"answer": "unknown"' in text
-    (tmp_path / "edited.json").write_text(text.replace('"answer": "unknown"', '"answer": "attributed"', 1))
+    assert '"answer": "attributed"' in text
+    (tmp_path / "edited.json").write_text(text.replace('"answer": "attributed"', '"answer": "unknown"', 1))
     done = run("report", "verify", tmp_path / "edited.json")
     assert done.exit_code == 1
     assert "was changed" in done.stderr

@@ -51,8 +51,8 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, rng, probe):
     assert one_shot["answer"] == "attributed"
     assert one_shot["source"] == "s2"
     assert set(one_shot) == {
-        "probe", "answer", "source", "images", "threshold", "rate", "calibrated_at", "p", "candidates",
-        "reason", "history", "evidence", "left_out",
+        "probe", "answer", "source", "images", "score", "threshold", "rate", "calibrated_at", "p",
+        "candidates", "reason", "history", "evidence", "left_out",
     }  # fmt: skip
     gallery = tmp_path / "g.sqlite"
     for source in sorted(data.iterdir()):

@@ -96,7 +96,7 @@ def test_fit_refuses_too_little(rng):
 
 def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path):
     photographs = [textured(rng, 600), textured(rng, 600, grain=5.0)]
-    settings = {"set_sizes": SMALL, "calibration_sources": 12}
+    settings = {"set_sizes": SMALL, "projection_sources": 12, "calibration_sources": 12}
     first = pretrain(photographs, TrainingConfig(2, validate_every=1), seed=0, **settings)
     assert first.training_.steps == 2
     assert first.verification_.sources == 12

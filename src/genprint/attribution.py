@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import softmax
 
-from genprint.calibration import disjoint_subsets, smallest_rate, upper_threshold
+from genprint.calibration import smallest_rate, upper_threshold
 from genprint.evidence import Evidence, Weigher
 from genprint.families import plain_text
 from genprint.fingerprint import Features
 from genprint.gallery import Gallery
 from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.trials import Trials
 from genprint.two_sample import exchangeable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ ATTRIBUTED, UNKNOWN, INCONCLUSIVE, ERROR = "attributed", "unknown", "inconclusiv
 SAME, DIFFERENT = "same", "different"
 # Sources a probe is compared with by all means there are.
 CLOSELY = 200
+# Scores below are those of other sources.
+LEAST_SCORE = 0.0
 # Share of probes of an enrolled source that the test for relatives calls unknown.
 MISSES = 0.05
 EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4, ERROR: 1}
@@ -52,7 +55,7 @@ class Candidate:
         source: its name.
         images: enrolled.
         log_ratio: natural log of the likelihood ratio of this source against an unknown one. Higher is more
-            alike. A model's value, not calibrated: compare it with the threshold, do not read it as odds.
+            alike. A model's value, not calibrated: do not read it as odds.
         share: of this source among the enrolled ones, were one of them the source and all equally likely.
     """
 
@@ -70,8 +73,10 @@ class Attribution(Result):
         answer: 'attributed', 'unknown', 'inconclusive' or 'error'.
         source: to which it is attributed, else None.
         images: of the probe that were used.
-        threshold: log ratio the best candidate must reach; None if it could not be set.
-        rate: at most this share of sources that are not enrolled would reach it.
+        score: of the best candidate: its log ratio on a scale common to all sources (``genprint.trials.Normaliser``):
+            0 as sets of other sources score, 1 as its own do far from any rival. None without a threshold.
+        threshold: score the best candidate must reach; None if it could not be set.
+        rate: at most this share of sources that are not enrolled would be attributed.
         calibrated_at: size of the sets that set the threshold.
         p: of the hypothesis that the probe's images and the best candidate's are drawn alike; one probe in twenty of
             the candidate itself has 0.05 or less.
@@ -87,6 +92,7 @@ class Attribution(Result):
     answer: str
     source: str | None
     images: int
+    score: float | None
     threshold: float | None
     rate: float | None
     calibrated_at: int | None
@@ -98,11 +104,9 @@ class Attribution(Result):
     left_out: tuple[dict[str, str], ...] = field(default=())
 
     def plot(self, ax: Axes) -> Axes:
-        """Log ratios of the candidates, and the threshold."""
+        """Log ratios of the candidates."""
         shown = self.candidates[:10][::-1]
         ax.barh([plain_text(c.source) for c in shown], [c.log_ratio for c in shown])
-        if self.threshold is not None:
-            ax.axvline(self.threshold, color="black", linestyle="--")
         ax.set_xlabel("log likelihood ratio against an unknown source")
         return ax
 
@@ -130,10 +134,11 @@ class VerificationResult(Result):
 class Identifier:
     """Compares probes with enrolled sources and says which made them, if any.
 
-    The threshold for a probe of n images is set on the enrolled sources themselves: each in turn is left out, and sets
-    of n of its images are scored against the rest. At most the given rate of unknown sources, if they are like
-    the enrolled ones, reaches it. A relative of an enrolled source is nearer than those, so the probe's images must
-    also be exchangeable with the source's own: a permutation test, which calls one in twenty of its own probes unknown.
+    An attribution passes three tests. No other source explains the probe about as well. The probe's images are
+    exchangeable with the source's own: a permutation test, which calls one in twenty of a source's own probes unknown.
+    And the score (``genprint.trials``) reaches a threshold, which is set on the enrolled sources: each in turn is left
+    out, and sets of as many of its images put to all three tests. At most the given rate of unknown sources, if they are
+    like the enrolled ones, pass.
 
     Args:
         encoder: of the features.
@@ -153,8 +158,9 @@ class Identifier:
         self.rate = max(rate, smallest_rate(len(self.features)))
         self._matcher = Matcher(encoder, encoder.plda_, list(self.features.values()))
         self._changed: dict[str, Identifier] = {}
-        self._thresholds: dict[int, tuple[float, int]] = {}
-        self._weigh = Weigher(encoder, self.features, self.gallery)
+        self._thresholds: dict[int, float] = {}
+        self._trials = Trials(encoder, encoder.plda_, list(self.features.values()), self.gallery)
+        self._weigh = Weigher(encoder, self._trials, self.gallery)
         self._directions = encoder.plda_.directions()
 
     def after(self, history: str) -> Identifier:
@@ -165,20 +171,25 @@ class Identifier:
         return self._changed[history]
 
     def threshold(self, images: int) -> tuple[float, int] | None:
-        """The threshold for probes of so many images, and the set size it was set at; None with one source."""
-        if len(self.gallery) < 2:
+        """The threshold for probes of so many images, and the set size it was set at.
+
+        None with fewer than three sources, or if no source has two images.
+        """
+        if len(self.gallery) < 3 or max(own.count for own in self.gallery) < 2:
             return None
-        size = min(images, min(len(own) for own in self.features.values()))
+        size = self._trials.size(images)
         if size not in self._thresholds:
-            rng = np.random.default_rng(0)
             scores = []
-            for i, own in enumerate(self.features.values()):
-                rest = self.gallery[:i] + self.gallery[i + 1 :]
-                subsets = disjoint_subsets(own, size, 20, rng)
-                probes = [self.encoder.summarise(subset, "", vector=False) for subset in subsets]
-                scores.append(self.encoder.plda_.score(probes, rest).max(1))
-            self._thresholds[size] = upper_threshold(scores, self.rate), size
-        return self._thresholds[size]
+            for sets, ratios, reached in self._trials.unknown(size):
+                passed = [self._passes(own, row) for own, row in zip(sets, ratios, strict=True)]
+                scores.append(np.where(passed, reached, LEAST_SCORE))
+            self._thresholds[size] = max(LEAST_SCORE, upper_threshold(scores, self.rate))
+        return self._thresholds[size], size
+
+    def _passes(self, features: Features, ratios: np.ndarray) -> bool:
+        """Whether the likeliest source passes every test but the threshold."""
+        source = self.gallery[ratios.argmax()].source
+        return softmax(ratios).max() >= self.min_share and self._exchangeable(features, source) > MISSES
 
     def _exchangeable(self, features: Features, source: str) -> float:
         """p of the test that the probe's images and the source's are drawn alike."""
@@ -197,7 +208,7 @@ class Identifier:
         (history,) = self._matcher.match([probe])
         if history != NONE:
             return replace(self.after(history).identify(name, features), history=history)
-        ratios = self._weigh.plda.compare([probe], self.gallery)[0]
+        ratios = self._trials.plda.compare([probe], self.gallery)[0]
         shares = softmax(ratios)
         order = np.argsort(-ratios)
         candidates = tuple(
@@ -205,10 +216,10 @@ class Identifier:
         )
         p = self._exchangeable(features, candidates[0].source)
         found = self.threshold(probe.count)
-        best = candidates[0]
-        if found is None:
-            answer, reason = INCONCLUSIVE, "with one enrolled source no threshold can be set; enroll more"
-        elif best.log_ratio < found[0]:
+        best, score = candidates[0], self._trials.score(features, order[0]) if found else None
+        if found is None or score is None:
+            answer, reason = INCONCLUSIVE, "no threshold can be set; enroll three sources or more, two images of each"
+        elif score < found[0]:
             answer, reason = UNKNOWN, f"the nearest source, {best.source}, stays below the threshold"
         elif p <= MISSES and self._rival(features, candidates):
             answer, reason = (
@@ -226,6 +237,7 @@ class Identifier:
             answer=answer,
             source=best.source if answer == ATTRIBUTED else None,
             images=probe.count,
+            score=score,
             threshold=found[0] if found else None,
             rate=self.rate if found else None,
             calibrated_at=found[1] if found else None,
@@ -270,7 +282,7 @@ def _ordered(features: Features) -> Features:
 
 def failed(probe: str, reason: str) -> Attribution:
     """The answer to a probe that could not be read."""
-    return Attribution(probe, ERROR, None, 0, None, None, None, None, (), reason)
+    return Attribution(probe, ERROR, None, 0, None, None, None, None, None, (), reason)
 
 
 def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:

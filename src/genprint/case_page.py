@@ -73,9 +73,11 @@ def _candidates(answer: Mapping[str, Any]) -> list[str]:
     text = ""
     if answer["threshold"] is not None:
         text += (
-            f"<p>A log ratio from {answer['threshold']:.1f} on is needed, set with sets of {answer['calibrated_at']} "
-            f"images: at most {answer['rate']:.1%} of sources that are not enrolled reach it, if they are like those "
-            "that are (exchangeable).</p>"
+            f"<p>The best candidate's score is {answer['score']:.2f}: its log ratio on a scale where sets of other "
+            "sources lie about 0 and its own, far from any rival, about 1. A score of "
+            f"{answer['threshold']:.2f} is needed, set with sets of {answer['calibrated_at']} images: of sources that "
+            f"are not enrolled, at most {answer['rate']:.1%} come to be attributed, if they are like those that are "
+            "(exchangeable).</p>"
         )
     if answer["p"] is not None:
         text += f"<p>Test that the best candidate draws such images: p = {answer['p']:.3f}.</p>"

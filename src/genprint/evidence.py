@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from genprint.calibration import SIZES, LikelihoodRatio, disjoint_subsets, relative_evidence
 from genprint.fingerprint import Features, Fingerprint
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,13 @@ class Weigher:
 
     Args:
         encoder: of the features.
-        features: of each enrolled source.
+        trials: of the enrolled sources.
         gallery: their fingerprints.
-
-    Attributes:
-        plda: the encoder's scorer, adapted to the gallery.
     """
 
-    def __init__(self, encoder: SetEncoder, features: Mapping[str, Features], gallery: Sequence[Fingerprint]):
-        self._encoder, self._features, self._gallery = encoder, features, gallery
+    def __init__(self, encoder: SetEncoder, trials: Trials, gallery: Sequence[Fingerprint]):
+        self._encoder, self._trials, self._gallery = encoder, trials, gallery
         self._likelihood_ratios: dict[int, LikelihoodRatio] = {}
-        self.plda = encoder.plda_.adapt(gallery)
-
-    def _calibration_size(self, images: int) -> int:
-        return max(1, min(images, min(len(own) for own in self._features.values()) // 2))
 
     def likelihood_ratio(self, images: int) -> LikelihoodRatio | None:
         """What makes a likelihood ratio of evidence from so many images; None with fewer than three sources.
@@ -68,23 +62,13 @@ class Weigher:
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
         not enrolled, with one that lacks their source.
         """
-        size = self._calibration_size(images)
-        if len(self._gallery) < 3 or min(len(own) for own in self._features.values()) < 2:
+        if len(self._gallery) < 3 or min(own.count for own in self._gallery) < 2:
             return None
+        size = self._trials.size(images)
         if size not in self._likelihood_ratios:
-            rng = np.random.default_rng(0)
-            same, different = [], []
-            for i, (name, own) in enumerate(self._features.items()):
-                order = rng.permutation(len(own))
-                parts = [order[start : start + size] for start in range(0, len(own) - size + 1, size)][:10]
-                rows = []
-                for part in parts:
-                    rest = self._encoder.summarise(own[np.setdiff1d(order, part)], name, vector=False)
-                    gallery = [*self._gallery[:i], rest, *self._gallery[i + 1 :]]
-                    rows.append(self.plda.compare([self._summary(own[part])], gallery)[0])
-                ratios = np.stack(rows)
-                same.append(relative_evidence(ratios)[:, i])
-                different.append(relative_evidence(np.delete(ratios, i, axis=1)).ravel())
+            trials = list(enumerate(self._trials.ratios(size)))
+            same = [relative_evidence(ratios)[:, i] for i, ratios in trials]
+            different = [relative_evidence(np.delete(ratios, i, axis=1)).ravel() for i, ratios in trials]
             self._likelihood_ratios[size] = LikelihoodRatio.fit(same, different)
         return self._likelihood_ratios[size]
 
@@ -99,7 +83,7 @@ class Weigher:
         rng = np.random.default_rng(0)
 
         def log10_lr(sets: Sequence[Features], model: LikelihoodRatio) -> np.ndarray:
-            ratios = self.plda.compare([self._summary(own) for own in sets], self._gallery)
+            ratios = self._trials.plda.compare([self._summary(own) for own in sets], self._gallery)
             return model.log10(relative_evidence(ratios)[:, best])
 
         low = high = None
@@ -116,5 +100,5 @@ class Weigher:
             hp=f"{self._gallery[best].source} made the images",
             hd="a source that is not enrolled, but like those that are, made them",
             log10_lr=value, low=low, high=high, cap=found.cap, sources=found.sources,
-            calibrated_at=self._calibration_size(len(features)), by_images=by_images | {len(features): value},
+            calibrated_at=self._trials.size(len(features)), by_images=by_images | {len(features): value},
         )  # fmt: skip

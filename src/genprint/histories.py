@@ -21,6 +21,8 @@ from genprint.scoring import PLDA, ByFingerprint
 
 # Share of single enrolled images that would be taken for changed ones.
 MISTAKEN = 0.05
+# Enough for a quantile: comparing them all takes longest of all where there are hundreds of sources.
+MARGIN_IMAGES = 600
 #: The history of images that went through nothing since they were enrolled.
 NONE = "none"
 HISTORIES: Mapping[str, Change] = MappingProxyType(
@@ -70,20 +72,27 @@ class Matcher:
         """The history of each probe under which the enrolled sources explain it best."""
         if self._names == [NONE]:
             return [NONE] * len(probes)
-        explained = self._explained(probes, self.states)
-        gained = explained.max(0) - explained[0]
-        best = explained.argmax(0)
-        return [self._names[i] if more > self._margin else NONE for i, more in zip(best, gained, strict=True)]
+        return self._believed(self._explained(probes, self.states))
 
     def match_mixed(self, images: Sequence[Fingerprint]) -> str:
         """The history that all these images have in common, whichever sources they are of."""
         if self._names == [NONE]:
             return NONE
-        return self._names[np.argmax(self._explained(images, self.states).sum(1))]
+        (history,) = self._believed(self._explained(images, self.states).mean(1, keepdims=True))
+        return history
+
+    def _believed(self, explained: np.ndarray) -> list[str]:
+        """The history that explains best, for each column, if it does so by more than the margin."""
+        gained = explained.max(0) - explained[0]
+        best = explained.argmax(0)
+        return [self._names[i] if more > self._margin else NONE for i, more in zip(best, gained, strict=True)]
 
     @cached_property
     def _margin(self) -> float:
-        """How much better some history explains single images of half of each source's, by the other halves."""
+        """How much better some history explains single images of half of each source's, by the other halves.
+
+        Of many sources, of fewer images each.
+        """
         if min(len(own) for own in self._gallery) < 2:
             return np.inf
         orders = [np.random.default_rng(0).permutation(len(own)) for own in self._gallery]
@@ -92,9 +101,9 @@ class Matcher:
             name: (plda, self._summaries([own.with_history(name) for own in rest]))
             for name, (plda, _) in self.states.items()
         }
-        gained = []
+        gained, most = [], max(1, MARGIN_IMAGES // len(self._gallery))
         for own, order in zip(self._gallery, orders, strict=True):
-            explained = self._explained(self._summaries([own[[i]] for i in order[: len(order) // 2]]), states)
+            explained = self._explained(self._summaries([own[[i]] for i in order[: len(order) // 2][:most]]), states)
             gained.append(explained.max(0) - explained[0])
         return float(np.quantile(np.concatenate(gained), 1 - MISTAKEN))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -85,17 +85,20 @@ class PLDA:
     prior_images: float = 300.0
 
     @classmethod
-    def fit(cls, fingerprints: Sequence[Fingerprint]) -> PLDA:
-        """Estimates both covariances from one fingerprint of each of many sources, by moments."""
-        freedom = sum(f.count - 1 for f in fingerprints)
-        within = np.sum([_scatter(f) for f in fingerprints], axis=0) / freedom
+    def fit(cls, fingerprints: Iterable[Fingerprint]) -> PLDA:
+        """Estimates both covariances from one fingerprint of each of many sources, by moments, one at a time."""
+        counts, means, within = [], [], np.zeros(())
+        for fingerprint in fingerprints:
+            counts.append(fingerprint.count)
+            means.append(fingerprint.mean)
+            within = within + _scatter(fingerprint)
+        within /= sum(counts) - len(counts)
         within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))  # a feature may be constant
-        means = np.stack([f.mean for f in fingerprints])
         # The means scatter by the sources and by the few images behind each; the second part goes.
-        between = np.cov(means, rowvar=False) - within * np.mean([1 / f.count for f in fingerprints])
+        between = np.cov(np.stack(means), rowvar=False) - within * np.mean(1 / np.array(counts))
         values, vectors = eigh(between, within)
         inverse = np.linalg.inv(vectors)
-        return cls(means.mean(0), within, inverse.T @ np.diag(values.clip(1e-3)) @ inverse)
+        return cls(np.mean(means, axis=0), within, inverse.T @ np.diag(values.clip(1e-3)) @ inverse)
 
     def directions(self) -> np.ndarray:
         """Columns are the linear discriminants, ``(d, d)``, the strongest first; within-source variance is one."""

@@ -14,6 +14,7 @@ from genprint.evaluation.intervals import Mean, over_sources
 from genprint.evidence import Weigher
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.trials import Trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,13 +95,14 @@ def calibration(
         gallery = {name: encoder.summarise(own, name, vector=False) for name, own in known.items()}
         for i, (name, own) in enumerate(features.items()):
             others = {other: known[other] for other in known if other != name}
-            weigher = Weigher(encoder, others, [gallery[other] for other in others])
-            model = weigher.likelihood_ratio(size)
+            rest = [gallery[other] for other in others]
+            trials = Trials(encoder, encoder.plda_, list(others.values()), rest)
+            model = Weigher(encoder, trials, rest).likelihood_ratio(size)
             assert model is not None
             cap = min(cap, model.cap)
             subsets = disjoint_subsets(own[orders[name][enrolled:]], size, 20, rng)
             probes = [encoder.summarise(subset, "", vector=False, scatter=False) for subset in subsets]
-            ratios = weigher.plda.compare(probes, list(gallery.values()))
+            ratios = trials.plda.compare(probes, list(gallery.values()))
             same[name] += model.log10(relative_evidence(ratios)[:, i]).tolist()
             different[name] += model.log10(relative_evidence(np.delete(ratios, i, axis=1))).ravel().tolist()
     return summarise(

@@ -27,6 +27,7 @@ from genprint.methods.vote import Vote
 from genprint.methods.wang import blur_and_jpeg
 from genprint.methods.yu import YuNetwork
 from genprint.scoring import LDA, ByFingerprint, Comparer, Cosine, Scorer
+from genprint.trials import Normalised
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def _learned(comparer: Callable[[], Comparer]) -> Method:
 #: What each makes of the encoder in use: the set encoder's own scorers, or methods that need none.
 METHODS: dict[str, Method] = {
     "set_encoder": Method("method", lambda encoder: encoder, lambda encoder: Matched(encoder, encoder.plda_)),
+    "set_encoder_normalised": Method(
+        "method", lambda encoder: encoder, lambda encoder: Normalised(encoder, encoder.plda_)
+    ),
     "set_encoder_lda": _fingerprint("method", lambda encoder: encoder, _of(LDA)),
     "set_encoder_cosine": _fingerprint("method", lambda encoder: encoder, _of(Cosine)),
     "set_encoder_vote": Method(

@@ -84,7 +84,7 @@ class SetNetwork(nn.Module):
     Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
     """
 
-    def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 320, dim: int = 96):
+    def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 420, dim: int = 96):
         super().__init__()
         self.config: dict[str, Any] = {"channels": list(channels), "features": features, "dim": dim}
         self.tower = Tower(channels, features)

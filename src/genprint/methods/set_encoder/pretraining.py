@@ -20,6 +20,8 @@ from genprint.scoring import PLDA
 
 # The single-image control sees as many images a step as the set encoder does on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
+# How sources differ is learned from many sources, of few images each.
+PROJECTION_SOURCES, PROJECTION_IMAGES = 1600, 40
 
 
 def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +43,7 @@ def pretrain(
     progress: Progress | None = None,
     seed: int = 0,
     set_sizes: SetSizes = SetSizes(),
+    projection_sources: int = PROJECTION_SOURCES,
     calibration_sources: int = 500,
     start: SetEncoder | None = None,
 ) -> SetEncoder:
@@ -51,6 +54,7 @@ def pretrain(
         config: of the training.
         checkpoint: written at every validation; a later call goes on from it.
         set_sizes: of the sets in training; ``SINGLE`` gives the control that never sees a set.
+        projection_sources: fresh simulated sources for the features' directions.
         calibration_sources: fresh simulated sources for the scorer and the verification thresholds.
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
     """
@@ -62,7 +66,7 @@ def pretrain(
     encoder = SetEncoder(seed=seed)
     encoder.network_ = start.network_ if start else SetNetwork()
     encoder.training_ = train(encoder.network_, episodes, checks, config, checkpoint, progress)
-    _refit_projection(encoder, training, calibration_sources, seed + 3)
+    _refit_projection(encoder, training, projection_sources, seed + 3)
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
     train(encoder.network_, episodes, checks, last, aside, progress)
@@ -80,8 +84,8 @@ def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, see
     tower = encoder.network_.tower
     size = tower.project.in_features
     tower.project = torch.nn.Identity()  # type: ignore[assignment]
-    statistics = _simulated_features(encoder, images, sources, seed)
-    plda = PLDA.fit([encoder.summarise(own, name, vector=False) for name, own in statistics.items()])
+    statistics = _simulated_features(encoder, images, sources, seed, PROJECTION_IMAGES)
+    plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in statistics.items())
     tower.project = torch.nn.Linear(size, encoder.network_.config["features"])
     directions = plda.directions()[:, : encoder.network_.config["features"]]
     tower.project.weight.copy_(torch.from_numpy(directions).T)
@@ -89,12 +93,14 @@ def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, see
 
 
 @torch.inference_mode()
-def _simulated_features(encoder: SetEncoder, images: np.ndarray, sources: int, seed: int) -> dict[str, Features]:
-    """Features of 100 images of each of many fresh simulated sources."""
+def _simulated_features(
+    encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, count: int = 100
+) -> dict[str, Features]:
+    """Features of ``count`` images of each of many fresh simulated sources."""
     rng = np.random.default_rng(seed)
     features = {}
     for i, source in enumerate(draw_sources(sources, rng, siblings=0.2)):
-        levels = to_pixels(images[rng.choice(len(images), 100, replace=False)])
+        levels = to_pixels(images[rng.choice(len(images), count, replace=False)])
         made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
         features[str(i)] = encoder._array_features(made)
     return features
