@@ -137,8 +137,8 @@ class Identifier:
     An attribution passes three tests. No other source explains the probe about as well. The probe's images are
     exchangeable with the source's own: a permutation test, which calls one in twenty of a source's own probes unknown.
     And the score (``genprint.trials``) reaches a threshold, which is set on the enrolled sources: each in turn is left
-    out, and sets of as many of its images put to all three tests. At most the given rate of unknown sources, if they are
-    like the enrolled ones, pass.
+    out, and sets of as many of its images put to all three tests. At most the given rate of unknown sources, if they
+    are like the enrolled ones, pass.
 
     Args:
         encoder: of the features.
