@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -16,6 +17,8 @@ import genprint
 from genprint.cache import FeatureCache
 from genprint.changes import Change
 from genprint.images import Image, ImageSet, LeftOut
+
+_PIXELS = 2**26  # bytes of a batch: a few dozen photographs
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,20 @@ class Fingerprint:
 Progress = Callable[[int], None]
 
 
+def _batches(images: Iterable[Image], most: int) -> Iterator[list[Image]]:
+    """Images in their order, ``most`` at a time, or as many as have ``_PIXELS`` pixels together."""
+    own: list[Image] = []
+    pixels = 0
+    for image in images:
+        own.append(image)
+        pixels += image.pixels.size
+        if len(own) == most or pixels >= _PIXELS:
+            yield own
+            own, pixels = [], 0
+    if own:
+        yield own
+
+
 class Fingerprinter(BaseEstimator, ABC):
     """Maps image sets to fingerprints. One subclass for each method.
 
@@ -121,9 +138,12 @@ class Fingerprinter(BaseEstimator, ABC):
         cache: FeatureCache | None = None,
         histories: Mapping[str, Change] = {},
     ) -> Features:
-        """Features of each image of a set, in one pass that never holds more than ``batch`` images.
+        """Features of each image of a set, in one pass that never holds more than two batches of images.
+
+        The next batch is decoded while features are made of this one.
 
         Args:
+            batch: most images in one; fewer if they are large.
             cache: asked first, and told what was not there.
             histories: changes after which features of the same images are wanted too.
 
@@ -134,24 +154,18 @@ class Fingerprinter(BaseEstimator, ABC):
         after: dict[str, list[np.ndarray]] = {name: [] for name in histories}
         digests: list[str] = []
         names: list[str] = []
-        waiting: list[Image] = []
-
-        def flush() -> None:
-            if waiting:
-                rows.append(self._cached(waiting, cache, self.maker()))
+        batches = _batches(images, batch)
+        with ThreadPoolExecutor(1, "decoder") as decoder:
+            coming = decoder.submit(next, batches, None)
+            while own := coming.result():
+                coming = decoder.submit(next, batches, None)
+                rows.append(self._cached(own, cache, self.maker()))
                 for name, change in histories.items():
-                    after[name].append(self._cached(waiting, cache, f"{self.maker()} after {name}", change))
-                digests.extend(image.sha256 for image in waiting)
-                names.extend(image.name for image in waiting)
+                    after[name].append(self._cached(own, cache, f"{self.maker()} after {name}", change))
+                digests += [image.sha256 for image in own]
+                names += [image.name for image in own]
                 if progress:
-                    progress(len(waiting))
-                waiting.clear()
-
-        for image in images:
-            waiting.append(image)
-            if len(waiting) == batch:
-                flush()
-        flush()
+                    progress(len(own))
         changed = {name: np.concatenate(own) for name, own in after.items()}
         return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out), tuple(names), changed)
 

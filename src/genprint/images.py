@@ -54,6 +54,8 @@ class ImageSet:
         self.name = name
         self.origin = origin or name
         self.left_out: list[LeftOut] = []
+        #: where the images are files of their own: these, in order
+        self.files: tuple[Path, ...] = ()
         self._members = members
 
     def __repr__(self) -> str:
@@ -62,8 +64,10 @@ class ImageSet:
     @classmethod
     def from_files(cls, paths: Iterable[str | Path], name: str) -> ImageSet:
         """The files given, in their order."""
-        files = [Path(path) for path in paths]
-        return cls(name, lambda: ((str(path), partial(_read_file, path)) for path in files))
+        files = tuple(Path(path) for path in paths)
+        made = cls(name, lambda: ((str(path), partial(_read_file, path)) for path in files))
+        made.files = files
+        return made
 
     @classmethod
     def from_array(cls, array: np.ndarray, name: str) -> ImageSet:
@@ -119,7 +123,7 @@ class ImageSet:
             seen[image.sha256] = name
             yield image
         if not seen:
-            raise ImageSetError(self._nothing())
+            raise ImageSetError(self.nothing())
 
     def to_array(self) -> np.ndarray:
         """All images in memory, uint8 ``(n, h, w, 3)``.
@@ -133,7 +137,8 @@ class ImageSet:
             raise ImageSetError(f"{self.origin}: images of different sizes, {sorted(sizes)[:3]}; one size is needed")
         return np.stack(pixels)
 
-    def _nothing(self) -> str:
+    def nothing(self) -> str:
+        """Why none of its images can be used, as the latest pass found."""
         if not self.left_out:
             return f"{self.origin}: there is no file in it; give a folder or archive with images"
         shown = "; ".join(f"{Path(left.name).name}: {left.reason}" for left in self.left_out[:3])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import genprint
-from genprint.cli import analysis, enrollment, generators, open_set, training
+from genprint.cli import analysis, enrollment, fingerprinting, generators, open_set, training
 from genprint.cli import report as reports
 from genprint.cli.common import (
     DEFAULT_GALLERY,
@@ -49,6 +49,7 @@ app.add_typer(generators.app, name="generators")
 app.command()(enrollment.enroll)
 app.command("enroll-all")(enrollment.enroll_all)
 app.command()(enrollment.sources)
+app.command()(fingerprinting.fingerprint)
 app.command()(analysis.mixture)
 app.command()(analysis.audit)
 app.command()(analysis.compare)

@@ -62,6 +62,8 @@ def tune_malloc() -> None:
 def errors(as_json: bool = False) -> Iterator[None]:
     """Turns what users can mend into one line and exit code 1."""
     from genprint.cache import CacheError
+    from genprint.cluster import ClusterError
+    from genprint.fingerprinting import LedgerError
     from genprint.gallery import GalleryError
     from genprint.images import ImageSetError
     from genprint.weights import WeightsError
@@ -73,6 +75,8 @@ def errors(as_json: bool = False) -> Iterator[None]:
         WeightsError,
         GalleryError,
         CacheError,
+        LedgerError,
+        ClusterError,
         ValueError,
         KeyError,
         ModuleNotFoundError,

@@ -88,7 +88,8 @@ class SetEncoder(Fingerprinter):
         for chosen in by_size.values():
             for start in range(0, len(chosen), 64):
                 part = chosen[start : start + 64]
-                rows = self.network_.features(to_pixels(np.stack([flat[i] for i in part]))).numpy()
+                pixels = to_pixels(np.stack([flat[i] for i in part])).to(self._device)
+                rows = self.network_.features(pixels).cpu().numpy()
                 if features is None:
                     features = np.empty((len(flat), rows.shape[1]), np.float32)
                 features[part] = rows
@@ -99,8 +100,12 @@ class SetEncoder(Fingerprinter):
 
     @torch.inference_mode()
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        moments = (torch.from_numpy(x.astype(np.float32)).unsqueeze(0) for x in (mean, variance))
-        return self.network_.embed(*moments)[0].numpy()
+        moments = (torch.from_numpy(x.astype(np.float32)).unsqueeze(0).to(self._device) for x in (mean, variance))
+        return self.network_.embed(*moments)[0].cpu().numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return self.network_.tower.project.weight.device
 
     def fit(
         self,

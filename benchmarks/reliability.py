@@ -1,0 +1,319 @@
+"""Writes docs/reliability.md: what was broken on purpose, how often, and what was lost.
+
+    python benchmarks/reliability.py --times 50
+
+Full disks and read-only folders are file systems in memory of their own, so it wants to be root on Linux; else those rows are
+left out and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import ROOT, provenance
+from PIL import Image
+
+from genprint.decoding import Unusable, decode
+from genprint.fingerprinting import Ledger, fingerprint
+from genprint.gallery import Gallery, GalleryError
+from genprint.generators.collection import demonstrated, load, sample
+from genprint.images import ImageSet, read_sources
+from genprint.methods.set_encoder.encoder import SHIPPED, SetEncoder
+from genprint.weights import WeightsError
+
+_PAGE = """# What was broken on purpose
+
+Written by `benchmarks/reliability.py`. {provenance} The service under load, attacked and killed: [service](service.md).
+
+| fault | times | what came of it |
+| --- | --- | --- |
+{rows}
+"""
+_FORMATS = {"PNG": {}, "JPEG": {"quality": 85}, "WEBP": {"lossless": True}, "GIF": {}, "TIFF": {}, "BMP": {}}
+
+
+def genprint(*arguments: object, **more: object) -> subprocess.Popen[bytes]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "genprint", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)  # type: ignore[call-overload,no-any-return]
+
+
+def finished(*arguments: object) -> tuple[int, str]:
+    """Exit code and messages."""
+    process = genprint(*arguments)
+    _, messages = process.communicate()
+    return process.returncode, messages.decode()
+
+
+@contextmanager
+def file_system(folder: Path, options: str) -> Iterator[Path | None]:
+    """A file system in memory; None where it cannot be had."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+    try:
+        yield folder if done.returncode == 0 else None
+    finally:
+        if done.returncode == 0:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+def kept(gallery: Path, encoder: SetEncoder, told: dict[str, int]) -> int:
+    """Of the enrollments that were reported, those that are not there whole."""
+    counts = Gallery(gallery, encoder).counts()
+    return sum(counts.get(name) != count for name, count in told.items())
+
+
+def killed_enrolling(root: Path, data: Path, encoder: SetEncoder, times: int) -> str:
+    """SIGKILL at a random moment of ``genprint enroll``."""
+    gallery, told, torn = root / "killed.sqlite", {}, 0
+    for i in range(times):
+        process = genprint("enroll", f"s{i}", data / f"{i % 4}", "--gallery", gallery, "--no-histories")
+        try:
+            process.wait(random.uniform(0.5, 4.5))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
+            told[f"s{i}"] = 12
+    lost = kept(gallery, encoder, told)
+    torn = sum(count != 12 for count in Gallery(gallery, encoder).counts().values())
+    return f"{len(told)} ended before and were reported; lost {lost}, half there {torn}"
+
+
+def killed_training(root: Path, data: Path, times: int) -> str:
+    """SIGKILL at random moments of ``genprint fit``, called again until it ends; against one that was left alone."""
+    def fit(output: Path) -> list[object]:
+        return ["fit", data, "-o", output, "--steps", 20]
+
+    code, messages = finished(*fit(root / "whole"))
+    assert code == 0, messages
+    expected = (root / "whole" / "model.safetensors").read_bytes()
+    kills = other = 0
+    while kills < times:
+        output = root / f"fit{kills}"
+        for _ in range(3):
+            process = genprint(*fit(output))
+            try:
+                process.wait(random.uniform(3, 12))
+                break
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+        code, messages = finished(*fit(output))
+        other += code != 0 or (output / "model.safetensors").read_bytes() != expected
+    return f"called again, all ended; {other} with other weights than an unbroken run"
+
+
+def killed_fingerprinting(root: Path, data: Path, encoder: SetEncoder, times: int) -> str:
+    """The run stops at a random chunk, again and again; against one that was left alone."""
+    expected = [own for own, _ in fingerprint(encoder, read_sources(data), Ledger(root / "whole.ledger"), size=2)]
+    other = 0
+    for i in range(times):
+        process = genprint("fingerprint", data, "-o", root / f"pile{i}.npz")
+        try:
+            process.wait(random.uniform(1.5, 4))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        code, _ = finished("fingerprint", data, "-o", root / f"pile{i}.npz")
+        with np.load(root / f"pile{i}.npz") as file:
+            same = list(file["counts"]) == [own.count for own in expected]
+            same &= bool(np.allclose(file["vectors"], [own.vector for own in expected], atol=1e-4))
+        other += code != 0 or not same
+    return f"called again, all ended; {other} with an image lost or counted twice"
+
+
+def flipped(data: bytes, rng: np.random.Generator, bits: int = 8) -> bytes:
+    """A few bytes changed, or the end cut off."""
+    if rng.random() < 0.2:
+        return data[: rng.integers(len(data))]
+    changed = bytearray(data)
+    for at in rng.integers(len(data), size=rng.integers(1, bits + 1)):
+        changed[at] ^= 1 << rng.integers(8)
+    return bytes(changed)
+
+
+def damaged_galleries(root: Path, source: Path, encoder: SetEncoder, times: int, rng: np.random.Generator) -> str:
+    """Bytes of a gallery changed: read it all, and enroll into it."""
+    whole = Gallery(source, encoder)
+    features = whole.features()
+    refused = same = other = 0
+    for i in range(times):
+        path = root / f"damaged{i}.sqlite"
+        path.write_bytes(flipped(source.read_bytes(), rng))
+        try:
+            again = Gallery(path, encoder).features()
+        except GalleryError:
+            refused += 1
+            continue
+        finally:
+            for left in root.glob(f"{path.name}*"):
+                left.unlink()
+        equal = again.keys() == features.keys() and all(
+            own.digests == features[name].digests and np.array_equal(own.values, features[name].values)
+            for name, own in again.items()
+        )
+        same, other = same + equal, other + (not equal)
+    return f"refused, with the file named: {refused}; read as it was: {same}; read as something else: {other}"
+
+
+def damaged_weights(root: Path, times: int, rng: np.random.Generator) -> str:
+    """Bytes of the encoder's files changed."""
+    refused = read = 0
+    for name in ("model.safetensors", "config.json"):
+        for _ in range(times // 2):
+            shutil.copytree(SHIPPED, root / "weights", dirs_exist_ok=True)
+            (root / "weights" / name).write_bytes(flipped((SHIPPED / name).read_bytes(), rng))
+            try:
+                SetEncoder.from_pretrained(root / "weights")
+                read += 1
+            except WeightsError:
+                refused += 1
+    return f"refused: {refused}; read all the same: {read}"
+
+
+def damaged_images(pixels: np.ndarray, times: int, rng: np.random.Generator) -> str:
+    """Bytes of image files changed, in every format."""
+    counts = {"decoded": 0, "left out with a reason": 0, "anything else": 0}
+    for kind, options in _FORMATS.items():
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind, **options)
+        for _ in range(times):
+            try:
+                decode("x", flipped(file.getvalue(), rng))
+                counts["decoded"] += 1
+            except Unusable:
+                counts["left out with a reason"] += 1
+            except Exception:
+                counts["anything else"] += 1
+    return ", ".join(f"{what}: {n}" for what, n in counts.items())
+
+
+def full_disk(root: Path, data: Path, encoder: SetEncoder) -> tuple[int, str]:
+    """Enrolls until the disk is full, then makes room."""
+    with file_system(root / "full", "size=600k") as disk:
+        if disk is None:
+            return 0, "not tried: no such file system could be had"
+        told, failed, said = {}, 0, 0
+        for i in range(30):
+            code, messages = finished("enroll", f"s{i}", data / f"{i % 4}", "--gallery", disk / "g.sqlite", "--no-histories")
+            if code == 0:
+                told[f"s{i}"] = 12
+            else:
+                failed += 1
+                said += code == 1 and "error:" in messages and "Traceback" not in messages
+        lost = kept(disk / "g.sqlite", encoder, told)
+        return failed, f"{said} refused with an error that says so; of {len(told)} enrolled before, lost {lost}"
+
+
+def read_only(root: Path, data: Path) -> tuple[int, str]:
+    """Every command that writes, into a folder that cannot be written."""
+    with file_system(root / "locked", "size=1m") as disk:
+        if disk is None:
+            return 0, "not tried: no such file system could be had"
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        commands: list[list[object]] = [
+            ["enroll", "s", data / "0", "--gallery", disk / "g.sqlite"],
+            ["enroll-all", data, "--gallery", disk / "g.sqlite"],
+            ["attribute", data / "0", "--known", data, "--report", disk / "r.html"],
+            ["families", data, "-o", disk / "f"],
+            ["fingerprint", data, "-o", disk / "f.npz"],
+            ["fit", data, "-o", disk / "e", "--steps", 1],
+            ["demo", "-o", disk / "d"],
+        ]
+        said = 0
+        for command in commands:
+            code, messages = finished(*command)
+            said += code == 1 and "error:" in messages and "Traceback" not in messages
+            if not (code == 1 and "error:" in messages and "Traceback" not in messages):
+                print(command, code, messages[-600:], flush=True)
+        return len(commands), f"{said} refused with an error that names the file"
+
+
+def two_at_once(root: Path, data: Path, encoder: SetEncoder, times: int) -> str:
+    """Two processes enroll other and the same sources."""
+    gallery, told = root / "both.sqlite", {}
+    failed = 0
+    for i in range(times):
+        pair = [
+            genprint("enroll", name, data / f"{i % 4}", "--gallery", gallery, "--no-histories")
+            for name in (f"left{i}", f"right{i}", f"both{i}", f"both{i}")
+        ]
+        failed += sum(process.wait() != 0 for process in pair)
+        told |= dict.fromkeys((f"left{i}", f"right{i}", f"both{i}"), 12)
+    return f"{failed} refused; sources lost or with images twice {kept(gallery, encoder, told)}"
+
+
+def clock_jumps(root: Path, data: Path, encoder: SetEncoder, times: int) -> str:
+    """The clock goes back or forward by years between enrollments and answers."""
+    now, wrong = time.time, 0
+    gallery = Gallery(root / "clock.sqlite", encoder)
+    features = {name: encoder.features(ImageSet.read(data / name)) for name in map(str, range(4))}
+    try:
+        for i in range(times):
+            shift = random.uniform(-3e8, 3e8)
+            time.time = lambda shift=shift: now() + shift  # type: ignore[assignment]
+            gallery.enroll(f"s{i}", features[f"{i % 4}"])
+            wrong += gallery.counts().get(f"s{i}") != 12
+    finally:
+        time.time = now
+    return f"enrollments lost or changed: {wrong}"
+
+
+def main() -> None:
+    """Breaks and writes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--times", type=int, default=50)
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    start, times = time.monotonic(), given.times
+    random.seed(given.seed)
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    rng, encoder, rows = np.random.default_rng(given.seed), SetEncoder.from_pretrained(), []
+
+    def row(fault: str, count: int, broken: Callable[[], str] | str) -> None:
+        rows.append(f"| {fault} | {count} | {broken if isinstance(broken, str) else broken()} |")
+        print(rows[-1], flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        data = root / "data"
+        for i, place in enumerate(demonstrated()[:4]):
+            (data / str(i)).mkdir(parents=True)
+            for k, pixels in enumerate(sample(load(place)[0], place.name, 12)):
+                Image.fromarray(pixels).save(data / str(i) / f"{k}.png")
+        row("killed (SIGKILL) while enrolling", times, lambda: killed_enrolling(root, data, encoder, times))
+        row("killed while fine-tuning", 10, lambda: killed_training(root, data, 10))
+        row("killed while fingerprinting a pile", 10, lambda: killed_fingerprinting(root, data, encoder, 10))
+        row("four processes enroll at once", 10, lambda: two_at_once(root, data, encoder, 10))
+        gallery = root / "whole.sqlite"
+        store = Gallery(gallery, encoder)
+        store.enroll_all((name, encoder.features(ImageSet.read(data / name))) for name in map(str, range(4)))
+        del store
+        row("bytes of a gallery changed, or its end cut off", 10 * times, lambda: damaged_galleries(root, gallery, encoder, 10 * times, rng))
+        row("bytes of the encoder's files changed", 2 * times, lambda: damaged_weights(root, 2 * times, rng))
+        row("bytes of an image changed, six formats", 60 * times, lambda: damaged_images(pixels, 10 * times, rng))
+        row("disk full while enrolling", *full_disk(root, data, encoder))
+        row("folder that cannot be written", *read_only(root, data))
+        row("clock jumps by up to ten years", times, lambda: clock_jumps(root, data, encoder, times))
+    page = _PAGE.format(provenance=provenance(given.seed, start), rows="\n".join(rows))
+    (ROOT / "docs/reliability.md").write_text(page)
+
+
+if __name__ == "__main__":
+    main()
