@@ -95,6 +95,7 @@ def killed_enrolling(root: Path, data: Path, encoder: SetEncoder, times: int) ->
 
 def killed_training(root: Path, data: Path, times: int) -> str:
     """SIGKILL at random moments of ``genprint fit``, called again until it ends; against one that was left alone."""
+
     def fit(output: Path) -> list[object]:
         return ["fit", data, "-o", output, "--steps", 20]
 
@@ -210,7 +211,9 @@ def full_disk(root: Path, data: Path, encoder: SetEncoder) -> tuple[int, str]:
             return 0, "not tried: no such file system could be had"
         told, failed, said = {}, 0, 0
         for i in range(30):
-            code, messages = finished("enroll", f"s{i}", data / f"{i % 4}", "--gallery", disk / "g.sqlite", "--no-histories")
+            code, messages = finished(
+                "enroll", f"s{i}", data / f"{i % 4}", "--gallery", disk / "g.sqlite", "--no-histories"
+            )
             if code == 0:
                 told[f"s{i}"] = 12
             else:
@@ -305,7 +308,11 @@ def main() -> None:
         store = Gallery(gallery, encoder)
         store.enroll_all((name, encoder.features(ImageSet.read(data / name))) for name in map(str, range(4)))
         del store
-        row("bytes of a gallery changed, or its end cut off", 10 * times, lambda: damaged_galleries(root, gallery, encoder, 10 * times, rng))
+        row(
+            "bytes of a gallery changed, or its end cut off",
+            10 * times,
+            lambda: damaged_galleries(root, gallery, encoder, 10 * times, rng),
+        )
         row("bytes of the encoder's files changed", 2 * times, lambda: damaged_weights(root, 2 * times, rng))
         row("bytes of an image changed, six formats", 60 * times, lambda: damaged_images(pixels, 10 * times, rng))
         row("disk full while enrolling", *full_disk(root, data, encoder))

@@ -1,8 +1,8 @@
 """Fingerprints of piles of any size: read in chunks, each of which is made once, wherever and whenever that is.
 
 A chunk is a few files of one source. What is made of it goes into a ledger, so a run that was killed goes on where it
-was, and images added later cost no second pass over the others. Chunks are the same on one machine and on a cluster, and
-so, to the bit where the arithmetic is, are the fingerprints.
+was, and images added later cost no second pass over the others. Chunks are the same on one machine and on a cluster,
+and so, to the bit where the arithmetic is, are the fingerprints.
 """
 
 from __future__ import annotations
