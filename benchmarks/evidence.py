@@ -25,11 +25,11 @@ from genprint.evaluation.mixture import Mixtures, mixtures
 from genprint.evaluation.open_set import open_set
 from genprint.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.histories import Matched
 from genprint.images import ImageSet, read_sources
 from genprint.lineage import lineage
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.simulator import draw_sources
+from genprint.trials import Normalised
 
 SIZES, ENROLLED, IMAGES = (1, 5, 10), 32, 200
 RATE, SIMULATED = 0.1, 300
@@ -111,7 +111,7 @@ def _answers(
             if what == "third-party" and unknown == "architecture":
                 continue  # each has one of its own
             groups = {name: name if unknown == "source" else known[name][unknown] for name in features}
-            curve = open_set(features, Matched(encoder, encoder.plda_), groups, ENROLLED, 10).curve
+            curve = open_set(features, Normalised(encoder, encoder.plda_), groups, ENROLLED, 10).curve
             curves[f"{what}, unknown {unknown}"] = curve
             row = answers(encoder, features, groups, ENROLLED, 10, RATE, most=5)
             rows.append(

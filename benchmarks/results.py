@@ -33,7 +33,7 @@ from genprint.methods.set_encoder.encoder import SetEncoder
 
 SIZES = (1, 5, 10, 20)
 STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "frank", "imagenet", "colour", "thumbnail")
-OPEN = ("set_encoder", "set_encoder_cosine", "covariance", "marra", "frank", "colour")
+OPEN = ("set_encoder_normalised", "set_encoder", "set_encoder_cosine", "covariance", "marra", "frank", "colour")
 TREES = ("set_encoder", "set_encoder_cosine", "covariance", "marra", "spectrum", "imagenet", "frechet_imagenet",
          "frechet_residual", "kernel_imagenet", "kernel_residual", "colour")  # fmt: skip
 LEARNED = ("yu", "wang", "dnadet")  # they train anew for each gallery, so one split has to do
