@@ -36,7 +36,13 @@ STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "fr
 OPEN = ("set_encoder_normalised", "set_encoder", "set_encoder_cosine", "covariance", "marra", "frank", "colour")
 TREES = ("set_encoder", "set_encoder_cosine", "covariance", "marra", "spectrum", "imagenet", "frechet_imagenet",
          "frechet_residual", "kernel_imagenet", "kernel_residual", "colour")  # fmt: skip
-LEARNED = ("yu", "wang", "dnadet")  # they train anew for each gallery, so one split has to do
+LEARNED = (
+    "yu",
+    "wang",
+    "dnadet",
+    "manifpt_rgb",
+    "manifpt_frequency",
+)  # they train anew for each gallery, so one split has to do
 LINKAGES = ("average", "complete", "ward")
 
 
@@ -48,11 +54,12 @@ class Data:
     sets: list[ImageSet]
     about: Mapping[str, Mapping[str, str]]
     encoder: SetEncoder
+    real: ImageSet
     cache: dict[str, dict[str, Features]] = field(default_factory=dict)
 
     def features(self, method: str, names: Sequence[str] | None = None) -> dict[str, Features]:
         """Features of the sources named, or of all."""
-        front = METHODS[method].front(self.encoder)
+        front = METHODS[method].reader(self.encoder, self.real)
         if front.method not in self.cache:
             self.cache[front.method] = {own.name: front.features(own) for own in self.sets}
         return {name: self.cache[front.method][name] for name in names or [own.name for own in self.sets]}
@@ -66,15 +73,22 @@ def reference(real: Path, images: int, seed: int, encoder: SetEncoder) -> Data:
     ]
     chosen = np.random.default_rng(seed).choice(len(held := held_out(real)), images, replace=False)
     sets.append(ImageSet.from_array(held[chosen], "real"))
-    return Data("the shipped generators and real images", sets, about | {"real": _REAL}, encoder)
+    return Data("the shipped generators and real images", sets, about | {"real": _REAL}, encoder, trained_on(real))
 
 
 _REAL = {"class": "real", "architecture": "real", "parent": ""}
 
 
-def third_party(folder: Path, encoder: SetEncoder) -> Data:
-    """Sources of others."""
-    return Data(f"third-party sources ({folder.name})", read_sources(folder), labels(folder), encoder)
+def third_party(folder: Path, real: Path, encoder: SetEncoder) -> Data:
+    """Sources of others. What they were trained on is not at hand: real images are others too."""
+    title = f"third-party sources ({folder.name})"
+    return Data(title, read_sources(folder), labels(folder), encoder, trained_on(real))
+
+
+def trained_on(real: Path) -> ImageSet:
+    """All but the last tenth of the real images."""
+    pixels = np.load(real)["images"]
+    return ImageSet.from_array(pixels[: -(len(pixels) // 10)], "trained on")
 
 
 def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: int, seed: int) -> tuple[list[str], dict]:
@@ -185,7 +199,7 @@ def main() -> None:
             ("source", "architecture", "class"),
             ("class", "architecture"),
         ),
-        (third_party(arguments.wild, encoder), (32, 10), ("source", "class"), ("class",)),
+        (third_party(arguments.wild, arguments.real, encoder), (32, 10), ("source", "class"), ("class",)),
     ):
         # Descendants share all but a little with their parents; only kinship is about them.
         names = [own.name for own in data.sets if not data.about[own.name].get("parent")]

@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genprint.cli import app
+from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SHIPPED
 
 from .conftest import textured
@@ -135,14 +136,15 @@ def test_damaged_weights_are_refused(tmp_path, folder, probe):
     run("attribute", probe, "--known", folder, "--model", model, code=1)
 
 
-def test_evaluate(folder, monkeypatch):
+def test_evaluate(folder, tmp_path, monkeypatch):
     from genprint.methods import classifier
 
     monkeypatch.setattr(classifier, "train", lambda network, *_: network.eval())  # learned peers take minutes
-    result = json.loads(
-        run("evaluate", "attributability", folder, "--method", "all", "--enrolled", 8, "--probe", "1,4",
-            "--repeats", 2, "--json").stdout
-    )  # fmt: skip
+    arguments = ("evaluate", "attributability", folder, "--enrolled", 8, "--probe", "1,4", "--repeats", 2, "--json")
+    assert "--real" in run(*arguments, "--method", "manifpt_rgb", code=1).stderr
+    np.savez(tmp_path / "real.npz", images=textured(np.random.default_rng(1), 20))
+    result = json.loads(run(*arguments, "--method", "all", "--real", tmp_path / "real.npz").stdout)
+    assert set(result["methods"]) == set(METHODS)
     assert result["methods"]["marra"]["role"] == "peer"
     cell = result["methods"]["set_encoder"]["top1"]["4"]
     assert cell["low"] <= cell["mean"] <= cell["high"]

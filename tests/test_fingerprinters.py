@@ -12,7 +12,8 @@ from genprint.methods.set_encoder.episodes import pad_sets
 from .conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
-FINGERPRINTERS = {f.method: f for f in (method.front(ENCODER) for method in METHODS.values())}
+REAL = ImageSet.from_array(textured(np.random.default_rng(5), 40), "real")
+FINGERPRINTERS = {f.method: f for f in (method.reader(ENCODER, REAL) for method in METHODS.values())}
 
 
 @pytest.fixture(params=FINGERPRINTERS.values(), ids=FINGERPRINTERS.keys())

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 
 from genprint.artifacts import high_pass, to_pixels
 from genprint.fingerprint import Features
-from genprint.images import ImageSet
+from genprint.images import ImageSet, ImageSetError
 from genprint.methods import METHODS
 from genprint.methods.c2st import ClassifierTwoSample, left_out_margin
 from genprint.methods.classifier import Classifier, RawPixels, as_pixels
@@ -21,6 +21,7 @@ from genprint.methods.dzanic import SpectrumDecay
 from genprint.methods.frank import LogDCT
 from genprint.methods.frechet import Frechet, frechet_distance
 from genprint.methods.kernel import MMD
+from genprint.methods.manifpt import NearestReal
 from genprint.methods.mccloskey import Saturation
 from genprint.methods.nataraj import CoOccurrence
 from genprint.methods.vote import Vote
@@ -240,3 +241,23 @@ def test_margins_leave_each_image_out(rng):
         margins.append(model.predict(values[[i]])[0] * signs[i])
     expected = (np.mean(margins[:7]) + np.mean(margins[7:])) / 2
     assert left_out_margin(a, b, ridge=2.0) == pytest.approx(expected)
+
+
+def test_artifact_of_manifpt_is_the_difference_to_the_nearest_real_image(rng):
+    real, images = textured(rng, 30, side=16), textured(rng, 5, side=16)
+    images[0] = real[7]
+    for space in ("rgb", "frequency"):
+        front = NearestReal(space).fit([ImageSet.from_array(real, "real")], ["real"])
+        found = as_pixels(front.features(ImageSet.from_array(images, "x"))).numpy()
+        for image, artifact in zip(images, found, strict=True):
+            own, others = (to_pixels(x).numpy().astype(float) for x in (image[None], real))
+            if space == "frequency":
+                own, others = (np.log1p(np.abs(np.fft.fftshift(np.fft.fft2(x), axes=(2, 3)))) for x in (own, others))
+            nearest = others[np.square(own - others).sum((1, 2, 3)).argmin()]
+            expected = 127.5 + (own[0] - nearest) * (0.5 if space == "rgb" else 32)
+            assert np.allclose(artifact, expected, atol=0.05)
+        assert np.allclose(found[0], 127.5, atol=0.05)
+        again = NearestReal(space).fit([ImageSet.from_array(real[:20], "real")], ["real"])
+        assert again.maker() != front.maker()  # features follow from the real images too
+    with pytest.raises(ImageSetError, match="not of the real images' size"):
+        front.features(ImageSet.from_array(textured(rng, 2, side=32), "x"))

@@ -28,6 +28,7 @@ Enrolled = Annotated[int, typer.Option(min=2, help="Images enrolled a source.")]
 Repeats = Annotated[int, typer.Option(min=1, help="New splits.")]
 Sizes = Annotated[str, typer.Option(help="Images in a set, one size or several with commas.")]
 Seed = Annotated[int, typer.Option(help="Of the splits.")]
+Real = Annotated[Path | None, typer.Option(exists=True, help="Real images, for methods that compare with such.")]
 
 app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
 
@@ -35,21 +36,24 @@ app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sourc
 class Reader:
     """Methods by name, and the features they need of the sets: read once for methods that share them."""
 
-    def __init__(self, methods: Sequence[str], encoder: SetEncoder, sets: Sequence[ImageSet]):
+    def __init__(self, methods: Sequence[str], encoder: SetEncoder, sets: Sequence[ImageSet], real: Path | None = None):
+        from genprint.images import ImageSet
         from genprint.methods import METHODS
 
         for name in methods:
             if name not in METHODS and name != "all":
                 raise ValueError(f"--method {name}: there are {', '.join(METHODS)} and all")
-        self.methods = list(METHODS) if "all" in methods else list(methods)
+        every = [name for name, method in METHODS.items() if real or not method.of_real]
+        self.methods = every if "all" in methods else list(methods)
         self._encoder, self._sets = encoder, sets
+        self._real = ImageSet.read(real) if real else None
         self._features: dict[str, dict[str, Features]] = {}
 
     def read(self, name: str) -> tuple[Comparer, dict[str, Features]]:
         """The method's comparer, and its features of each set."""
         from genprint.methods import METHODS
 
-        front = METHODS[name].front(self._encoder)
+        front = METHODS[name].reader(self._encoder, self._real)
         if front.method not in self._features:
             self._features[front.method] = read_features(front, self._sets)
         return METHODS[name].comparer(self._encoder), self._features[front.method]
@@ -63,6 +67,7 @@ def attributability(
     probe: Annotated[str, typer.Option(help="Sizes of probe sets.")] = "1,5,10,20",
     repeats: Repeats = 10,
     seed: Seed = 0,
+    real: Real = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the JSON here.")] = None,
     model: Model = None,
     as_json: AsJson = False,
@@ -73,7 +78,7 @@ def attributability(
     from genprint.methods import METHODS
 
     with errors(as_json):
-        reader = Reader(method, load_encoder(model), sets := read_sources(data))
+        reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
         sizes = set_sizes(probe)
         methods: dict[str, Any] = {}
         for name in reader.methods:

@@ -15,6 +15,7 @@ from genprint.cli.evaluation import (
     Enrolled,
     Methods,
     Reader,
+    Real,
     Repeats,
     Seed,
     Sizes,
@@ -40,11 +41,12 @@ Unknown = Annotated[
 @app.command("open-set")
 def open_set_(
     data: Data,
-    method: Methods = ["set_encoder"],  # noqa: B006
+    method: Methods = ["set_encoder_normalised"],  # noqa: B006
     unknown: Unknown = "source",
     enrolled: Enrolled = 32,
     size: Sizes = "10",
     seed: Seed = 0,
+    real: Real = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also draw the curves of both error rates, as PNG, here.")
     ] = None,
@@ -57,7 +59,7 @@ def open_set_(
     from genprint.images import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_encoder(model), sets := read_sources(data))
+        reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
         groups = unknown_in_turn(data, unknown, sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:

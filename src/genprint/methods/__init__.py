@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from genprint.fingerprint import Fingerprinter
 from genprint.histories import Matched
+from genprint.images import ImageSet
 from genprint.methods.c2st import ClassifierTwoSample
 from genprint.methods.classifier import Classifier, RawPixels
 from genprint.methods.content import ColourQuantiles, Thumbnail
@@ -18,6 +19,7 @@ from genprint.methods.frank import LogDCT
 from genprint.methods.frechet import Frechet
 from genprint.methods.imagenet import ImageNetFeatures
 from genprint.methods.kernel import MMD
+from genprint.methods.manifpt import NearestReal
 from genprint.methods.marra import MeanResidual
 from genprint.methods.mccloskey import Saturation
 from genprint.methods.nataraj import CoOccurrence
@@ -38,11 +40,26 @@ class Method:
         role: 'method', 'peer' or 'control'.
         front: what gives the features of single images; methods with the same one share a pass over the pixels.
         comparer: scores sets by those features.
+        of_real: the front end is fitted to real images first.
     """
 
     role: str
     front: Callable[[SetEncoder], Fingerprinter]
     comparer: Callable[[SetEncoder], Comparer]
+    of_real: bool = False
+
+    def reader(self, encoder: SetEncoder, real: ImageSet | None) -> Fingerprinter:
+        """The front end, fitted to real images if it wants them.
+
+        Raises:
+            ValueError: there are none.
+        """
+        front = self.front(encoder)
+        if self.of_real:
+            if real is None:
+                raise ValueError(f"{front.method} compares with real images: give some, --real FOLDER or .npz")
+            front.fit([real], [real.name])
+        return front
 
 
 def _fingerprint(
@@ -93,6 +110,10 @@ METHODS: dict[str, Method] = {
     "yu": _learned(lambda: Classifier(YuNetwork)),
     "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
     "dnadet": _learned(lambda: Classifier(DNANetwork, loss=patchwise, prepare=tell_transformations)),
+    "manifpt_rgb": Method("peer", lambda _: NearestReal("rgb"), lambda _: Classifier(YuNetwork), of_real=True),
+    "manifpt_frequency": Method(
+        "peer", lambda _: NearestReal("frequency"), lambda _: Classifier(YuNetwork), of_real=True
+    ),
     "frechet_imagenet": _distance(ImageNetFeatures, Frechet),
     "frechet_residual": _distance(NeighbourhoodCovariance, Frechet),
     "kernel_imagenet": _distance(ImageNetFeatures, MMD),
