@@ -1,17 +1,29 @@
 """Agreement of trees with known labels, on trees whose answer is plain."""
 
+import csv
+import json
 import re
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from typer.testing import CliRunner
 
+from genprint.cli import app
 from genprint.evaluation.families import agreement, distances, kinship
-from genprint.families import FamilyTree, resampled
+from genprint.families import FamilyTree, grouped, resampled
 from genprint.fingerprint import Features, Fingerprint
+from genprint.gallery import Gallery
+from genprint.histories import HISTORIES
+from genprint.images import ImageSet
 from genprint.methods.content import ColourQuantiles
+from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.plots import tree_figure
 from genprint.scoring import LDA, PLDA, ByFingerprint
+
+from .conftest import textured
+
+ENCODER = SetEncoder.from_pretrained()
 
 
 def tree_of(positions, method="average"):
@@ -120,3 +132,38 @@ def test_distances_by_hand(rng):
         assert found[i, j] == pytest.approx(max(0, expected) ** 0.5)
     assert (np.diag(found) == 0).all()
     assert (found == found.T).all()
+
+
+def test_groups_of_many_sources(rng):
+    centres = np.eye(8, dtype=np.float32)
+    owner = rng.integers(8, size=4000)
+    vectors = centres[owner] + 0.02 * rng.standard_normal((4000, 8), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    names = [f"s{i}" for i in range(4000)]
+    tree, labels = grouped(names, vectors, 40)
+    for leaf, own in enumerate(tree.sources):
+        members = np.flatnonzero(labels == leaf)
+        assert len(set(owner[members])) == 1  # no group has sources of two families
+        nearest, _, more = own.partition(" and ")
+        assert int(nearest[1:]) in members
+        assert len(members) == 1 + int(more.split()[0] if more else 0)
+    families = tree.cut(8)
+    assert len({(families[tree.sources[label]], own) for label, own in zip(labels, owner, strict=True)}) == 8
+    with pytest.raises(ValueError, match="cannot make"):
+        grouped(names[:5], vectors[:5], 6)
+
+
+def test_families_of_a_gallery(tmp_path, rng):
+    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+    for i, grain in enumerate((2.0, 2.0, 30.0, 30.0)):
+        images = ImageSet.from_array(textured(rng, 8, grain=grain), "x")
+        store.enroll(f"s{i}", ENCODER.features(images, histories={"blur 1": HISTORIES["blur 1"]}))
+    where = ["families", "--gallery", str(tmp_path / "g.sqlite"), "--json", "-o"]
+    whole = CliRunner().invoke(app, [*where, str(tmp_path / "whole")])
+    assert whole.exit_code == 0, whole.output
+    assert json.loads(whole.stdout)["sources"] == ["s0", "s1", "s2", "s3"]
+    groups = CliRunner().invoke(app, [*where, str(tmp_path / "groups"), "--groups", "2"])
+    assert groups.exit_code == 0, groups.output
+    rows = dict(csv.reader((tmp_path / "groups" / "groups.csv").open()))
+    assert rows["s0"] == rows["s1"] != rows["s2"] == rows["s3"]
+    assert set(json.loads(groups.stdout)["sources"]) == {rows["s0"], rows["s2"]}

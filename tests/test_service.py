@@ -249,6 +249,13 @@ def test_zips_that_cannot_be_stopped_are_refused(client):
     assert "stored and deflated" in done.json()["detail"]
 
 
+def test_images_that_take_too_long(gallery, rng):
+    with local(create_app(ENCODER, gallery, Tokens(None), Limits(seconds=0))) as client:
+        done = client.post("/v1/attribute", files=files(textured(rng, 3)))
+        assert done.status_code == 413
+        assert "take longer than 0 s" in done.json()["detail"]
+
+
 def test_pixels_in_all(gallery, rng):
     limits = Limits(all_pixels=3 * 32 * 32)
     with local(create_app(ENCODER, gallery, Tokens(None), limits)) as client:

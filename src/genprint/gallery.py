@@ -195,6 +195,12 @@ class Gallery:
         vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
         return Index(tuple(owners[i] for i in starts), vectors, np.array(starts, int))
 
+    def vectors(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names of the sources and the unit vector of each, float32 ``(n, e)``, of its images as they are."""
+        query = "SELECT source, value FROM vector WHERE change = ? ORDER BY source"
+        rows = self._connection.execute(query, (NONE,)).fetchall()
+        return tuple(source for source, _ in rows), _unpack(b"".join(value for _, value in rows), len(rows))
+
     def features(self, names: Iterable[str] | None = None) -> dict[str, Features]:
         """Features of each source's images, by name; of all sources, or of those named that are enrolled."""
         with self._snapshot() as connection:

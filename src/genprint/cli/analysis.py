@@ -1,4 +1,4 @@
-"""Commands that look closer: mixture, audit, compare."""
+"""Commands that look closer: mixture, audit, compare, families."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from genprint.cli.common import (
     enrolled_features,
     errors,
     load_encoder,
+    open_gallery,
     read_features,
     show,
 )
@@ -26,6 +27,7 @@ from genprint.files import write_atomically
 
 if TYPE_CHECKING:
     from genprint.audit import Audit
+    from genprint.families import FamilyTree
     from genprint.mixture import Mixture
 
 
@@ -165,3 +167,75 @@ def compare(
         ]
         show(result.to_dict(), as_json, "\n".join(lines))
     raise typer.Exit({DERIVED: 0, APART: 3}.get(result.answer, 4))
+
+
+def families(
+    data: Annotated[
+        Path | None, typer.Argument(exists=True, help="Folder with one sub-folder for each source; else the gallery.")
+    ] = None,
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("genprint-families"),
+    linkage: Annotated[str, typer.Option(help="average, complete, single or ward.")] = "average",
+    support: Annotated[
+        int | None,
+        typer.Option(min=0, help="Resamplings for the support of branches; 100, or none for more than 500 sources."),
+    ] = None,
+    groups: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cluster the gallery's vectors into so many groups, and draw the tree of these."),
+    ] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json.
+
+    Of more than 1000 sources, distances are written as distances.npy, and the top of the tree is drawn. A gallery of
+    more than 20,000 becomes a tree of 2000 groups (k-means of vectors); groups.csv says which source is in which.
+    """
+    from genprint.families import LINKAGES, MOST_LINKED, FamilyTree, grouped, resampled
+    from genprint.images import read_sources
+    from genprint.scoring import ByFingerprint
+
+    with errors(as_json):
+        if linkage not in LINKAGES:
+            raise ValueError(f"--linkage {linkage}: use one of {', '.join(LINKAGES)}")
+        encoder = load_encoder(model)
+        if data is None and (groups or len(open_gallery(encoder, gallery)) > MOST_LINKED):
+            names, vectors = open_gallery(encoder, gallery).vectors()
+            tree, labels = grouped(names, vectors, groups or 2000, linkage)
+            rows = zip(names, (tree.sources[label] for label in labels), strict=True)
+            write_atomically(output / "groups.csv", csv_bytes([("source", "group"), *rows]))
+        else:
+            if data is None:
+                features = open_gallery(encoder, gallery).features()
+            else:
+                features = read_features(encoder, read_sources(data))
+            distances = ByFingerprint(encoder, encoder.plda_).distances
+            tree = FamilyTree.build(list(features), distances(list(features.values())), linkage)
+            if support is None:
+                support = 100 if len(features) <= 500 else 0
+            if support:
+                with bar("resampling", total=support) as advance:
+                    tree = tree.with_support(resampled(list(features.values()), distances, support, progress=advance))
+        table = _write_tree(tree, output)
+        show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "
+             f"{table}, families.json")  # fmt: skip
+
+
+def _write_tree(tree: FamilyTree, output: Path) -> str:
+    """All files about a tree; the name of the one with its distances."""
+    import numpy as np
+
+    from genprint.families import MOST_LISTED
+    from genprint.plots import save_tree
+
+    output.mkdir(parents=True, exist_ok=True)
+    save_tree(tree, output)
+    table = "distances.csv" if len(tree.sources) <= MOST_LISTED else "distances.npy"
+    if table.endswith("csv"):
+        rows = [(n, *(f"{d:.6g}" for d in row)) for n, row in zip(tree.sources, tree.distances, strict=True)]
+        write_atomically(output / table, csv_bytes([("source", *tree.sources), *rows]))
+    else:
+        np.save(output / table, tree.distances.astype(np.float32))
+    write_atomically(output / "families.json", tree.to_json().encode())
+    return table

@@ -1,4 +1,4 @@
-"""Commands about image sets: attribute, enroll, verify, families."""
+"""Commands about image sets: attribute, verify, demo; and where the others are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from genprint.cli.common import (
     Known,
     Model,
     bar,
-    csv_bytes,
     err,
     errors,
     identifier_for,
@@ -53,6 +52,7 @@ app.command()(fingerprinting.fingerprint)
 app.command()(analysis.mixture)
 app.command()(analysis.audit)
 app.command()(analysis.compare)
+app.command()(analysis.families)
 app.command()(serve)
 app.command()(training.fit)
 app.command()(training.pretrain)
@@ -218,55 +218,6 @@ def verify(
         )
         show(result.to_dict(), as_json, text)
     raise typer.Exit(EXIT_CODES[result.answer])
-
-
-@app.command()
-def families(
-    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("genprint-families"),
-    linkage: Annotated[str, typer.Option(help="average, complete, single or ward.")] = "average",
-    support: Annotated[
-        int | None,
-        typer.Option(min=0, help="Resamplings for the support of branches; 100, or none for more than 500 sources."),
-    ] = None,
-    model: Model = None,
-    as_json: AsJson = False,
-) -> None:
-    """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json.
-
-    Of more than 1000 sources, distances are written as distances.npy, and the top of the tree is drawn.
-    """
-    import numpy as np
-
-    from genprint.families import LINKAGES, MOST_LISTED, FamilyTree, resampled
-    from genprint.files import write_atomically
-    from genprint.images import read_sources
-    from genprint.plots import save_tree
-    from genprint.scoring import ByFingerprint
-
-    with errors(as_json):
-        if linkage not in LINKAGES:
-            raise ValueError(f"--linkage {linkage}: use one of {', '.join(LINKAGES)}")
-        encoder = load_encoder(model)
-        features = read_features(encoder, read_sources(data))
-        distances = ByFingerprint(encoder, encoder.plda_).distances
-        tree = FamilyTree.build(list(features), distances(list(features.values())), linkage)
-        if support is None:
-            support = 100 if len(features) <= 500 else 0
-        if support:
-            with bar("resampling", total=support) as advance:
-                tree = tree.with_support(resampled(list(features.values()), distances, support, progress=advance))
-        output.mkdir(parents=True, exist_ok=True)
-        save_tree(tree, output)
-        table = "distances.csv" if len(tree.sources) <= MOST_LISTED else "distances.npy"
-        if table.endswith("csv"):
-            rows = [(n, *(f"{d:.6g}" for d in row)) for n, row in zip(tree.sources, tree.distances, strict=True)]
-            write_atomically(output / table, csv_bytes([("source", *tree.sources), *rows]))
-        else:
-            np.save(output / table, tree.distances.astype(np.float32))
-        write_atomically(output / "families.json", tree.to_json().encode())
-        show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "
-             f"{table}, families.json")  # fmt: skip
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -114,7 +115,13 @@ def create_app(
         return [(Path(file.filename or "upload").name, await file.read()) for file in files]
 
     def read(images: ImageSet, histories: Mapping[str, Change] = {}) -> Features:
-        features = encoder.features(images, histories=histories)
+        end = time.monotonic() + limits.seconds
+
+        def in_time(_: int) -> None:
+            if time.monotonic() > end:
+                raise TooMuch(f"the images take longer than {limits.seconds:g} s; send fewer or smaller ones")
+
+        features = encoder.features(images, in_time, histories=histories)
         images_seen.inc(len(features))
         return features
 

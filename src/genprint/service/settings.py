@@ -21,6 +21,7 @@ class Limits:
         pixels: of one image.
         all_pixels: of all images of a request.
         upload_seconds: until a request has to be there whole.
+        seconds: of looking at a request's images.
         workers: requests computed at once.
         queue: requests that wait for a worker; more are told to come again.
     """
@@ -31,6 +32,7 @@ class Limits:
     pixels: int = 2**24
     all_pixels: int = 2**27
     upload_seconds: float = 60
+    seconds: float = 120
     workers: int = 1
     queue: int = 16
 
