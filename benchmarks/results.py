@@ -18,7 +18,7 @@ import numpy as np
 from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 
 from genprint.cli.common import tune_malloc
-from genprint.evaluation.attributability import Rate, top1
+from genprint.evaluation.attributability import Rate, paired, top1
 from genprint.evaluation.families import RELATIONS, agreement, distances, kinship
 from genprint.evaluation.intervals import Mean
 from genprint.evaluation.open_set import open_set
@@ -103,8 +103,20 @@ def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: in
     lines = _head("method", "role", *(f"@{n}" for n in SIZES))
     lines += [_row(name, METHODS[name].role, *map(_percent, by_size.values())) for name, by_size in rates.items()]
     probes = {n: r.probes for n, r in next(iter(rates.values())).items()}
+    ours = rates["set_encoder"]
+    sizes = [n for n in SIZES if n > 1 and n in ours]
+    pairs = _head("set_encoder against", "role", *(f"difference @{n}" for n in sizes), "error ratio @10")
+    for name, by_size in rates.items():
+        if name != "set_encoder":
+            found = {n: paired(ours[n], by_size[n], seed) for n in sizes}
+            differences = ("{:+.1f} [{:+.0f}, {:+.0f}]".format(*(100 * x for x in found[n].difference)) for n in sizes)
+            pairs.append(
+                _row(name, METHODS[name].role, *differences, "{:.2f} [{:.2f}, {:.2f}]".format(*found[10].error_ratio))
+            )
     return [
         *lines,
+        "",
+        *pairs,
         "",
         "Disjoint probes in a draw: " + ", ".join(f"{p} of {n}" for n, p in probes.items()) + ". Peers that train "
         f"a network for each gallery ({', '.join(LEARNED)}) were given one split.",

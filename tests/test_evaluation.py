@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from genprint.changes import blur, chain, jpeg
 from genprint.cli.app import app
 from genprint.evaluation.answers import answers
+from genprint.evaluation.attributability import Rate, paired
 from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.open_set import open_set, oscr
 from genprint.evaluation.robustness import CHANGES
@@ -159,3 +160,22 @@ def test_answers_count_false_right_and_wrong():
     assert alone.false.mean == pytest.approx(2 / 16, abs=0.05)
     assert alone.right.mean > 0.7
     assert alone.wrong.mean < 0.1
+
+
+def test_paired_by_hand():
+    def rate(**by_source):
+        return Rate(0, 0, 0, 10, len(by_source), by_source)
+
+    ours, theirs = rate(a=(1.0, 0.8), b=(0.9, 0.7), c=(1.0, 1.0)), rate(a=(0.8,), b=(0.5,), c=(0.8,))
+    found = paired(ours, theirs)
+    assert found.difference[0] == pytest.approx((0.2 + 0.4 + 0.2) / 3)  # of the one split that both had
+    assert found.error_ratio[0] == pytest.approx(0.1 / 0.9)
+    assert found.difference[1:] == pytest.approx((0.2, 0.4))  # three times the same source, in some draws
+    assert 0 <= found.error_ratio[1] <= found.error_ratio[0] <= found.error_ratio[2] <= 0.2 + 1e-9
+    same = paired(theirs, theirs)
+    assert same.difference == (0, 0, 0)
+    assert same.error_ratio == (1, 1, 1)
+    perfect = rate(a=(1.0,), b=(1.0,), c=(1.0,))
+    assert paired(ours, perfect).error_ratio[0] == np.inf
+    with pytest.raises(ValueError, match="cannot be paired"):
+        paired(ours, rate(a=(1.0,), d=(1.0,), c=(1.0,)))

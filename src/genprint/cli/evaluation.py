@@ -72,8 +72,8 @@ def attributability(
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Top-1 over the sources in DATA, by probe size, beside the content controls."""
-    from genprint.evaluation.attributability import top1
+    """Top-1 over the sources in DATA, by probe size; of several methods, the first paired with each other one."""
+    from genprint.evaluation.attributability import paired, top1
     from genprint.images import read_sources
     from genprint.methods import METHODS
 
@@ -81,10 +81,15 @@ def attributability(
         reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
         sizes = set_sizes(probe)
         methods: dict[str, Any] = {}
+        first: dict[int, Rate] = {}
         for name in reader.methods:
             comparer, features = reader.read(name)
             rates = top1(features, comparer, enrolled, sizes, repeats, seed)
             methods[name] = {"role": METHODS[name].role, "top1": {str(n): asdict(r) for n, r in rates.items()}}
+            if first:
+                pairs = {str(n): asdict(paired(first[n], rate, seed)) for n, rate in rates.items()}
+                methods[name][f"{reader.methods[0]} against it"] = pairs
+            first = first or rates
         result = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "methods": methods}
         lines = [f"top-1 among {len(sets)} sources (chance {1 / len(sets):.1%}), {enrolled} images enrolled each"]
         for name, row in methods.items():

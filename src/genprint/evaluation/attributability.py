@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,13 +13,31 @@ from genprint.scoring import Comparer
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with its 95 % interval, how many disjoint probes a draw had, and sources."""
+    """A share with its 95 % interval, how many disjoint probes a draw had, and sources.
+
+    ``by_source`` has each source's rate in each repeat.
+    """
 
     mean: float
     low: float
     high: float
     probes: int
     sources: int
+    by_source: Mapping[str, tuple[float, ...]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two methods on the same probes: means with 95 % intervals by bootstrap over sources.
+
+    Attributes:
+        difference: of their rates.
+        error_ratio: of the shares that they got wrong; below one, the first is better. Infinite where the second
+            made no mistake.
+    """
+
+    difference: tuple[float, float, float]
+    error_ratio: tuple[float, float, float]
 
 
 def top1(
@@ -67,12 +85,37 @@ def top1(
             hits[size][:, repeat] = [right[np.array(owners) == i].mean() for i in range(len(names))]
             probes[size] = len(sets)
     rng = np.random.default_rng(seed)
-    return {size: _interval(hits[size], probes[size], rng) for size in possible}
+    return {size: _interval(names, hits[size], probes[size], rng) for size in possible}
 
 
-def _interval(hits: np.ndarray, probes: int, rng: np.random.Generator, draws: int = 2000) -> Rate:
+def paired(ours: Rate, theirs: Rate, seed: int = 0, draws: int = 2000) -> Paired:
+    """Compares two methods by the splits that both were given.
+
+    Raises:
+        ValueError: they were asked about other sources.
+    """
+    if list(ours.by_source) != list(theirs.by_source):
+        raise ValueError("rates of other sources cannot be paired")
+    repeats = min(len(next(iter(rate.by_source.values()))) for rate in (ours, theirs))
+    right = np.array([[own[:repeats] for own in rate.by_source.values()] for rate in (ours, theirs)]).mean(2)
+    chosen = np.random.default_rng(seed).integers(right.shape[1], size=(draws, right.shape[1]))
+    drawn = np.concatenate([right.mean(1)[:, None], right[:, chosen].mean(2)], axis=1)
+    wrong = 1 - drawn
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(wrong[1] > 0, wrong[0] / wrong[1], np.where(wrong[0] > 0, np.inf, 1.0))
+    return Paired(_with_interval(drawn[0] - drawn[1]), _with_interval(ratio))
+
+
+def _with_interval(drawn: np.ndarray) -> tuple[float, float, float]:
+    """The first, and the 95 % interval of the others."""
+    low, high = np.quantile(drawn[1:], [0.025, 0.975], method="nearest")
+    return float(drawn[0]), float(low), float(high)
+
+
+def _interval(names: Sequence[str], hits: np.ndarray, probes: int, rng: np.random.Generator, draws: int = 2000) -> Rate:
     sources, repeats = hits.shape
     chosen = rng.integers(sources, size=(draws, sources))
     means = hits[chosen, rng.integers(repeats, size=(draws, sources))].mean(1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return Rate(float(hits.mean()), float(low), float(high), probes, sources)
+    by_source = {name: tuple(own) for name, own in zip(names, hits.tolist(), strict=True)}
+    return Rate(float(hits.mean()), float(low), float(high), probes, sources, by_source)
