@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_features, show
+from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, show
+from genprint.cli.measuring import (
+    Data,
+    Enrolled,
+    Methods,
+    Reader,
+    Real,
+    Repeats,
+    Seed,
+    Sizes,
+    about_sources,
+    interval,
+    set_sizes,
+    show_results,
+)
 from genprint.files import write_atomically
 
 if TYPE_CHECKING:
     from genprint.evaluation.attributability import Rate
-    from genprint.evaluation.intervals import Mean
     from genprint.fingerprint import Features
-    from genprint.images import ImageSet
-    from genprint.methods.set_encoder.encoder import SetEncoder
-    from genprint.scoring import Comparer
-
-Data = Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")]
-Methods = Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")]
-Enrolled = Annotated[int, typer.Option(min=2, help="Images enrolled a source.")]
-Repeats = Annotated[int, typer.Option(min=1, help="New splits.")]
-Sizes = Annotated[str, typer.Option(help="Images in a set, one size or several with commas.")]
-Seed = Annotated[int, typer.Option(help="Of the splits.")]
-Real = Annotated[Path | None, typer.Option(exists=True, help="Real images, for methods that compare with such.")]
 
 app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
-
-
-class Reader:
-    """Methods by name, and the features they need of the sets: read once for methods that share them."""
-
-    def __init__(self, methods: Sequence[str], encoder: SetEncoder, sets: Sequence[ImageSet], real: Path | None = None):
-        from genprint.images import ImageSet
-        from genprint.methods import METHODS
-
-        for name in methods:
-            if name not in METHODS and name != "all":
-                raise ValueError(f"--method {name}: there are {', '.join(METHODS)} and all")
-        every = [name for name, method in METHODS.items() if real or not method.of_real]
-        self.methods = every if "all" in methods else list(methods)
-        self._encoder, self._sets = encoder, sets
-        self._real = ImageSet.read(real) if real else None
-        self._features: dict[str, dict[str, Features]] = {}
-
-    def read(self, name: str) -> tuple[Comparer, dict[str, Features]]:
-        """The method's comparer, and its features of each set."""
-        from genprint.methods import METHODS
-
-        front = METHODS[name].reader(self._encoder, self._real)
-        if front.method not in self._features:
-            self._features[front.method] = read_features(front, self._sets)
-        return METHODS[name].comparer(self._encoder), self._features[front.method]
 
 
 @app.command()
@@ -274,50 +248,3 @@ def families_(
 def _alike(a: Features, b: Features) -> bool:
     """Whether both are of as many images, with as many numbers each: a change may crop, or make images equal."""
     return a.values.shape == b.values.shape
-
-
-def set_sizes(text: str) -> list[int]:
-    sizes = sorted({int(part) for part in text.split(",")})
-    if sizes[0] < 1:
-        raise ValueError(f"a set has one image or more, not {sizes[0]}")
-    return sizes
-
-
-def show_results(found: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool, lines: Sequence[str]) -> None:
-    """Results by method, as JSON with each method's role, or as lines."""
-    from genprint.methods import METHODS
-
-    methods = {name: {"role": METHODS[name].role, "results": _plain(rows)} for name, rows in found.items()}
-    show({**settings, "methods": methods}, as_json, "\n".join(lines))
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses within dictionaries, as plain values."""
-    if isinstance(value, dict):
-        return {str(key): _plain(own) for key, own in value.items()}
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-
-
-def interval(mean: Mean | Rate) -> str:
-    return f"{mean.mean:.0%} [{mean.low:.0%}, {mean.high:.0%}]"
-
-
-def about_sources(data: Path, columns: Sequence[str], sets: Sequence[ImageSet] = ()) -> dict[str, dict[str, str]]:
-    """What DATA/sources.csv says of each source.
-
-    Raises:
-        ValueError: there is no such file, or it lacks a column, or one of the sources.
-    """
-    path = data / "sources.csv"
-    if not path.exists():
-        raise ValueError(f"{path}: no such file; it needs columns {', '.join(columns)}")
-    with path.open(newline="") as file:
-        rows = csv.DictReader(file)
-        missing = set(columns) - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path}: needs columns {', '.join(sorted(missing))}; it has {rows.fieldnames}")
-        about = {row["source"]: dict(row) for row in rows}
-    lacking = [own.name for own in sets if own.name not in about]
-    if lacking:
-        raise ValueError(f"{path}: says nothing of {', '.join(lacking[:5])}; add a row for each")
-    return about

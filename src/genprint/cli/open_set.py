@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_features, show
-from genprint.cli.evaluation import (
+from genprint.cli.evaluation import app
+from genprint.cli.measuring import (
     Data,
     Enrolled,
     Methods,
@@ -20,7 +21,6 @@ from genprint.cli.evaluation import (
     Seed,
     Sizes,
     about_sources,
-    app,
     interval,
     set_sizes,
     show_results,
