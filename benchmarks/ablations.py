@@ -1,0 +1,211 @@
+"""Writes docs/ablations.md: what the encoder's parts are worth, one changed at a time.
+
+    python benchmarks/ablations.py --real clothing32.npz --more tinyimagenet32.npz --wild FOLDER --why "..."
+
+Only what needs no training anew is changed: what is read of the tower, what is made of it, and how sets are compared. The tower
+without training is one with random weights. Choices are made on the shipped generators; the third-party sources are only looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import ROOT, held_out, log_wild_run, parser, provenance
+
+from genprint.cli.common import tune_malloc
+from genprint.evaluation.attributability import Rate, paired, top1
+from genprint.fingerprint import Features
+from genprint.generators.collection import describe, load, sample, shipped
+from genprint.images import ImageSet, read_sources
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.methods.set_encoder.network import SetNetwork
+from genprint.methods.set_encoder.pretraining import PROJECTION_IMAGES, PROJECTION_SOURCES, _simulated_features, split
+from genprint.methods.vote import Vote
+from genprint.scoring import LDA, PLDA, ByFingerprint, Comparer
+
+SIZES, ENROLLED, REPEATS, CALIBRATION = (1, 10), 32, 3, 500
+_PAGE = """# What the parts are worth
+
+Written by `benchmarks/ablations.py`. {provenance}
+
+Top-1 in percent by images in the probe, {enrolled} enrolled, {reference} shipped generators and real images, and {wild} third-party sources; 95 % intervals by
+bootstrap over sources. *Paired*: the difference to the first row at 10 images, source by source. One thing is changed in each row.
+
+| | reference @1 | @10 | paired | third-party @1 | @10 | paired |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer) to the directions that tell
+simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
+images in place of that of the set. *LDA*: covariance from the enrolled images alone.
+"""
+
+
+def statistics_of(encoder: SetEncoder) -> SetEncoder:
+    """The encoder with all statistics of its tower as features."""
+    encoder.network_.tower.project = torch.nn.Identity()
+    encoder.network_.eval()
+    return encoder
+
+
+def untrained() -> SetEncoder:
+    """A tower with random weights, its normalisation at rest."""
+    torch.manual_seed(0)
+    encoder = SetEncoder()
+    encoder.network_, encoder.weights_digest_ = SetNetwork(), "random"
+    return encoder
+
+
+@dataclass
+class World:
+    """Statistics of everything that a row needs, by one tower."""
+
+    encoder: SetEncoder
+    projection: dict[str, Features]
+    calibration: dict[str, Features]
+    reference: dict[str, Features]
+    wild: dict[str, Features]
+
+    @classmethod
+    def see(cls, encoder: SetEncoder, real: list[np.ndarray], reference: list[ImageSet], wild: list[ImageSet]) -> World:
+        """Looks at all images once."""
+        training, validation = split(real)
+        statistics_of(encoder)
+        with torch.inference_mode():
+            simulated = _simulated_features(encoder, training, PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
+            calibration = _simulated_features(encoder, validation, CALIBRATION, 2)
+        seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
+        return cls(encoder, simulated, calibration, *seen)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way to make fingerprints of statistics.
+
+    Attributes:
+        columns: of the statistics; None: all.
+        sources: simulated, that the projection is learned from.
+        directions: kept; 0: no projection at all, the statistics themselves.
+        compare: what compares sets, from the encoder and the scorer.
+    """
+
+    columns: np.ndarray | None = None
+    sources: int = PROJECTION_SOURCES
+    directions: int = 420
+    compare: Callable[[SetEncoder, PLDA], Comparer] = ByFingerprint
+
+    def rates(self, world: World) -> Iterator[dict[int, Rate]]:
+        """On the reference, then on the wild sources."""
+
+        def summaries(sets: Mapping[str, Features]) -> Iterator:
+            return (world.encoder.summarise(own, name, vector=False) for name, own in sets.items())
+
+        picked = [self._pick(sets) for sets in (world.projection, world.calibration, world.reference, world.wild)]
+        if self.directions:
+            learned = PLDA.fit(summaries(dict(list(picked[0].items())[: self.sources])))
+            matrix = learned.directions()[:, : self.directions]
+            picked = [
+                {
+                    name: Features(((own.values - learned.mean) @ matrix).astype(np.float32), own.digests)
+                    for name, own in sets.items()
+                }
+                for sets in picked
+            ]
+        scorer = PLDA.fit(summaries(picked[1]))
+        for sets in picked[2:]:
+            yield top1(sets, self.compare(world.encoder, scorer), ENROLLED, SIZES, REPEATS, 0)
+
+    def _pick(self, sets: Mapping[str, Features]) -> dict[str, Features]:
+        if self.columns is None:
+            return dict(sets)
+        return {name: Features(own.values[:, self.columns], own.digests) for name, own in sets.items()}
+
+
+class _Unadapted(PLDA):
+    """Keeps to the within-source covariance of simulated sources."""
+
+    def adapt(self, gallery: object) -> PLDA:
+        return self
+
+
+def _unadapted(encoder: SetEncoder, scorer: PLDA) -> Comparer:
+    return ByFingerprint(encoder, _Unadapted(scorer.mean, scorer.within, scorer.between))
+
+
+def layer_columns(channels: list[int]) -> list[np.ndarray]:
+    """The columns of each layer's statistics, means first."""
+    ends = np.cumsum([2 * own for own in channels])
+    return [np.arange(end - 2 * own, end) for own, end in zip(channels, ends, strict=True)]
+
+
+def cells(channels: list[int]) -> dict[str, Cell]:
+    """All rows that read a trained tower."""
+    layers = layer_columns(channels)
+    means = np.concatenate([own[: len(own) // 2] for own in layers])
+    spreads = np.concatenate([own[len(own) // 2 :] for own in layers])
+    return {
+        "as shipped": Cell(),
+        **{f"projection from {n} sources": Cell(sources=n) for n in (100, 200, 400, 800)},
+        **{f"{n} directions": Cell(directions=n) for n in (40, 80, 160, 320, 640)},
+        "no projection": Cell(directions=0),
+        **{f"layers 1 to {n} alone": Cell(np.concatenate(layers[:n])) for n in (1, 2, 4)},
+        "last layer alone": Cell(layers[-1]),
+        "means of maps alone": Cell(means),
+        "standard deviations of maps alone": Cell(spreads),
+        "scorer not adapted to the enrolled images": Cell(compare=_unadapted),
+        "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),
+        "vote": Cell(compare=lambda encoder, scorer: Vote(ByFingerprint(encoder, scorer))),
+    }  # fmt: skip
+
+
+def _row(what: str, rates: list[dict[int, Rate]], first: list[dict[int, Rate]]) -> str:
+    row = []
+    for own, base in zip(rates, first, strict=True):
+        row += [f"{100 * own[n].mean:.1f} [{100 * own[n].low:.0f}, {100 * own[n].high:.0f}]" for n in SIZES]
+        row.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in paired(own[10], base[10]).difference)))
+    return f"| {what} | " + " | ".join(row) + " |"
+
+
+def main() -> None:
+    """Measures and writes."""
+    options = parser(__doc__)
+    options.add_argument(
+        "--more", type=Path, required=True, help="the other real images that the encoder was trained on"
+    )
+    given = options.parse_args()
+    tune_malloc()
+    start = time.monotonic()
+    real = [np.load(path)["images"] for path in (given.real, given.more)]
+    reference = [
+        ImageSet.from_array(sample(load(folder)[0], folder.name, 200), folder.name)
+        for folder in shipped() if not describe(folder)["parent"]
+    ]  # fmt: skip
+    held = held_out(given.real)
+    chosen = np.random.default_rng(0).choice(len(held), 200, replace=False)
+    reference.append(ImageSet.from_array(held[chosen], "real"))
+    wild = read_sources(given.wild)
+    encoder = SetEncoder.from_pretrained()
+    world = World.see(encoder, real, reference, wild)
+    rows: list[str] = []
+    first: list[dict[int, Rate]] = []
+    for what, cell in cells(encoder.network_.config["channels"]).items():
+        rates = list(cell.rates(world))
+        first = first or rates
+        rows.append(_row(what, rates, first))
+        print(rows[-1], flush=True)
+    rows.append(_row("tower not trained", list(Cell().rates(World.see(untrained(), real, reference, wild))), first))
+    page = _PAGE.format(
+        provenance=provenance(given.seed, start), enrolled=ENROLLED, reference=len(reference) - 1, wild=len(wild), rows="\n".join(rows),
+        statistics=2 * sum(encoder.network_.config["channels"]),
+    )  # fmt: skip
+    (ROOT / "docs/ablations.md").write_text(page)
+    log_wild_run(given.wild.name, "ablations", given.why)
+
+
+if __name__ == "__main__":
+    main()
