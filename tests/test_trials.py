@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from genprint.attribution import INCONCLUSIVE, LEAST_SCORE, Identifier
+from genprint.calibration import upper_threshold
 from genprint.evaluation.answers import answers
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -93,3 +94,17 @@ def test_few_sources_or_images_set_no_threshold(encoder, rng):
     threshold, size = mixed.threshold(5)
     assert size == 1
     assert threshold >= LEAST_SCORE
+
+
+def test_the_threshold_is_that_of_all_sets_put_to_all_tests(encoder, rng):
+    features = {f"{i}": source(rng, 24) for i in range(12)}
+    for rate in (0.1, 0.2, 0.5):
+        identifier = Identifier(encoder, features, rate=rate)
+        scores = [
+            np.where(
+                [identifier._passes(own, row) for own, row in zip(sets, ratios, strict=True)], reached, LEAST_SCORE
+            )
+            for sets, ratios, reached in identifier._trials.unknown(6)
+        ]
+        expected = upper_threshold([own.clip(LEAST_SCORE) for own in scores], rate)
+        assert identifier.threshold(6) == (pytest.approx(expected), 6)

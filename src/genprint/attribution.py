@@ -179,12 +179,23 @@ class Identifier:
             return None
         size = self._trials.size(images)
         if size not in self._thresholds:
-            scores = []
-            for sets, ratios, reached in self._trials.unknown(size):
-                passed = [self._passes(own, row) for own, row in zip(sets, ratios, strict=True)]
-                scores.append(np.where(passed, reached, LEAST_SCORE))
-            self._thresholds[size] = max(LEAST_SCORE, upper_threshold(scores, self.rate))
+            self._thresholds[size] = self._upper_threshold(size)
         return self._thresholds[size], size
+
+    def _upper_threshold(self, size: int) -> float:
+        """The score that sets of sources left out reach and pass all other tests at the given rate, at most."""
+        trials = list(self._trials.unknown(size))
+        scores = [np.full(len(reached), LEAST_SCORE) for *_, reached in trials]
+        places = [(float(score), i, j) for i, (*_, reached) in enumerate(trials) for j, score in enumerate(reached)]
+        above = smallest_rate(len(trials))
+        # From the highest score down, for as long as it matters: permutation tests take time.
+        for score, i, j in sorted(places, reverse=True):
+            if score < LEAST_SCORE or above > self.rate:
+                break
+            if self._passes(trials[i][0][j], trials[i][1][j]):
+                scores[i][j] = score
+                above += 1 / len(scores[i]) / (len(trials) + 1)
+        return upper_threshold(scores, self.rate)
 
     def _passes(self, features: Features, ratios: np.ndarray) -> bool:
         """Whether the likeliest source passes every test but the threshold."""
