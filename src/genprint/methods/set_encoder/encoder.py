@@ -105,7 +105,7 @@ class SetEncoder(Fingerprinter):
 
     @property
     def _device(self) -> torch.device:
-        return self.network_.tower.project.weight.device
+        return next(self.network_.parameters()).device
 
     def fit(
         self,
