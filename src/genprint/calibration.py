@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import logsumexp
 
 from genprint.fingerprint import Features, Fingerprinter
 from genprint.scoring import PLDA
@@ -125,8 +124,10 @@ def relative_evidence(ratios: np.ndarray) -> np.ndarray:
         ``(n, sources)``
     """
     with_unknown = np.hstack([ratios, np.zeros((len(ratios), 1))])
-    rivals = [logsumexp(np.delete(with_unknown, i, axis=1), axis=1) for i in range(ratios.shape[1])]
-    return np.arcsinh((ratios - np.stack(rivals, axis=1)) / 5)
+    before = np.logaddexp.accumulate(with_unknown, axis=1)[:, :-2]
+    after = np.logaddexp.accumulate(with_unknown[:, ::-1], axis=1)[:, -2::-1]
+    rivals = np.logaddexp(np.hstack([np.full((len(ratios), 1), -np.inf), before]), after)
+    return np.arcsinh((ratios - rivals) / 5)
 
 
 @dataclass(frozen=True)
