@@ -59,10 +59,11 @@ class Data:
 
     def features(self, method: str, names: Sequence[str] | None = None) -> dict[str, Features]:
         """Features of the sources named, or of all."""
-        front = METHODS[method].reader(self.encoder, self.real)
-        if front.method not in self.cache:
-            self.cache[front.method] = {own.name: front.features(own) for own in self.sets}
-        return {name: self.cache[front.method][name] for name in names or [own.name for own in self.sets]}
+        made_by = METHODS[method].front(self.encoder).method
+        if made_by not in self.cache:
+            front = METHODS[method].reader(self.encoder, self.real)
+            self.cache[made_by] = {own.name: front.features(own) for own in self.sets}
+        return {name: self.cache[made_by][name] for name in names or [own.name for own in self.sets]}
 
 
 def reference(real: Path, images: int, seed: int, encoder: SetEncoder) -> Data:
@@ -110,9 +111,7 @@ def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: in
         if name != "set_encoder":
             found = {n: paired(ours[n], by_size[n], seed) for n in sizes}
             differences = ("{:+.1f} [{:+.0f}, {:+.0f}]".format(*(100 * x for x in found[n].difference)) for n in sizes)
-            pairs.append(
-                _row(name, METHODS[name].role, *differences, "{:.2f} [{:.2f}, {:.2f}]".format(*found[10].error_ratio))
-            )
+            pairs.append(_row(name, METHODS[name].role, *differences, _ratio(found[10].error_ratio)))
     return [
         *lines,
         "",
@@ -185,6 +184,10 @@ def _head(*columns: str) -> list[str]:
 
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _ratio(ratio: Sequence[float | None]) -> str:
+    return "{} [{}, {}]".format(*("-" if own is None else f"{own:.2f}" for own in ratio))
 
 
 def _percent(rate: Rate) -> str:

@@ -149,7 +149,7 @@ def two_processes(seconds: float = 5) -> float:
 
 
 def cluster_rates(encoder: SetEncoder, images: ImageSet) -> tuple[float, float]:
-    """Images a second of one and of two workers, from the first chunk that comes back to the last."""
+    """Chunks a second of one and of two workers, from when each has given one to the last."""
     parts = chunks(images, encoder.maker())
     rates = []
     for workers in (1, 2):
@@ -189,11 +189,12 @@ def main() -> None:
             *(row("JPEG", jpeg, encoder, k, given.rounds) for k in (1, 4, 8)),
         ]
         print("\n".join(rows), flush=True)
-        sizes = {given.small // 10: "few", given.small: "small", given.large: "large"}
-        used = ", ".join(
-            f"{memory(root / name, root / f'{name}.npz'):.0f} MiB for {n:,} {'JPEG' if name == 'large' else 'PNG'}"
-            for n, name in sizes.items()
+        piles = (
+            ("few", f"{given.small // 10:,} PNG"),
+            ("small", f"{given.small:,} PNG"),
+            ("large", f"{given.large:,} JPEG"),
         )
+        used = ", ".join(f"{memory(root / name, root / f'{name}.npz'):.0f} MiB for {what}" for name, what in piles)
         one_two = [cluster_rates(encoder, png) for _ in range(given.rounds)]
         bounds = [two_processes() for _ in range(given.rounds)]
     page = _PAGE.format(

@@ -70,15 +70,38 @@ def test_what_is_in_the_ledger_is_not_made_again(pile, tmp_path):
         made(pile, ledger, broken)
     told = []
     resumed = made(pile, Ledger(tmp_path / "ledger"), counting, progress=told.append)
-    assert len(asked) == 7 - 3
+    assert len(asked) == sum(len(fingerprinting.chunks(own, ENCODER.maker(), 10)) for own in read_sources(pile)) - 3
     assert sum(told) == 23 + 12 + 5 + 1
     unbroken = made(pile, Ledger(tmp_path / "other"))
     assert all((a.vector == b.vector).all() for (a, _), (b, _) in zip(resumed, unbroken, strict=True))
     asked.clear()
-    Image.fromarray(textured(np.random.default_rng(9), 1)[0]).save(pile / "c" / "new.png")
+    Image.fromarray(textured(np.random.default_rng(9), 1)[0]).save(pile / "a" / "000.png")
     again = made(pile, ledger, counting)
-    assert len(asked) == 1  # the chunk of c
-    assert again[2][0].count == 6
+    assert len(asked) <= 2  # the chunk that the file is in, perhaps cut in two
+    assert again[0][0].count == 22
+
+
+def test_what_could_not_be_read_is_tried_again(pile, tmp_path, monkeypatch):
+    ledger, real = Ledger(tmp_path / "ledger"), Path.read_bytes
+
+    def failing(path):
+        if path.name == "03.png":
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    assert made(pile, ledger)[1][0].count == 11
+    monkeypatch.setattr(Path, "read_bytes", real)
+    assert made(pile, ledger)[1][0].count == 12
+
+
+def test_sets_that_are_no_files_are_told_apart(tmp_path, rng):
+    ledger = Ledger(tmp_path / "ledger")
+    for n in (6, 4):  # the same file, and the same names, with other images
+        np.savez(tmp_path / "sources.npz", a=textured(rng, n), b=textured(rng, 3))
+        assert [own.count for own, _ in made(tmp_path / "sources.npz", ledger)] == [n, 3]
+        in_memory = [ImageSet.from_array(textured(rng, n), "x")]
+        assert next(fingerprinting.fingerprint(ENCODER, in_memory, ledger))[0].count == n
 
 
 def test_another_maker_makes_its_own(pile, tmp_path):
@@ -100,6 +123,11 @@ def test_errors_say_what_to_do(pile, tmp_path):
     (tmp_path / "ledger").write_text("something else, and long enough to be no database of any kind" * 20)
     with pytest.raises(LedgerError, match="remove it"):
         Ledger(tmp_path / "ledger")
+    ledger = Ledger(tmp_path / "damaged")
+    made(pile, ledger)
+    ledger._connection.execute("UPDATE chunk SET features = x'00'")
+    with pytest.raises(LedgerError, match="damaged; remove it"):
+        made(pile, ledger)
     for path in (pile / "c").iterdir():
         path.write_bytes(b"no image")
     with pytest.raises(ImageSetError, match=r"none of 5 files can be used"):
@@ -115,6 +143,7 @@ def test_command(pile, tmp_path):
         assert list(file["sources"]) == list("abcd")
         assert file["vectors"].shape == (4, 96)
         assert str(file["maker"]) == ENCODER.maker()
+    assert CliRunner().invoke(app, ["fingerprint", str(pile), "-o", str(output), "--gpu"]).exit_code == 1
     rows = list(csv.DictReader(output.with_suffix(".left-out.csv").open()))
     assert [Path(row["image"]).name for row in rows] == ["05.png", "22.png"]
 

@@ -83,7 +83,8 @@ def test_the_rate_holds_for_all_tests_together(encoder, rng):
 def test_few_sources_or_images_set_no_threshold(encoder, rng):
     two = {name: source(rng, 20) for name in "ab"}
     singles = {name: source(rng, 1) for name in "abcd"}
-    for known in (two, singles):
+    one_of_many = {"a": source(rng, 10), **{name: source(rng, 1) for name in "bcd"}}
+    for known in (two, singles, one_of_many):
         identifier = Identifier(encoder, known)
         assert identifier.threshold(5) is None
         answer = identifier.identify("", source(rng, 5))
@@ -97,14 +98,14 @@ def test_few_sources_or_images_set_no_threshold(encoder, rng):
 
 
 def test_the_threshold_is_that_of_all_sets_put_to_all_tests(encoder, rng):
-    features = {f"{i}": source(rng, 24) for i in range(12)}
-    for rate in (0.1, 0.2, 0.5):
-        identifier = Identifier(encoder, features, rate=rate)
-        scores = [
-            np.where(
-                [identifier._passes(own, row) for own, row in zip(sets, ratios, strict=True)], reached, LEAST_SCORE
-            )
-            for sets, ratios, reached in identifier._trials.unknown(6)
-        ]
-        expected = upper_threshold([own.clip(LEAST_SCORE) for own in scores], rate)
-        assert identifier.threshold(6) == (pytest.approx(expected), 6)
+    # The weights of 19 and 39 sources add up to just above the rate.
+    for sources, rate in ((12, 0.1), (12, 0.5), (19, 0.1), (39, 0.05)):
+        features = {f"{i}": source(rng, 24) for i in range(sources)}
+        identifier = Identifier(encoder, features, rate, min_share=0.0)
+        scores = []
+        for sets, ratios, reached in identifier._trials.unknown(2):
+            passed = [identifier._passes(own, row) for own, row in zip(sets, ratios, strict=True)]
+            scores.append(np.where(passed, reached, LEAST_SCORE).clip(LEAST_SCORE))
+        expected = upper_threshold(scores, rate)
+        assert expected > LEAST_SCORE
+        assert identifier.threshold(2) == (pytest.approx(expected), 2)

@@ -173,9 +173,10 @@ class Identifier:
     def threshold(self, images: int) -> tuple[float, int] | None:
         """The threshold for probes of so many images, and the set size it was set at.
 
-        None with fewer than three sources, or if no source has two images.
+        None with fewer than three sources, or fewer than two of two images or more: with one of these left out, nothing
+        would say how a source's own images score.
         """
-        if len(self.gallery) < 3 or max(own.count for own in self.gallery) < 2:
+        if len(self.gallery) < 3 or sorted(own.count for own in self.gallery)[-2] < 2:
             return None
         size = self._trials.size(images)
         if size not in self._thresholds:
@@ -190,7 +191,7 @@ class Identifier:
         above = smallest_rate(len(trials))
         # From the highest score down, for as long as it matters: permutation tests take time.
         for score, i, j in sorted(places, reverse=True):
-            if score < LEAST_SCORE or above > self.rate:
+            if score < LEAST_SCORE or above > self.rate + 1e-12:  # as upper_threshold has it
                 break
             if self._passes(trials[i][0][j], trials[i][1][j]):
                 scores[i][j] = score

@@ -25,7 +25,7 @@ from genprint.fingerprint import Features
 from genprint.images import ImageSet
 from genprint.provenance import NOT_CHECKED, Manifest, overall
 
-SCHEMA = 2
+SCHEMA = 3
 _SHOWN = 64  # images of a set that its pictures and file facts are of
 _SIDE = 256  # px of a picture; the middle of larger images is shown
 _TOLERANCE = 1e-3  # relative, of numbers that another machine recomputes

@@ -6,7 +6,7 @@ import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from genprint.fingerprint import Fingerprinter
@@ -29,15 +29,15 @@ class _Worker:
             fingerprinter.network_.to("cuda")  # type: ignore[attr-defined]
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        key, features = make(self._fingerprinter, pickle.loads(row["chunk"]))
-        return {"key": key, "features": features}
+        return asdict(make(self._fingerprinter, pickle.loads(row["chunk"])))
 
 
 @dataclass(frozen=True)
 class Cluster:
     """Workers of a Ray cluster: the one that ``RAY_ADDRESS`` names, else one of this machine alone.
 
-    A worker that dies is replaced and its chunk made again. All machines see the images under the same path.
+    A worker that dies is replaced and its chunk made again, as often as it takes. All machines see the images under
+    the same path.
 
     Args:
         workers: processes, each with a fingerprinter of its own; None: as many as the cluster has processors (or GPUs).
@@ -64,19 +64,22 @@ class Cluster:
             except Exception as error:
                 raise ClusterError(f"no Ray cluster answers ({error}); check RAY_ADDRESS, or go without it") from None
         room = ray.cluster_resources()
-        workers = self.workers or int(room.get("GPU", 0) if self.gpu else room.get("CPU", 0) // self.threads)
+        places = int(room.get("GPU", 0) if self.gpu else room.get("CPU", 0) // self.threads)
+        if not places:
+            raise ClusterError(f"the cluster has no {'GPU' if self.gpu else 'processor'} for a worker; it has {room}")
+        workers = min(self.workers or places, places, len(missing))
         rows = [{"chunk": ray.cloudpickle.dumps(chunk)} for chunk in missing]
         made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,
             fn_constructor_args=(fingerprinter, self.threads, self.gpu),
-            compute=ray.data.ActorPoolStrategy(size=max(1, min(workers, len(rows)))),
+            compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=self.threads,
             num_gpus=1 if self.gpu else None,
         )
         try:
             for row in made.iter_rows():
-                yield row["key"], row["features"]
-        except ray.exceptions.RayError as error:
+                yield Made(**row)
+        except Exception as error:
             raise ClusterError(f"the cluster gave up ({error}); call again: what is made is kept") from None
 
 

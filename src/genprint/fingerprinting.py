@@ -1,7 +1,7 @@
 """Fingerprints of piles of any size: read in chunks, each of which is made once, wherever and whenever that is.
 
 A chunk is a few files of one source. What is made of it goes into a ledger, so a run that was killed goes on where it
-was, and images added later cost no second pass over the others. Chunks are the same on one machine and on a cluster,
+was, and images added later cost no second pass over most others. Chunks are the same on one machine and on a cluster,
 and so, to the bit where the arithmetic is, are the fingerprints.
 """
 
@@ -10,7 +10,10 @@ from __future__ import annotations
 import io
 import os
 import sqlite3
+import uuid
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +21,7 @@ import numpy as np
 
 from genprint.files import digest, write_atomically
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter, Progress
-from genprint.images import ImageSet, ImageSetError, LeftOut
+from genprint.images import MISSING, UNREADABLE, ImageSet, ImageSetError, LeftOut
 
 CHUNK = 256
 
@@ -36,36 +39,56 @@ class Chunk:
 
 
 def chunks(images: ImageSet, maker: str, size: int = CHUNK) -> list[Chunk]:
-    """The parts of a set: ``size`` files each, or the whole where images are not files of their own."""
+    """The parts of a set: at most ``size`` files each, or the whole where images are not files of their own.
+
+    Parts end where a file's name says so, not after so many: a file that is added changes the part it is in alone.
+    """
     if not images.files:
-        return [Chunk(_key(maker, [Path(images.origin)], images.origin), images)]
-    parts = [images.files[start : start + size] for start in range(0, len(images.files), size)]
-    return [Chunk(_key(maker, part), ImageSet.from_files(part, images.name)) for part in parts]
+        # In memory, nothing tells whether the images are the same as before: the key is one that never comes again.
+        stated = [_stated(images.container)] if images.container else [uuid.uuid4().hex]
+        return [Chunk(_key(maker, images.name, images.origin, *stated), images)]
+    parts: list[list[Path]] = [[]]
+    for path in images.files:
+        ends = zlib.crc32(os.fsencode(path.name)) % max(1, size // 2) == 0
+        if parts[-1] and (ends or len(parts[-1]) == size):
+            parts.append([])
+        parts[-1].append(path.absolute())  # a worker elsewhere has another working directory
+    return [Chunk(_key(maker, *map(_stated, part)), ImageSet.from_files(part, images.name)) for part in parts]
 
 
-def _key(maker: str, files: Iterable[Path], *more: str) -> str:
-    stated = []
-    for path in files:
-        try:
-            about = os.stat(path)
-            stated.append(f"{path} {about.st_size} {about.st_mtime_ns}")
-        except OSError:  # unreadable: that will be the reason why it is left out
-            stated.append(str(path))
-    return digest("\n".join([maker, *more, *stated]).encode("utf-8", "surrogateescape"))
+def _stated(path: Path) -> str:
+    try:
+        about = os.stat(path)
+        return f"{path} {about.st_size} {about.st_mtime_ns}"
+    except OSError:  # unreadable: that will be the reason why it is left out
+        return str(path)
 
 
-Made = tuple[str, bytes]
+def _key(*parts: str) -> str:
+    return digest("\n".join(parts).encode("utf-8", "surrogateescape"))
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a chunk: its features as bytes; not ``complete`` if a file could not be read, and may be yet."""
+
+    key: str
+    features: bytes
+    complete: bool
+
+
 # Makes chunks' features in any order; each comes once.
 Runner = Callable[[Fingerprinter, Sequence[Chunk]], Iterator[Made]]
 
 
 def make(fingerprinter: Fingerprinter, chunk: Chunk) -> Made:
-    """A chunk's key and its features, as bytes. A chunk without a usable image is no error."""
+    """Makes a chunk. One without a usable image is no error."""
     try:
         features = fingerprinter.features(chunk.images)
     except ImageSetError:
         features = Features(np.empty((0, 0), np.float32), (), tuple(chunk.images.left_out))
-    return chunk.key, pack(features)
+    complete = not any(left.reason.startswith((UNREADABLE, MISSING)) for left in features.left_out)
+    return Made(chunk.key, pack(features), complete)
 
 
 def here(fingerprinter: Fingerprinter, missing: Sequence[Chunk]) -> Iterator[Made]:
@@ -102,34 +125,46 @@ class Ledger:
     """Chunks that are made, in one SQLite file. It is safe to delete.
 
     Raises:
-        LedgerError: the file is something else, cannot be written, or the disk is full.
+        LedgerError: the file is something else or damaged, cannot be written, or the disk is full.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        try:
+        with self._errors("cannot be used as a ledger", "remove it or name another"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("CREATE TABLE IF NOT EXISTS chunk (key TEXT PRIMARY KEY, features BLOB NOT NULL)")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS chunk "
+                "(key TEXT PRIMARY KEY, features BLOB NOT NULL, digest TEXT NOT NULL, complete INTEGER NOT NULL)"
+            )
+
+    @contextmanager
+    def _errors(self, what: str, remedy: str) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.Error, OSError) as error:
-            raise LedgerError(f"{self.path}: cannot be used as a ledger ({error}); remove it or name another") from None
+            raise LedgerError(f"{self.path}: {what} ({error}); {remedy}") from None
 
     def __contains__(self, key: str) -> bool:
-        return bool(self._connection.execute("SELECT 1 FROM chunk WHERE key = ?", (key,)).fetchone())
+        """Whether the chunk is there, and complete."""
+        with self._errors("cannot be read", "remove it"):
+            query = "SELECT complete FROM chunk WHERE key = ?"
+            return bool((self._connection.execute(query, (key,)).fetchone() or [0])[0])
 
     def __getitem__(self, key: str) -> Features:
-        (data,) = self._connection.execute("SELECT features FROM chunk WHERE key = ?", (key,)).fetchone()
+        with self._errors("cannot be read", "remove it"):
+            query = "SELECT features, digest FROM chunk WHERE key = ?"
+            data, expected = self._connection.execute(query, (key,)).fetchone()
+        if digest(data) != expected:
+            raise LedgerError(f"{self.path}: damaged; remove it")
         return unpack(data)
 
     def put(self, made: Made) -> None:
-        """Keeps a chunk; a second time changes nothing."""
-        try:
-            self._connection.execute("INSERT OR IGNORE INTO chunk VALUES (?, ?)", made)
-        except sqlite3.Error as error:
-            raise LedgerError(
-                f"{self.path}: cannot be written ({error}); free some space and call again, what is there is kept"
-            ) from None
+        """Keeps a chunk."""
+        with self._errors("cannot be written", "free some space and call again; what is there is kept"):
+            row = (made.key, made.features, digest(made.features), made.complete)
+            self._connection.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", row)
 
 
 def fingerprint(
@@ -140,7 +175,7 @@ def fingerprint(
     progress: Progress | None = None,
     size: int = CHUNK,
 ) -> Iterator[tuple[Fingerprint, list[LeftOut]]]:
-    """The fingerprint of each set, and what was left out of it. Memory does not grow with the number of images.
+    """The fingerprint of each set, and what was left out of it. Of an image, memory keeps its name and digest alone.
 
     Args:
         run: makes the chunks that the ledger lacks; ``genprint.cluster.Cluster.run`` does it on many machines.
@@ -157,10 +192,10 @@ def fingerprint(
     missing = [chunk for chunk in every if chunk.key not in ledger]
     if progress:
         progress(sum(many.values()) - sum(many[chunk.key] for chunk in missing))
-    for key, data in run(fingerprinter, missing):
-        ledger.put((key, data))
+    for made in run(fingerprinter, missing):
+        ledger.put(made)
         if progress:
-            progress(many[key])
+            progress(many[made.key])
     for images, own in zip(sets, parts, strict=True):
         yield _merge(fingerprinter, images, (ledger[chunk.key] for chunk in own))
 

@@ -199,12 +199,18 @@ class Gallery:
         """Names of the sources and the unit vector of each, float32 ``(n, e)``, of its images as they are."""
         query = "SELECT source, value FROM vector WHERE change = ? ORDER BY source"
         rows = self._connection.execute(query, (NONE,)).fetchall()
-        return tuple(source for source, _ in rows), _unpack(b"".join(value for _, value in rows), len(rows))
+        vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
+        return tuple(source for source, _ in rows), vectors
 
-    def features(self, names: Iterable[str] | None = None) -> dict[str, Features]:
-        """Features of each source's images, by name; of all sources, or of those named that are enrolled."""
+    def features(self, names: Iterable[str] | None = None, histories: bool = True) -> dict[str, Features]:
+        """Features of each source's images, by name; of all sources, or of those named that are enrolled.
+
+        Args:
+            histories: also of the images after these.
+        """
         with self._snapshot() as connection:
-            found = {name: _read(connection, name) for name in sorted(self.counts() if names is None else names)}
+            wanted = sorted(self.counts() if names is None else names)
+            found = {name: _read(connection, name, histories) for name in wanted}
         return {name: own for name, own in found.items() if own}
 
     def fingerprints(self) -> list[Fingerprint]:
@@ -212,12 +218,13 @@ class Gallery:
         return [self._fingerprinter.summarise(own, name) for name, own in self.features().items()]
 
 
-def _read(connection: sqlite3.Connection, name: str) -> Features | None:
+def _read(connection: sqlite3.Connection, name: str, histories: bool = True) -> Features | None:
     row = connection.execute("SELECT rows, features, digests FROM source WHERE name = ?", (name,)).fetchone()
     if row is None:
         return None
     rows, values, digests = row
-    after = connection.execute("SELECT change, features FROM history WHERE source = ? ORDER BY rowid", (name,))
+    query = "SELECT change, features FROM history WHERE source = ? ORDER BY rowid"
+    after = connection.execute(query, (name,)) if histories else ()
     return Features(
         _unpack(values, rows),
         tuple(json.loads(digests)),

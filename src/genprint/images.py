@@ -19,6 +19,8 @@ import numpy as np
 from genprint.decoding import Content, Image, Unusable, decode
 
 MAX_BYTES = 2**28
+# Reasons to leave an image out that may pass.
+UNREADABLE, MISSING = "cannot be read", "no such file"
 
 log = logging.getLogger("genprint")
 
@@ -56,6 +58,8 @@ class ImageSet:
         self.left_out: list[LeftOut] = []
         #: where the images are files of their own: these, in order
         self.files: tuple[Path, ...] = ()
+        #: where they are not: the archive or array file that holds them, if there is one
+        self.container: Path | None = None
         self._members = members
 
     def __repr__(self) -> str:
@@ -106,6 +110,7 @@ class ImageSet:
         else:
             image_set = cls.from_files([path], name)
         image_set.origin = str(path)
+        image_set.container = None if image_set.files else path
         return image_set
 
     def __iter__(self) -> Iterator[Image]:
@@ -171,6 +176,9 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         sets = [ImageSet(top, partial(_archive_members, path, top), f"{path}:{top}") for top in tops]
     else:
         sets = []
+    for images in sets:
+        if not images.files and images.container is None:
+            images.container = path
     if not sets:
         raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
     return sets
@@ -179,12 +187,12 @@ def read_sources(path: str | Path) -> list[ImageSet]:
 def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():  # a pipe or device would block for ever
-            raise Unusable("not a regular file" if path.exists() else "no such file")
+            raise Unusable("not a regular file" if path.exists() else MISSING)
         if path.stat().st_size > MAX_BYTES:
             raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
-        raise Unusable(f"cannot be read: {error.strerror}") from None
+        raise Unusable(f"{UNREADABLE}: {error.strerror}") from None
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

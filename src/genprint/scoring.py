@@ -48,6 +48,9 @@ class ByFingerprint:
 
     def distances(self, sets: Sequence[Features]) -> np.ndarray:
         """Distances between sets, ``(n, n)``: the scorer's own where it has such, else one minus the cosine."""
+        if isinstance(self.scorer, PLDA):  # of many sources, only sums of scatter fit into memory
+            plda = self.scorer.adapt(self.fingerprinter.summarise(own, "", vector=False) for own in sets)
+            return plda.apart([self.fingerprinter.summarise(own, "", vector=False, scatter=False) for own in sets])
         vector = not hasattr(self.scorer, "distances")
         summaries = [self.fingerprinter.summarise(own, "", vector, scatter=not vector) for own in sets]
         if not vector:
@@ -105,10 +108,12 @@ class PLDA:
         ridge = self.within + 1e-3 * np.diag(np.diag(self.within))
         return np.ascontiguousarray(eigh(self.between, ridge)[1][:, ::-1])
 
-    def adapt(self, gallery: Sequence[Fingerprint]) -> PLDA:
-        """With the within-source covariance the gallery's own images suggest."""
-        freedom = sum(f.count - 1 for f in gallery)
-        scatter = sum((_scatter(f) for f in gallery), start=np.zeros_like(self.within))
+    def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
+        """With the within-source covariance the gallery's own images suggest, one source at a time."""
+        freedom, scatter = 0, np.zeros_like(self.within)
+        for own in gallery:
+            freedom += own.count - 1
+            scatter += _scatter(own)
         within = (self.prior_images * self.within + scatter) / (self.prior_images + freedom)
         return PLDA(self.mean, within, self.between, self.prior_images)
 
@@ -147,11 +152,15 @@ class PLDA:
         )
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """Mahalanobis distances between sources' means (within-source covariance), ``(n, n)``.
+        """Distances ``(n, n)`` as ``apart`` has them, adapted to these sources' own images."""
+        return self.adapt(fingerprints).apart(fingerprints)
+
+    def apart(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Mahalanobis distances between sources' means, ``(n, n)``, by the within-source covariance as it is here.
 
         The part of the squared distance that the finite number of images would make by itself is taken off.
         """
-        values, vectors = eigh(self.adapt(fingerprints).within)
+        values, vectors = eigh(self.within)
         white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
         # In place: of many sources, one such matrix is as much as fits.
         squared = white @ white.T

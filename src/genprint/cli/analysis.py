@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -199,6 +200,8 @@ def families(
     with errors(as_json):
         if linkage not in LINKAGES:
             raise ValueError(f"--linkage {linkage}: use one of {', '.join(LINKAGES)}")
+        if groups and (data or support):
+            raise ValueError("--groups is of a gallery's vectors and has no support: leave DATA and --support out")
         encoder = load_encoder(model)
         if data is None and (groups or len(open_gallery(encoder, gallery)) > MOST_LINKED):
             names, vectors = open_gallery(encoder, gallery).vectors()
@@ -207,7 +210,7 @@ def families(
             write_atomically(output / "groups.csv", csv_bytes([("source", "group"), *rows]))
         else:
             if data is None:
-                features = open_gallery(encoder, gallery).features()
+                features = open_gallery(encoder, gallery).features(histories=False)
             else:
                 features = read_features(encoder, read_sources(data))
             distances = ByFingerprint(encoder, encoder.plda_).distances
@@ -230,12 +233,16 @@ def _write_tree(tree: FamilyTree, output: Path) -> str:
     from genprint.plots import save_tree
 
     output.mkdir(parents=True, exist_ok=True)
+    for stale in ("distances.csv", "distances.npy"):
+        (output / stale).unlink(missing_ok=True)
     save_tree(tree, output)
     table = "distances.csv" if len(tree.sources) <= MOST_LISTED else "distances.npy"
     if table.endswith("csv"):
         rows = [(n, *(f"{d:.6g}" for d in row)) for n, row in zip(tree.sources, tree.distances, strict=True)]
         write_atomically(output / table, csv_bytes([("source", *tree.sources), *rows]))
     else:
-        np.save(output / table, tree.distances.astype(np.float32))
+        buffer = io.BytesIO()
+        np.save(buffer, tree.distances.astype(np.float32))
+        write_atomically(output / table, buffer.getvalue())
     write_atomically(output / "families.json", tree.to_json().encode())
     return table

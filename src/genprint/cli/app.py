@@ -159,9 +159,9 @@ def _attribution_text(result: Attribution) -> str:
         lines += _evidence_lines(result.evidence)
     if result.threshold is not None:
         lines.append(
-            f"  score {result.score:.2f} (0 as other sources' images, 1 as its own), threshold {result.threshold:.2f} "
-            f"for {result.calibrated_at} images: of sources not enrolled, at most {result.rate:.1%} come to be "
-            "attributed, if they are like the enrolled ones"
+            f"  score {result.score:.2f} (0 as other sources' images, 1 as its own far from any rival), threshold "
+            f"{result.threshold:.2f} for {result.calibrated_at} images: of sources not enrolled, at most "
+            f"{result.rate:.1%} come to be attributed, if they are like the enrolled ones"
         )
     if result.p is not None:
         lines.append(

@@ -46,7 +46,7 @@ def attributability(
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Top-1 over the sources in DATA, by probe size; of several methods, the first paired with each other one."""
+    """Top-1 over the sources in DATA, by probe size; of several methods, the first is paired with each other one."""
     from genprint.evaluation.attributability import paired, top1
     from genprint.images import read_sources
     from genprint.methods import METHODS
@@ -61,14 +61,17 @@ def attributability(
             rates = top1(features, comparer, enrolled, sizes, repeats, seed)
             methods[name] = {"role": METHODS[name].role, "top1": {str(n): asdict(r) for n, r in rates.items()}}
             if first:
-                pairs = {str(n): asdict(paired(first[n], rate, seed)) for n, rate in rates.items()}
-                methods[name][f"{reader.methods[0]} against it"] = pairs
+                methods[name]["paired"] = {str(n): asdict(paired(first[n], rate, seed)) for n, rate in rates.items()}
             first = first or rates
         result = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "methods": methods}
         lines = [f"top-1 among {len(sets)} sources (chance {1 / len(sets):.1%}), {enrolled} images enrolled each"]
         for name, row in methods.items():
             cells = [f"@{n} {r['mean']:.1%} [{r['low']:.0%}, {r['high']:.0%}]" for n, r in row["top1"].items()]
-            lines.append(f"{name:<20} {row['role']:<8} " + "  ".join(cells))
+            lines.append(f"{name:<24} {row['role']:<8} " + "  ".join(cells))
+        for name, row in list(methods.items())[1:]:
+            pairs = [(n, *own["difference"]) for n, own in row["paired"].items()]
+            cells = [f"@{n} {d:+.1%} [{low:+.0%}, {high:+.0%}]" for n, d, low, high in pairs]
+            lines.append(f"{reader.methods[0]} less {name}, paired: " + "  ".join(cells))
         if output:
             write_atomically(output, json.dumps(result, indent=2).encode())
         show(result, as_json, "\n".join(lines))

@@ -24,14 +24,17 @@ def fingerprint(
     """Fingerprints every source of a folder, of any number of images.
 
     Written are sources, counts, vectors and means (numpy.load). Beside it lies the ledger of what was read: killed, it
-    goes on where it was when called again, and images added later cost no second pass over the others. What could not
+    goes on where it was when called again, and images added later cost no second pass over most others. What could not
     be used is listed in a .csv.
     """
     from genprint import fingerprinting
     from genprint.cluster import Cluster
+    from genprint.files import write_atomically
     from genprint.images import read_sources
 
     with errors(as_json):
+        if (gpu or workers) and not cluster:
+            raise ValueError("--workers and --gpu are of a cluster: add --cluster")
         encoder, sets = load_encoder(model), read_sources(data)
         ledger = fingerprinting.Ledger(output.with_suffix(".ledger.sqlite"))
         run = Cluster(workers, gpu=gpu).run if cluster else fingerprinting.here
@@ -41,10 +44,8 @@ def fingerprint(
         fingerprinting.save(output, made, encoder.maker())
         left_out = [(own.source, left.name, left.reason) for own, all_left in found for left in all_left]
         listed = output.with_suffix(".left-out.csv")
+        write_atomically(listed, csv_bytes([("source", "image", "reason"), *left_out]))
         if left_out:
-            from genprint.files import write_atomically
-
-            write_atomically(listed, csv_bytes([("source", "image", "reason"), *left_out]))
             err.print(f"{len(left_out)} images left out: {listed} says why", highlight=False, soft_wrap=True)
         counts = {own.source: own.count for own in made}
         show(counts, as_json, f"{sum(counts.values())} images of {len(counts)} sources: {output}")

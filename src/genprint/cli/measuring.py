@@ -39,6 +39,9 @@ class Reader:
         for name in methods:
             if name not in METHODS and name != "all":
                 raise ValueError(f"--method {name}: there are {', '.join(METHODS)} and all")
+            if name != "all" and METHODS[name].of_real and real is None:
+                raise ValueError(f"--method {name} compares with real images: give some, --real FOLDER or .npz "
+                                 "(of attributability and open-set)")  # fmt: skip
         every = [name for name, method in METHODS.items() if real or not method.of_real]
         self.methods = every if "all" in methods else list(methods)
         self._encoder, self._sets = encoder, sets
@@ -49,10 +52,11 @@ class Reader:
         """The method's comparer, and its features of each set."""
         from genprint.methods import METHODS
 
-        front = METHODS[name].reader(self._encoder, self._real)
-        if front.method not in self._features:
-            self._features[front.method] = read_features(front, self._sets)
-        return METHODS[name].comparer(self._encoder), self._features[front.method]
+        made_by = METHODS[name].front(self._encoder).method
+        if made_by not in self._features:
+            front = METHODS[name].reader(self._encoder, self._real)
+            self._features[made_by] = read_features(front, self._sets)
+        return METHODS[name].comparer(self._encoder), self._features[made_by]
 
 
 def set_sizes(text: str) -> list[int]:

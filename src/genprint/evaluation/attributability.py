@@ -32,12 +32,12 @@ class Paired:
 
     Attributes:
         difference: of their rates.
-        error_ratio: of the shares that they got wrong; below one, the first is better. Infinite where the second
-            made no mistake.
+        error_ratio: of the shares that they got wrong; below one, the first is better. None where the second made no
+            mistake, in whole or at an end of the interval.
     """
 
     difference: tuple[float, float, float]
-    error_ratio: tuple[float, float, float]
+    error_ratio: tuple[float | None, float | None, float | None]
 
 
 def top1(
@@ -103,7 +103,8 @@ def paired(ours: Rate, theirs: Rate, seed: int = 0, draws: int = 2000) -> Paired
     wrong = 1 - drawn
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(wrong[1] > 0, wrong[0] / wrong[1], np.where(wrong[0] > 0, np.inf, 1.0))
-    return Paired(_with_interval(drawn[0] - drawn[1]), _with_interval(ratio))
+    ratio_, low, high = (own if np.isfinite(own) else None for own in _with_interval(ratio))
+    return Paired(_with_interval(drawn[0] - drawn[1]), (ratio_, low, high))
 
 
 def _with_interval(drawn: np.ndarray) -> tuple[float, float, float]:

@@ -57,7 +57,7 @@ class Method:
         front = self.front(encoder)
         if self.of_real:
             if real is None:
-                raise ValueError(f"{front.method} compares with real images: give some, --real FOLDER or .npz")
+                raise ValueError(f"{front.method} compares with real images; give some")
             front.fit([real], [real.name])
         return front
 

@@ -28,6 +28,7 @@ from genprint.gallery import Gallery
 from genprint.histories import HISTORIES
 from genprint.images import ImageSet, ImageSetError
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.scoring import ByFingerprint
 from genprint.service.guard import Busy, Desk, Guard
 from genprint.service.settings import Limits, Tokens
 from genprint.service.uploads import TooMuch, Unreadable, image_set
@@ -222,11 +223,11 @@ def create_app(
 
 
 def _tree(room: Room, linkage: str) -> FamilyTree:
-    gallery = room.gallery().features()
+    gallery = room.gallery().features(histories=False)
     if len(gallery) < 2:
         raise NothingEnrolled("a tree needs two enrolled sources or more")
-    fingerprints = [room.encoder.summarise(own, name, vector=False) for name, own in gallery.items()]
-    return FamilyTree.build(list(gallery), room.encoder.plda_.distances(fingerprints), linkage)
+    apart = ByFingerprint(room.encoder, room.encoder.plda_).distances(list(gallery.values()))
+    return FamilyTree.build(list(gallery), apart, linkage)
 
 
 def _handle_errors(app: FastAPI) -> None:
