@@ -69,7 +69,7 @@ def file_system(folder: Path, options: str) -> Iterator[Path | None]:
         yield folder if done.returncode == 0 else None
     finally:
         if done.returncode == 0:
-            subprocess.run(["umount", str(folder)], check=True)
+            subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def lost(gallery: Path, encoder: SetEncoder, told: dict[str, int]) -> int:

@@ -123,3 +123,16 @@ def test_a_folder_of_sources_is_enrolled(tmp_path, folder):
     command = ["enroll-all", str(folder), "--gallery", str(tmp_path / "g.sqlite"), "--no-histories"]
     assert "3 sources, 72 images added" in CliRunner().invoke(app, command).stdout
     assert Gallery(tmp_path / "g.sqlite", ENCODER).counts() == {"coarse": 24, "fine": 24, "middle": 24}
+
+
+@pytest.mark.parametrize("table", ["source", "history"])
+def test_changed_features_are_refused(tmp_path, rng, table):
+    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+    images = ImageSet.from_array(textured(rng, 6), "a")
+    store.enroll("a", ENCODER.features(images, histories={"blur": lambda own: own}))
+    assert len(store.features()["a"]) == 6
+    store._connection.execute(f"UPDATE {table} SET features = zeroblob(length(features))")
+    with pytest.raises(GalleryError, match=r"g\.sqlite: damaged .*not those that were enrolled.*enroll anew"):
+        store.features()
+    if table == "history":
+        assert len(store.features(histories=False)["a"]) == 6

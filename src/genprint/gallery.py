@@ -8,20 +8,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from genprint.files import digest
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 from genprint.histories import NONE
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS source (
-    name TEXT PRIMARY KEY, rows INTEGER NOT NULL, features BLOB NOT NULL, digests TEXT NOT NULL
+    name TEXT PRIMARY KEY, rows INTEGER NOT NULL, features BLOB NOT NULL, digests TEXT NOT NULL, sha256 TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS history (
     source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, features BLOB NOT NULL,
-    PRIMARY KEY (source, change)
+    sha256 TEXT NOT NULL, PRIMARY KEY (source, change)
 );
 CREATE TABLE IF NOT EXISTS vector (
     source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, value BLOB NOT NULL,
@@ -36,6 +38,10 @@ _BLOCK = 1024
 
 class GalleryError(RuntimeError):
     """The gallery cannot be used as asked."""
+
+
+class Damaged(Exception):
+    """What is read is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +120,25 @@ class Gallery:
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         """What several queries see is of one moment."""
-        self._connection.execute("BEGIN")
+        with self._reading():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            yield self._connection
-        finally:
-            self._connection.execute("COMMIT")
+            yield
+        except (sqlite3.Error, Damaged) as error:
+            raise GalleryError(
+                f"{self.path}: damaged ({error}); take a copy of it from before, or enroll anew"
+            ) from None
+
+    def _ask(self, query: str, *values: object) -> list[Any]:
+        with self._reading():
+            return self._connection.execute(query, values).fetchall()
 
     def enroll(self, name: str, features: Features) -> int:
         """Adds a source, or images to one that is there; images it has already are passed over.
@@ -147,12 +167,13 @@ class Gallery:
             return 0
         whole = _joined(old, new) if old else new
         connection.execute("DELETE FROM source WHERE name = ?", (name,))
-        connection.execute(
-            "INSERT INTO source VALUES (?, ?, ?, ?)",
-            (name, len(whole), _pack(whole.values), json.dumps(whole.digests)),
-        )
+        values, digests = _pack(whole.values), json.dumps(whole.digests)
+        row = (name, len(whole), values, digests, digest(values + digests.encode()))
+        connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?)", row)
+        after = {change: _pack(own) for change, own in whole.after.items()}
         connection.executemany(
-            "INSERT INTO history VALUES (?, ?, ?)", [(name, change, _pack(own)) for change, own in whole.after.items()]
+            "INSERT INTO history VALUES (?, ?, ?, ?)",
+            [(name, change, own, digest(own)) for change, own in after.items()],
         )
         connection.executemany(
             "INSERT INTO vector VALUES (?, ?, ?)",
@@ -175,21 +196,21 @@ class Gallery:
 
     def __len__(self) -> int:
         """Number of sources."""
-        count: int = self._connection.execute("SELECT count(*) FROM source").fetchone()[0]
-        return count
+        ((count,),) = self._ask("SELECT count(*) FROM source")
+        return int(count)
 
     def counts(self) -> dict[str, int]:
         """Number of images of each source, by name."""
-        return dict(self._connection.execute("SELECT name, rows FROM source ORDER BY name"))
+        return dict(self._ask("SELECT name, rows FROM source ORDER BY name"))
 
     def state(self) -> str:
         """The same as long as nothing is enrolled or removed."""
-        value: str = self._connection.execute("SELECT value FROM about WHERE key = 'state'").fetchone()[0]
-        return value
+        ((value,),) = self._ask("SELECT value FROM about WHERE key = 'state'")
+        return str(value)
 
     def index(self) -> Index:
         """What search needs, read into memory."""
-        rows = self._connection.execute("SELECT source, value FROM vector ORDER BY source, change").fetchall()
+        rows = self._ask("SELECT source, value FROM vector ORDER BY source, change")
         owners = [source for source, _ in rows]
         starts = [i for i, owner in enumerate(owners) if i == 0 or owner != owners[i - 1]]
         vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
@@ -198,7 +219,7 @@ class Gallery:
     def vectors(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Names of the sources and the unit vector of each, float32 ``(n, e)``, of its images as they are."""
         query = "SELECT source, value FROM vector WHERE change = ? ORDER BY source"
-        rows = self._connection.execute(query, (NONE,)).fetchall()
+        rows = self._ask(query, NONE)
         vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
         return tuple(source for source, _ in rows), vectors
 
@@ -219,16 +240,19 @@ class Gallery:
 
 
 def _read(connection: sqlite3.Connection, name: str, histories: bool = True) -> Features | None:
-    row = connection.execute("SELECT rows, features, digests FROM source WHERE name = ?", (name,)).fetchone()
+    query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
+    row = connection.execute(query, (name,)).fetchone()
     if row is None:
         return None
-    rows, values, digests = row
-    query = "SELECT change, features FROM history WHERE source = ? ORDER BY rowid"
-    after = connection.execute(query, (name,)) if histories else ()
+    rows, values, digests, sha256 = row
+    query = "SELECT change, features, sha256 FROM history WHERE source = ? ORDER BY rowid"
+    after = connection.execute(query, (name,)).fetchall() if histories else []
+    if digest(values + digests.encode()) != sha256 or any(digest(own) != expected for _, own, expected in after):
+        raise Damaged(f"the features of {name} are not those that were enrolled")
     return Features(
         _unpack(values, rows),
         tuple(json.loads(digests)),
-        after={change: _unpack(own, rows) for change, own in after},
+        after={change: _unpack(own, rows) for change, own, _ in after},
     )
 
 
