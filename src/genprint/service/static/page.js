@@ -82,7 +82,7 @@ function offer(id, text, type) {
 function showAnswer(answer) {
   at("verdict").textContent = answer.source ? `${answer.answer} to ${answer.source}` : answer.answer;
   at("reason").textContent = `${answer.reason}. ${answer.images} images used, ${answer.left_out.length} left out.`;
-  if (answer.threshold !== null) {
+  if (answer.threshold != null) {
     at("reason").textContent += ` Score ${answer.score.toFixed(2)}, where ${answer.threshold.toFixed(2)} is needed.`;
   }
   if (answer.history && answer.history !== "none") {
