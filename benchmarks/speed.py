@@ -95,7 +95,7 @@ def row(what: str, images: ImageSet, encoder: SetEncoder, patches: int, rounds: 
     decoded = list(images)[:256]
     network = inception_sized()
     resized = torch.rand(16, 3, 299, 299).contiguous(memory_format=torch.channels_last)
-    per_patch = multiplications(encoder.network_.tower.layers, torch.rand(1, 6, 32, 32))
+    per_patch = multiplications(nn.Sequential(*encoder.network_.tower.layers).eval(), torch.rand(1, 6, 32, 32))
     pieces = patches if decoded[0].pixels.shape[0] > 32 else 1
     # Square matrices with as many multiplications as the tower needs for 256 images.
     side = round((per_patch * pieces * len(decoded)) ** (1 / 3))
