@@ -163,8 +163,10 @@ class PLDA:
         values, vectors = eigh(self.within)
         white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
         # In place: of many sources, one such matrix is as much as fits.
-        squared = white @ white.T
-        squared *= -2
+        squared = np.empty((len(white), len(white)))
+        for rows in np.array_split(np.arange(len(white)), len(white) // 1000 + 1):
+            # By parts: OpenBLAS's threaded product of 20,000 rows with themselves ends in a segmentation fault.
+            np.matmul(white[rows], -2 * white.T, out=squared[rows[0] : rows[-1] + 1])
         inverse = 1 / np.array([f.count for f in fingerprints])
         own = np.square(white).sum(1) - white.shape[1] * inverse
         squared += own[:, None]
