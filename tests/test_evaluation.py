@@ -64,8 +64,27 @@ def test_stability_of_sources_that_are_one_is_no_better_than_between(rng):
 def test_oscr_by_hand():
     known, right = np.array([3.0, 2.0, 1.0]), np.array([True, False, True])
     # against 2.5: one right and higher; against 0.5: two right and higher
-    assert oscr(known, right, np.array([2.5, 0.5])) == pytest.approx((1 / 3 + 2 / 3) / 2)
-    assert oscr(known, np.ones(3, bool), np.array([1.5])) == pytest.approx(roc_auc_score([1, 1, 1, 0], [3, 2, 1, 1.5]))
+    alike = np.full(3, 1 / 3)
+    assert oscr(known, right, np.array([2.5, 0.5]), alike) == pytest.approx((1 / 3 + 2 / 3) / 2)
+    auroc = oscr(known, np.ones(3, bool), np.array([1.5]), alike)
+    assert auroc == pytest.approx(roc_auc_score([1, 1, 1, 0], [3, 2, 1, 1.5]))
+
+
+def test_open_set_counts_known_sources_alike_however_many_probes_they_have():
+    class Level:
+        """Every source of the gallery scores as the probe is high."""
+
+        def score(self, probes, gallery):
+            return np.array([[own.values.mean()] * len(gallery) for own in probes])
+
+    levels = {"low": (1.0, 55), "between": (2.0, 10), "high": (3.0, 10)}
+    features = {
+        name: Features(np.full((count, 1), level, np.float32), tuple(map(str, range(count))))
+        for name, (level, count) in levels.items()
+    }
+    found = open_set(features, Level(), {name: name for name in features}, 5, 5)
+    # low is below all, high above all, and between has one known source on each side, one probe against ten
+    assert found.auroc.mean == pytest.approx((1 + 0.5 + 0) / 3)
 
 
 def test_unknown_sources_stand_out_where_they_are_far_and_not_where_a_twin_is_enrolled(rng):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprint import Features
@@ -15,7 +15,7 @@ from genprint.scoring import Comparer
 
 @dataclass(frozen=True)
 class OpenSet:
-    """Means over sources that are unknown in their turn.
+    """Means over sources that are unknown in their turn; known sources count alike, however many probes they have.
 
     Attributes:
         auroc: probability that a probe of a known source has a higher best score than one of the unknown.
@@ -61,7 +61,8 @@ def open_set(
             probes.append(own[order[start : start + size]])
             owners.append(i)
     owner = np.array(owners)
-    aurocs, areas, curves = [], [], []
+    weight = 1 / np.bincount(owner)[owner]
+    turns: list[_Turn] = []
     scores: dict[str, np.ndarray] = {}
     for i, name in enumerate(names):
         inside = np.array([groups[other] != groups[name] for other in names])
@@ -69,19 +70,29 @@ def open_set(
         if groups[name] not in scores:  # comparers learn from the gallery: the unknown must really not be there
             scores[groups[name]] = comparer.score(probes, [gallery[j] for j in enrolled_now])
         found = scores[groups[name]]
-        known, unknown = inside[owner], owner == i
+        known = inside[owner]
         best, right = found.max(1), enrolled_now[found.argmax(1)] == owner
-        aurocs.append(roc_auc_score(np.r_[np.ones(known.sum()), np.zeros(unknown.sum())], best[np.r_[
-            np.flatnonzero(known), np.flatnonzero(unknown)]]))  # fmt: skip
-        areas.append(oscr(best[known], right[known], best[unknown]))
-        curves.append((best[known], right[known], best[unknown]))
-    return OpenSet(over_sources(aurocs, seed), over_sources(areas, seed), _curve(curves))
+        turns.append(_Turn(best[known], right[known], weight[known] / weight[known].sum(), best[owner == i]))
+    return OpenSet(
+        over_sources([oscr(t.known, np.ones(len(t.known)), t.unknown, t.weights) for t in turns], seed),
+        over_sources([oscr(t.known, t.right, t.unknown, t.weights) for t in turns], seed),
+        _curve(turns),
+    )
 
 
-def _curve(turns: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[tuple[float, float], ...]:
+class _Turn(NamedTuple):
+    """Best scores of known and unknown probes; of the known, whether right, and weights that sum to one."""
+
+    known: np.ndarray
+    right: np.ndarray
+    weights: np.ndarray
+    unknown: np.ndarray
+
+
+def _curve(turns: Sequence[_Turn]) -> tuple[tuple[float, float], ...]:
     """FPIR and FNIR at thresholds common to all turns; every source that is unknown in its turn counts the same."""
-    unknown = np.concatenate([scores for _, _, scores in turns])
-    weights = np.concatenate([np.full(len(scores), 1 / len(scores) / len(turns)) for _, _, scores in turns])
+    unknown = np.concatenate([turn.unknown for turn in turns])
+    weights = np.concatenate([np.full(len(turn.unknown), 1 / len(turn.unknown) / len(turns)) for turn in turns])
     order = np.argsort(-unknown)
     passed = np.cumsum(weights[order])
     points = []
@@ -89,13 +100,17 @@ def _curve(turns: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[
         allowed = int((passed <= rate + 1e-9).sum())  # so many unknown probes may pass; the next one sets the threshold
         threshold = unknown[order[allowed]] if allowed < len(order) else -np.inf
         reached = float(weights[unknown > threshold].sum())
-        missed = np.mean([1 - (right & (scores > threshold)).mean() for scores, right, _ in turns])
-        points.append((reached, float(missed)))
+        found = [turn.weights[turn.right & (turn.known > threshold)].sum() for turn in turns]
+        points.append((reached, 1 - float(np.mean(found))))
     return tuple(points)
 
 
-def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray) -> float:
-    """Area under correct attribution against false: mean, over unknown probes, of the rate of known ones that are
-    right and score higher (ties half)."""
+def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray, weights: np.ndarray) -> float:
+    """Area under correct attribution against false: mean, over unknown probes, of the share of known ones that are
+    right and score higher (ties half). With all right it is the area under the ROC curve.
+
+    Args:
+        weights: of the known probes; they sum to one.
+    """
     higher = (known[:, None] > unknown[None]) + 0.5 * (known[:, None] == unknown[None])
-    return float((higher * right[:, None]).mean())
+    return float((weights * right) @ higher.mean(1))
