@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
 
 from genprint.images import ImageSet, ImageSetError
+from genprint.methods.set_encoder.deformations import scramble
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import LabelledEpisodes, SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import pretrain
-from genprint.methods.set_encoder.simulator import SimulatedSource, draw_sources
-from genprint.methods.set_encoder.training import TrainingConfig, train
+from genprint.methods.set_encoder.sharing import add_gradients, share_norms
+from genprint.methods.set_encoder.simulator import _STAGES, SimulatedSource, Stage, draw_sources
+from genprint.methods.set_encoder.training import TrainingConfig, _loss, train
 
 from .conftest import textured
 
@@ -32,11 +36,63 @@ def test_sources_repeat_and_siblings_share_structure():
     assert SimulatedSource.draw(rng) != SimulatedSource.draw(rng)
 
 
+@pytest.mark.parametrize("kind", sorted(_STAGES))
+def test_every_stage_changes_images_and_keeps_their_shape(kind, rng):
+    # some stages act on faint grain alone, some on strong
+    both = np.concatenate([textured(rng, 3, 40, grain)[:, :36] for grain in (4.0, 40.0)])
+    levels = torch.from_numpy(both).permute(0, 3, 1, 2).float()
+    results = [
+        SimulatedSource((Stage(kind, 3, weights),), False).apply(levels, np.random.default_rng(0)) for weights in (3, 6)
+    ]
+    for made in results:
+        assert made.shape == levels.shape
+        assert torch.isfinite(made).all()
+        assert not torch.equal(made, levels)
+    assert not torch.equal(*results)  # a sibling is another source
+
+
+def test_faithful_sources_keep_the_colours_of_their_images(rng):
+    levels = torch.from_numpy(textured(rng, 20)).permute(0, 3, 1, 2).float()
+    stages = (Stage("mix_colours", 0, 1), Stage("saturate", 0, 4), Stage("zoom", 1, 2))
+    pixels = levels.permute(1, 0, 2, 3).flatten(1)
+    faithful, plain = (
+        SimulatedSource(stages, kept).apply(levels, np.random.default_rng(0)).permute(1, 0, 2, 3).flatten(1)
+        for kept in (True, False)
+    )
+    assert torch.allclose(faithful.mean(1), pixels.mean(1), atol=1)
+    assert torch.allclose(torch.cov(faithful), torch.cov(pixels), rtol=0.05, atol=5)
+    assert not torch.allclose(torch.cov(plain), torch.cov(pixels), rtol=0.05, atol=5)
+
+
+def test_scrambled_phases_leave_the_power_of_each_frequency(rng):
+    x = torch.from_numpy(textured(rng, 3)).permute(0, 3, 1, 2).float() / 255
+    made = scramble(x, *(np.random.default_rng(seed) for seed in (0, 2, 0)))
+    assert (made - x).abs().max() > 0.01
+    assert torch.allclose(torch.fft.fft2(made).abs(), torch.fft.fft2(x).abs(), atol=1e-2)
+
+
 def test_episodes_follow_from_seed_and_step(rng):
     episodes = SimulatedEpisodes(textured(rng, 60), sources=4, set_sizes=SMALL, seed=3)
     assert torch.equal(episodes(5).pixels, episodes(5).pixels)
     assert sum(episodes(5).sizes) == len(episodes(5).pixels)
     assert len(episodes(5).labels) == len(episodes(5).sizes)
+
+
+def test_labels_of_a_pool_are_places_in_it(rng):
+    pool = tuple(draw_sources(30, rng, siblings=0.5))
+    episode = SimulatedEpisodes(textured(rng, 60), sources=4, set_sizes=SMALL, pool=pool, cropped=0.0)(0)
+    assert len(set(episode.labels.tolist())) == 4
+    assert 4 <= max(episode.labels.tolist()) < 30
+
+
+def test_a_loss_may_learn_proxies_of_its_own(tmp_path, rng):
+    pool = tuple(draw_sources(6, rng, siblings=0.5))
+    episodes = SimulatedEpisodes(textured(rng, 60), sources=4, set_sizes=SMALL, pool=pool)
+    torch.manual_seed(0)
+    network, loss = SetNetwork((4, 4, 8, 8), 8, 4), ProxyAnchorLoss(6, 4)
+    before = loss.proxies.detach().clone()
+    train(network, episodes, [episodes(99)], TrainingConfig(4, validate_every=2), criterion=loss)
+    assert not torch.allclose(before, loss.proxies)
 
 
 def test_labelled_sets_of_an_episode_are_disjoint():
@@ -106,3 +162,34 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path):
     start = SetEncoder.from_pretrained(tmp_path)
     on = pretrain(photographs, TrainingConfig(1, validate_every=1), seed=0, start=start, **settings)
     assert on.training_.first_loss != first.training_.first_loss  # not random weights any more
+
+
+def _gradient(rank: int, processes: int, folder: str) -> None:
+    """One step of one of several processes; writes the gradients and what normalisation has learned."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    episode = SimulatedEpisodes(textured(rng, 60), sources=3, set_sizes=SMALL)(0)
+    torch.manual_seed(0)
+    network = SetNetwork((4, 4, 8, 8), 8, 4)
+    if processes > 1:
+        dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=processes)
+        share_norms(network)
+    loss = _loss(network, episode, SupConLoss(0.1), TrainingConfig(1))
+    loss.backward()
+    add_gradients(network)
+    found = {name: parameter.grad for name, parameter in network.named_parameters()}
+    torch.save({**found, **dict(network.named_buffers()), "loss": loss.detach()}, f"{folder}/{processes}-{rank}.pt")
+    if processes > 1:
+        dist.destroy_process_group()
+
+
+def test_processes_that_share_a_step_have_the_gradient_of_one(tmp_path):
+    processes = 3
+    _gradient(0, 1, str(tmp_path))
+    torch.multiprocessing.spawn(_gradient, (processes, str(tmp_path)), processes)
+    alone = torch.load(tmp_path / "1-0.pt")
+    for rank in range(processes):
+        shared = torch.load(tmp_path / f"{processes}-{rank}.pt")
+        assert shared.keys() == alone.keys()
+        for name, expected in alone.items():
+            assert torch.allclose(shared[name], expected, atol=1e-4 * float(expected.abs().max())), name

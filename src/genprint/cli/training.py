@@ -49,14 +49,19 @@ def pretrain(
     start: Annotated[Path | None, typer.Option(help="Encoder to go on from, in place of random weights.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Largest step size; it falls to 5 %.")] = 2e-3,
 ) -> None:
-    """Trains an encoder on real images and simulated sources alone. Killed, it goes on where it was."""
+    """Trains an encoder on real images and simulated sources alone. Killed, it goes on where it was.
+
+    Several processes, on one machine or many, share every step and come to the same encoder:
+    torchrun --nproc-per-node 2 -m genprint pretrain IMAGES -o FOLDER
+    """
     from genprint.images import ImageSet
+    from genprint.methods.set_encoder import sharing
     from genprint.methods.set_encoder.episodes import SetSizes
     from genprint.methods.set_encoder.pretraining import SINGLE
     from genprint.methods.set_encoder.pretraining import pretrain as pretrain_encoder
     from genprint.methods.set_encoder.training import TrainingConfig
 
-    with errors():
+    with errors(), sharing.joined() as first:
         arrays = [ImageSet.read(path).to_array() for path in images]
         config = TrainingConfig(steps, learning_rate, precision="bfloat16" if bfloat16 else "float32")
         with bar("pretraining", total=steps) as advance:
@@ -65,5 +70,6 @@ def pretrain(
                 lambda step, _, loss, val: advance(at=step, extra=f"loss {loss:.3f} validation {val:.3f}"),
                 seed, SINGLE if single else SetSizes(), start=load_encoder(start) if start else None,
             )  # fmt: skip
-        encoder.save_pretrained(output)
-        print(f"saved in {output}")
+        if first:
+            encoder.save_pretrained(output)
+            print(f"saved in {output}")

@@ -77,7 +77,7 @@ class SetEncoder(Fingerprinter):
 
     @torch.inference_mode()
     def _features(self, images: Sequence[Image]) -> np.ndarray:
-        self.network_.eval()
+        tower = self.network_.eval().tower.fused()
         pieces = [patches(image, self.patches_per_image, self.seed) for image in images]
         owner = np.repeat(np.arange(len(images)), [len(own) for own in pieces])
         flat = [piece for own in pieces for piece in own]
@@ -89,7 +89,7 @@ class SetEncoder(Fingerprinter):
             for start in range(0, len(chosen), 64):
                 part = chosen[start : start + 64]
                 pixels = to_pixels(np.stack([flat[i] for i in part])).to(self._device)
-                rows = self.network_.features(pixels).cpu().numpy()
+                rows = tower(pixels).cpu().numpy()
                 if features is None:
                     features = np.empty((len(flat), rows.shape[1]), np.float32)
                 features[part] = rows

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genprint.artifacts import Pixels, to_pixels
-from genprint.methods.set_encoder.simulator import draw_sources
+from genprint.methods.set_encoder.simulator import SimulatedSource, draw_sources
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class SimulatedEpisodes:
         sources: sources an episode.
         siblings: chance of a source to be a sibling of another; grows from 0 to this over ``warmup`` steps.
         cropped: chance of an episode to show only a crop (random size and place, one for all) of each image.
+        pool: sources to draw from in place of ever new ones; labels are places in it.
     """
 
     images: np.ndarray = field(repr=False)
@@ -72,14 +73,14 @@ class SimulatedEpisodes:
     warmup: int = 4000
     cropped: float = 0.2
     seed: int = 0
+    pool: Sequence[SimulatedSource] = field(default=(), repr=False)
 
     def __call__(self, step: int) -> Episode:
         rng = np.random.default_rng([self.seed, step])
-        siblings = self.siblings * min(1.0, step / max(1, self.warmup))
         sizes: list[int] = []
         labels: list[int] = []
         pixels: list[Tensor] = []
-        for label, source in enumerate(draw_sources(self.sources, rng, siblings)):
+        for label, source in self._draw(step, rng):
             own = self.set_sizes.draw(rng)
             chosen = self.images[rng.choice(len(self.images), size=sum(own), replace=False)]
             mirrored = np.where(rng.random((len(chosen), 1, 1, 1)) < 0.5, chosen, chosen[:, :, ::-1])
@@ -87,6 +88,12 @@ class SimulatedEpisodes:
             sizes += own
             labels += [label] * len(own)
         return Episode(self._crop(torch.cat(pixels), rng), tuple(sizes), torch.tensor(labels))
+
+    def _draw(self, step: int, rng: np.random.Generator) -> list[tuple[int, SimulatedSource]]:
+        if self.pool:
+            return [(int(i), self.pool[i]) for i in rng.choice(len(self.pool), self.sources, replace=False)]
+        siblings = self.siblings * min(1.0, step / max(1, self.warmup))
+        return list(enumerate(draw_sources(self.sources, rng, siblings)))
 
     def _crop(self, pixels: Pixels, rng: np.random.Generator) -> Float[Tensor, "n 3 y x"]:
         if rng.random() >= self.cropped:

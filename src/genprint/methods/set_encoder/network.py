@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from genprint.artifacts import Pixels, high_pass, raw
+from genprint.artifacts import Pixels, front_end
 from genprint.methods.set_encoder.pooling import masked_moments, pool
 
-# High-pass residuals are faint beside the pixels; this brings both to the same order.
-_HIGH_PASS_GAIN = 4 / 127.5
+# Front ends of the tower. High-pass residuals are faint beside the pixels; the gains bring both to the same order.
+_GAINS = {"raw": 1.0, "high_pass": 4 / 127.5}
 _SPREAD_FLOOR = 1e-4
 
 
@@ -40,20 +42,37 @@ class _SpatialMoments(torch.autograd.Function):
         return torch.addcmul(offset, slope, maps)
 
 
+def _correlations(maps: Float[Tensor, "n c y x"], mean: Tensor, spread: Tensor) -> Float[Tensor, "n p"]:
+    """Of each pair of maps, over their pixels."""
+    with torch.autocast(maps.device.type, enabled=False):  # products less products of means: needs all digits
+        pixels = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
+        covariance = pixels.transpose(1, 2) @ pixels / pixels.shape[1] - mean.unsqueeze(2) * mean.unsqueeze(1)
+        one, other = torch.triu_indices(maps.shape[1], maps.shape[1], 1, device=maps.device)
+        return covariance[:, one, other] / (spread[:, one] * spread[:, other])
+
+
 class Tower(nn.Module):
     """Image to features: 3x3 convolutions, the first two at full resolution, where the trace is.
 
-    Spatial mean and standard deviation of *every* layer's maps make the statistics of an image, so any size
-    from 16 px works; ``project`` takes them to features. Early layers keep traces that the last one has
-    learned to forget.
+    Spatial mean and standard deviation of *every* layer's maps, and the correlations between the maps of the first
+    layers, make the statistics of an image, so any size from 16 px works; ``project`` takes them to features. Early
+    layers keep traces that the last one has learned to forget.
+
+    Args:
+        channels: maps of each layer.
+        features: of an image.
+        correlated: layers, from the first on, whose maps' correlations are statistics.
+        front_ends: what the first layer sees, side by side: 'raw', 'high_pass' or both.
     """
 
-    def __init__(self, channels: Sequence[int], features: int):
+    def __init__(self, channels: Sequence[int], features: int, correlated: int, front_ends: Sequence[str]):
         super().__init__()
-        wide = [6, *channels]
+        self.correlated = correlated
+        self.front_ends = [(front_end(name), _GAINS[name]) for name in front_ends]
+        wide = [3 * len(front_ends), *channels]
         self.layers = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(before, after, 3, 2 if i in (2, 4) else 1, 1, bias=False),
+                nn.Conv2d(before, after, 3, 2 if i in (2, 4, 6) else 1, 1, bias=False),
                 nn.BatchNorm2d(after),
                 nn.ReLU(inplace=True),
             )
@@ -61,21 +80,32 @@ class Tower(nn.Module):
         )
         for layer in self.layers:
             layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.project = nn.Linear(2 * sum(channels), features)
+        pairs = sum(own * (own - 1) // 2 for own in channels[:correlated])
+        self.project = nn.Linear(2 * sum(channels) + pairs, features)
 
     def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
-        """Means and standard deviations of each layer's maps."""
-        artifacts = torch.cat([raw(pixels), _HIGH_PASS_GAIN * high_pass(pixels)], dim=1)
+        """Means and standard deviations of each layer's maps; for the first layers, their correlations."""
+        artifacts = torch.cat([gain * view(pixels) for view, gain in self.front_ends], dim=1)
         maps = artifacts.contiguous(memory_format=torch.channels_last)
         statistics = []
-        for layer in self.layers:
+        for i, layer in enumerate(self.layers):
             maps = layer(maps)
             mean, square = _SpatialMoments.apply(maps)
-            statistics += [mean, ((square - mean.square()).clamp(min=0) + _SPREAD_FLOOR).sqrt()]
+            spread = ((square - mean.square()).clamp(min=0) + _SPREAD_FLOOR).sqrt()
+            statistics += [mean, spread]
+            if i < self.correlated:
+                statistics.append(_correlations(maps, mean, spread))
         return torch.cat(statistics, dim=1)
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
         return self.project(self.statistics(pixels))
+
+    def fused(self) -> Tower:
+        """The same in evaluation mode, faster: every normalisation is part of the convolution before it."""
+        fused = copy.copy(self)
+        layers = [nn.Sequential(fuse_conv_bn_eval(layer[0], layer[1]), layer[2]) for layer in self.layers]  # type: ignore[index]
+        fused._modules = {**self._modules, "layers": nn.ModuleList(layers)}
+        return fused
 
 
 class SetNetwork(nn.Module):
@@ -84,10 +114,20 @@ class SetNetwork(nn.Module):
     Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
     """
 
-    def __init__(self, channels: Sequence[int] = (32, 32, 64, 64, 128, 128), features: int = 420, dim: int = 96):
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 32, 64, 64, 128, 128, 128, 128),
+        features: int = 512,
+        dim: int = 96,
+        correlated: int = 2,
+        front_ends: Sequence[str] = ("raw", "high_pass"),
+    ):
         super().__init__()
-        self.config: dict[str, Any] = {"channels": list(channels), "features": features, "dim": dim}
-        self.tower = Tower(channels, features)
+        self.config: dict[str, Any] = {
+            "channels": list(channels), "features": features, "dim": dim, "correlated": correlated,
+            "front_ends": list(front_ends),
+        }  # fmt: skip
+        self.tower = Tower(channels, features, correlated, front_ends)
         self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:

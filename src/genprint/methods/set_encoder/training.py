@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genprint.methods.set_encoder.episodes import Episode, Episodes, pad_sets
 from genprint.methods.set_encoder.network import SetNetwork
+from genprint.methods.set_encoder.sharing import add_gradients, is_first, processes, share_norms, shared_features
 from genprint.weights import load_checkpoint, save_checkpoint
 
 # step, steps, training loss, validation loss (the last two: smoothed, latest)
@@ -56,25 +57,33 @@ def train(
     config: TrainingConfig,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    criterion: nn.Module | None = None,
 ) -> TrainingResult:
     """Trains in place and leaves the network at its best validation loss.
 
+    Args:
+        criterion: what is minimised, of unit vectors of sets and their labels; supervised contrast by default, which
+            validation always is. What it has to learn itself (proxies of known sources) is learned beside the network.
+
     With ``checkpoint``, state is written at every validation and found again by a later call: killed and
-    called again, it ends where an unbroken run would have.
+    called again, it ends where an unbroken run would have. Several processes (``sharing``) share every step.
     """
     from pytorch_metric_learning.losses import SupConLoss
 
-    criterion = SupConLoss(temperature=config.temperature)
-    learned = network.head if config.head_only else network
+    contrast = SupConLoss(temperature=config.temperature)
+    criterion = criterion or contrast
+    learned = nn.ModuleList([network.head if config.head_only else network, criterion])
     optimizer = torch.optim.AdamW(learned.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     best = copy.deepcopy(network)
-    models, optimizers = {"network": network, "best": best}, {"optimizer": optimizer}
+    if processes() > 1:
+        share_norms(network)
+    models, optimizers = {"network": network, "best": best, "criterion": criterion}, {"optimizer": optimizer}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
     if notes is not None and notes["config"] != asdict(config):
         raise ValueError(f"{checkpoint}: belongs to a training with other settings ({notes['config']}); remove it")
     history: list[tuple[int, float, float]] = [tuple(row) for row in notes["history"]] if notes else []
     if not history:
-        history.append((0, math.nan, evaluate(network, validation, criterion)))
+        history.append((0, math.nan, evaluate(network, validation, contrast)))
     running = history[-1][1]
 
     def best_row() -> tuple[int, float, float]:
@@ -88,17 +97,18 @@ def train(
         loss = _loss(network, episodes(step), criterion, config)
         optimizer.zero_grad()
         loss.backward()
+        add_gradients(network)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         running = loss.item() if math.isnan(running) else 0.98 * running + 0.02 * loss.item()
         done = step + 1
         if done % config.validate_every == 0 or done == config.steps:
-            history.append((done, running, evaluate(network, validation, criterion)))
+            history.append((done, running, evaluate(network, validation, contrast)))
             if best_row()[0] == done:
                 best.load_state_dict(network.state_dict())
-            if checkpoint:
+            if checkpoint and is_first():
                 save_checkpoint(checkpoint, done, models, optimizers, {"history": history, "config": asdict(config)})
-        if progress:
+        if progress and is_first():
             progress(done, config.steps, running, history[-1][2])
     network.load_state_dict(best.state_dict())
     return TrainingResult(history[-1][0], best_row()[0], best_row()[2], history[0][2], tuple(history))
@@ -111,7 +121,7 @@ def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor
         torch.set_grad_enabled(not config.head_only),
         torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"),
     ):
-        features = network.features(episode.pixels)
+        features = shared_features(network, episode.pixels)
     return criterion(network(*pad_sets(features.float(), episode.sizes)), episode.labels)
 
 
