@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,13 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images import ImageSet, read_sources
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.pretraining import PROJECTION_IMAGES, PROJECTION_SOURCES, _simulated_features, split
+from genprint.methods.set_encoder.pretraining import (
+    KEPT_LAYERS,
+    PROJECTION_IMAGES,
+    PROJECTION_SOURCES,
+    _simulated_features,
+    split,
+)
 from genprint.methods.vote import Vote
 from genprint.scoring import LDA, PLDA, ByFingerprint, Comparer
 
@@ -40,8 +47,8 @@ bootstrap over sources. *Paired*: the difference to the first row at 10 images, 
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer) to the directions that tell
-simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
+The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer, correlations between the maps
+of the first two) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
 images in place of that of the set. *LDA*: covariance from the enrolled images alone.
 """
 
@@ -57,7 +64,7 @@ def untrained() -> SetEncoder:
     """A tower with random weights, its normalisation at rest."""
     torch.manual_seed(0)
     encoder = SetEncoder()
-    encoder.network_, encoder.weights_digest_ = SetNetwork(), "random"
+    encoder.network_, encoder.weights_digest_ = SetNetwork().first_layers(KEPT_LAYERS), "random"
     return encoder
 
 
@@ -96,7 +103,7 @@ class Cell:
 
     columns: np.ndarray | None = None
     sources: int = PROJECTION_SOURCES
-    directions: int = 420
+    directions: int = SetNetwork().config["features"]
     compare: Callable[[SetEncoder, PLDA], Comparer] = ByFingerprint
 
     def rates(self, world: World) -> Iterator[dict[int, Rate]]:
@@ -137,26 +144,44 @@ def _unadapted(encoder: SetEncoder, scorer: PLDA) -> Comparer:
     return ByFingerprint(encoder, _Unadapted(scorer.mean, scorer.within, scorer.between))
 
 
-def layer_columns(channels: list[int]) -> list[np.ndarray]:
-    """The columns of each layer's statistics, means first."""
-    ends = np.cumsum([2 * own for own in channels])
-    return [np.arange(end - 2 * own, end) for own, end in zip(channels, ends, strict=True)]
+@dataclass(frozen=True)
+class Columns:
+    """Which statistics are what: of each layer, means, standard deviations and (none of later layers) correlations."""
+
+    means: list[np.ndarray]
+    spreads: list[np.ndarray]
+    pairs: list[np.ndarray]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Columns:
+        columns, at = cls([], [], []), 0
+        for i, maps in enumerate(config["channels"]):
+            sizes = maps, maps, maps * (maps - 1) // 2 if i < config["correlated"] else 0
+            for kind, size in zip((columns.means, columns.spreads, columns.pairs), sizes, strict=True):
+                kind.append(np.arange(at, at + size))
+                at += size
+        return columns
+
+    def layers(self, first: int, last: int) -> np.ndarray:
+        """All that some layers give, the first counted from 1."""
+        return np.concatenate(
+            [part for kind in (self.means, self.spreads, self.pairs) for part in kind[first - 1 : last]]
+        )
 
 
-def cells(channels: list[int]) -> dict[str, Cell]:
+def cells(columns: Columns) -> dict[str, Cell]:
     """All rows that read a trained tower."""
-    layers = layer_columns(channels)
-    means = np.concatenate([own[: len(own) // 2] for own in layers])
-    spreads = np.concatenate([own[len(own) // 2 :] for own in layers])
+    moments = np.concatenate([*columns.means, *columns.spreads])
     return {
         "as shipped": Cell(),
-        **{f"projection from {n} sources": Cell(sources=n) for n in (100, 200, 400, 800)},
-        **{f"{n} directions": Cell(directions=n) for n in (40, 80, 160, 320, 640)},
+        **{f"projection from {n} sources": Cell(sources=n) for n in (100, 400)},
+        **{f"{n} directions": Cell(directions=n) for n in (80, 160, 320, 640)},
         "no projection": Cell(directions=0),
-        **{f"layers 1 to {n} alone": Cell(np.concatenate(layers[:n])) for n in (1, 2, 4)},
-        "last layer alone": Cell(layers[-1]),
-        "means of maps alone": Cell(means),
-        "standard deviations of maps alone": Cell(spreads),
+        **{f"layers 1 to {n} alone": Cell(columns.layers(1, n)) for n in (1, 2, 3)},
+        "layer 4 alone": Cell(columns.layers(4, 4)),
+        "no correlations of maps": Cell(moments),
+        "correlations of maps alone": Cell(np.concatenate(columns.pairs)),
+        "means and correlations": Cell(np.concatenate([*columns.means, *columns.pairs])),
         "scorer not adapted to the enrolled images": Cell(compare=_unadapted),
         "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),
         "vote": Cell(compare=lambda encoder, scorer: Vote(ByFingerprint(encoder, scorer))),
@@ -194,7 +219,7 @@ def main() -> None:
     world = World.see(encoder, real, reference, wild)
     rows: list[str] = []
     first: list[dict[int, Rate]] = []
-    for what, cell in cells(encoder.network_.config["channels"]).items():
+    for what, cell in cells(Columns.of(encoder.network_.config)).items():
         rates = list(cell.rates(world))
         first = first or rates
         rows.append(_row(what, rates, first))
@@ -202,7 +227,7 @@ def main() -> None:
     rows.append(_row("tower not trained", list(Cell().rates(World.see(untrained(), real, reference, wild))), first))
     page = _PAGE.format(
         provenance=provenance(0, start), enrolled=ENROLLED, reference=len(reference) - 1, wild=len(wild), rows="\n".join(rows),
-        statistics=2 * sum(encoder.network_.config["channels"]),
+        statistics=next(iter(world.reference.values())).values.shape[1],
     )  # fmt: skip
     (ROOT / "docs/ablations.md").write_text(page)
 

@@ -29,7 +29,7 @@ from genprint.images import ImageSet, read_sources
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.pretraining import SINGLE, _refit_projection, _simulated_features, split
+from genprint.methods.set_encoder.pretraining import KEPT_LAYERS, SINGLE, _refit_projection, _simulated_features, split
 from genprint.methods.set_encoder.simulator import draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, train
 from genprint.scoring import PLDA, ByFingerprint
@@ -42,7 +42,7 @@ Written by `benchmarks/trained_ablations.py`. {provenance}
 
 Encoders trained from random weights, {steps} steps of 24 sources each ({minutes} CPU minutes; the shipped encoder had 8,000), one thing changed in each
 row. Top-1 in percent, {enrolled} images enrolled, probes of 10 (and of 1 where the column says so), {reference} shipped generators and real images, and {wild} third-party
-sources; 95 % intervals by bootstrap over sources. *Features*: as the product uses them, statistics of all layers projected and compared by PLDA.
+sources; 95 % intervals by bootstrap over sources. *Features*: as the product uses them, statistics of the first layers projected and compared by PLDA.
 *Embedding*: the network as it was trained, its set embeddings compared by cosine, which is where loss and pooling act directly.
 *Paired*: the difference to the first row, features, source by source.
 
@@ -176,6 +176,7 @@ def measure(
     encoder.network_, encoder.weights_digest_ = network.eval(), "cell"
     learned = {name: {own.name: encoder.features(own) for own in sets} for name, sets in world.items()}
     embedding = {name: top1(own, Embedded(network), ENROLLED, SIZES, REPEATS, 0) for name, own in learned.items()}
+    encoder.network_ = network.first_layers(KEPT_LAYERS).eval()
     training, validation = split(real)
     _refit_projection(encoder, training, PROJECTION, 3)
     simulated = _simulated_features(encoder, validation, CALIBRATION, 2, 60)

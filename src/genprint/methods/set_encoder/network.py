@@ -130,6 +130,16 @@ class SetNetwork(nn.Module):
         self.tower = Tower(channels, features, correlated, front_ends)
         self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
+    def with_layers_of(self, other: SetNetwork) -> SetNetwork:
+        """This network with the layers of another's tower, as far as both go."""
+        for own, given in zip(self.tower.layers, other.tower.layers, strict=False):
+            own.load_state_dict(given.state_dict())
+        return self
+
+    def first_layers(self, count: int) -> SetNetwork:
+        """A network whose tower has the first layers of this one's; its projection and head have yet to learn."""
+        return SetNetwork(**{**self.config, "channels": self.config["channels"][:count]}).with_layers_of(self)
+
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
         """Features of single images."""
         return self.tower(pixels)

@@ -20,6 +20,8 @@ from genprint.scoring import PLDA
 
 # The single-image control sees as many images a step as the set encoder does on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
+# Later layers teach the first what to look for; what these see tells sources apart better without them.
+KEPT_LAYERS = 4
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 1600, 40
 
@@ -49,6 +51,8 @@ def pretrain(
 ) -> SetEncoder:
     """A set encoder that has never seen a generator.
 
+    A deep tower is trained end to end; its first layers are kept, with a projection and a head of their own.
+
     Args:
         images: collections of real images, uint8 ``(n, h, w, 3)`` of one size, sides multiples of 4.
         config: of the training.
@@ -64,8 +68,9 @@ def pretrain(
     checks = [fixed(i) for i in range(8)]
     torch.manual_seed(seed)
     encoder = SetEncoder(seed=seed)
-    encoder.network_ = start.network_ if start else SetNetwork()
-    encoder.training_ = train(encoder.network_, episodes, checks, config, checkpoint, progress)
+    deep = SetNetwork().with_layers_of(start.network_) if start else SetNetwork()
+    encoder.training_ = train(deep, episodes, checks, config, checkpoint, progress)
+    encoder.network_ = deep.first_layers(KEPT_LAYERS)
     _refit_projection(encoder, training, projection_sources, seed + 3)
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
