@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genprint.attribution import INCONCLUSIVE, LEAST_SCORE, Identifier
+from genprint.answers import INCONCLUSIVE
+from genprint.attribution import LEAST_SCORE, Identifier
 from genprint.calibration import upper_threshold
 from genprint.evaluation.answers import answers
 from genprint.fingerprint import Features

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
 
 import numpy as np
 from scipy.special import softmax
 
+from genprint.answers import (
+    ATTRIBUTED,
+    DIFFERENT,
+    INCONCLUSIVE,
+    SAME,
+    UNKNOWN,
+    Attribution,
+    Candidate,
+    VerificationResult,
+)
 from genprint.calibration import smallest_rate, upper_threshold
-from genprint.evidence import Evidence, Weigher
-from genprint.families import plain_text
+from genprint.evidence import Weigher
 from genprint.fingerprint import Features
 from genprint.gallery import Gallery
 from genprint.histories import NONE, Matcher
@@ -20,115 +27,12 @@ from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import Trials
 from genprint.two_sample import exchangeable
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-ATTRIBUTED, UNKNOWN, INCONCLUSIVE, ERROR = "attributed", "unknown", "inconclusive", "error"
-SAME, DIFFERENT = "same", "different"
 # Sources a probe is compared with by all means there are.
 CLOSELY = 200
 # Scores below are those of other sources.
 LEAST_SCORE = 0.0
 # Share of probes of an enrolled source that the test for relatives calls unknown.
 MISSES = 0.05
-EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4, ERROR: 1}
-
-
-@dataclass(frozen=True)
-class Result:
-    """An answer that can be written down."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values."""
-        return asdict(self)
-
-    def to_json(self) -> str:
-        """Everything, as JSON."""
-        return json.dumps(self.to_dict(), indent=2)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An enrolled source as an explanation of the probe.
-
-    Attributes:
-        source: its name.
-        images: enrolled.
-        log_ratio: natural log of the likelihood ratio of this source against an unknown one. Higher is more
-            alike. A model's value, not calibrated: do not read it as odds.
-        share: of this source among the enrolled ones, were one of them the source and all equally likely.
-    """
-
-    source: str
-    images: int
-    log_ratio: float
-    share: float
-
-
-@dataclass(frozen=True)
-class Attribution(Result):
-    """The answer to one probe, with its evidence.
-
-    Attributes:
-        answer: 'attributed', 'unknown', 'inconclusive' or 'error'.
-        source: to which it is attributed, else None.
-        images: of the probe that were used.
-        score: of the best candidate: its log ratio on a scale common to all sources (``genprint.trials.Normaliser``):
-            0 as sets of other sources score, 1 as its own do far from any rival. None without a threshold.
-        threshold: score the best candidate must reach; None if it could not be set.
-        rate: at most this share of sources that are not enrolled would be attributed.
-        calibrated_at: size of the sets that set the threshold.
-        p: of the hypothesis that the probe's images and the best candidate's are drawn alike; one probe in twenty of
-            the candidate itself has 0.05 or less.
-        candidates: the best first.
-        reason: why the answer is what it is, in words.
-        history: what the probe seems to have gone through that the enrolled images have not, 'none' or one of
-            ``genprint.histories.HISTORIES``. They were put through it too; all of the above is as of then.
-        evidence: for the best candidate; None where fewer than three sources are enrolled.
-        left_out: images that could not be used, and why.
-    """
-
-    probe: str
-    answer: str
-    source: str | None
-    images: int
-    score: float | None
-    threshold: float | None
-    rate: float | None
-    calibrated_at: int | None
-    p: float | None
-    candidates: tuple[Candidate, ...]
-    reason: str
-    history: str = NONE
-    evidence: Evidence | None = None
-    left_out: tuple[dict[str, str], ...] = field(default=())
-
-    def plot(self, ax: Axes) -> Axes:
-        """Log ratios of the candidates."""
-        shown = self.candidates[:10][::-1]
-        ax.barh([plain_text(c.source) for c in shown], [c.log_ratio for c in shown])
-        ax.set_xlabel("log likelihood ratio against an unknown source")
-        return ax
-
-
-@dataclass(frozen=True)
-class VerificationResult(Result):
-    """Whether two sets have the same source: 'same', 'different' or 'inconclusive', with the evidence.
-
-    ``different_below`` and ``same_above`` are thresholds of ``log_ratio``, each with an error rate of at most
-    ``rate`` over the ``calibration_sources`` simulated or training sources.
-    """
-
-    left: str
-    right: str
-    answer: str
-    images: tuple[int, int]
-    log_ratio: float
-    different_below: float | None
-    same_above: float | None
-    rate: float
-    calibration_sources: int
-    left_out: tuple[dict[str, str], ...] = ()
 
 
 class Identifier:
@@ -290,11 +194,6 @@ class GalleryIdentifier:
 def _ordered(features: Features) -> Features:
     """By digest, so that random divisions do not depend on the order of files."""
     return replace(features[np.argsort(features.digests)], left_out=features.left_out)
-
-
-def failed(probe: str, reason: str) -> Attribution:
-    """The answer to a probe that could not be read."""
-    return Attribution(probe, ERROR, None, 0, None, None, None, None, None, (), reason)
 
 
 def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:

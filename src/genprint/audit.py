@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from genprint.attribution import Result
+from genprint.answers import Result
 from genprint.images import Image, ImageSet
 from genprint.methods.content import ColourQuantiles, Thumbnail
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import genprint
-from genprint.attribution import Attribution
+from genprint.answers import Attribution
 from genprint.fingerprint import Features
 from genprint.images import ImageSet
 from genprint.provenance import NOT_CHECKED, Manifest, overall

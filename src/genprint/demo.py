@@ -12,7 +12,8 @@ import numpy as np
 
 import genprint
 from genprint import plots, report
-from genprint.attribution import ATTRIBUTED, UNKNOWN, Attribution, Identifier
+from genprint.answers import ATTRIBUTED, UNKNOWN, Attribution
+from genprint.attribution import Identifier
 from genprint.families import FamilyTree
 from genprint.files import write_atomically
 from genprint.fingerprint import Features

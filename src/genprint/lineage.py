@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from genprint.attribution import MISSES, Result
+from genprint.answers import Result
+from genprint.attribution import MISSES
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
 

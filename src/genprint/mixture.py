@@ -10,7 +10,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from genprint.attribution import MISSES, UNKNOWN, Result
+from genprint.answers import UNKNOWN, Result
+from genprint.attribution import MISSES
 from genprint.families import plain_text
 from genprint.fingerprint import Features, Fingerprint
 from genprint.histories import NONE, Matcher

@@ -49,7 +49,7 @@ def mixture(
 
     Example: genprint mixture pile/ --known models/ -o whose.csv
     """
-    from genprint.attribution import EXIT_CODES
+    from genprint.answers import EXIT_CODES
     from genprint.images import ImageSet
     from genprint.mixture import unmix
 

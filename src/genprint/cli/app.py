@@ -32,7 +32,7 @@ from genprint.cli.report import write_case
 from genprint.cli.serve import serve
 
 if TYPE_CHECKING:
-    from genprint.attribution import Attribution
+    from genprint.answers import Attribution
     from genprint.evidence import Evidence
 
 app = typer.Typer(
@@ -105,7 +105,7 @@ def attribute(
 
     Example: genprint attribute suspicious/ --known models/
     """
-    from genprint.attribution import EXIT_CODES, failed
+    from genprint.answers import EXIT_CODES, failed
     from genprint.images import ImageSet, ImageSetError
 
     with errors(as_json):
@@ -198,7 +198,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive."""
-    from genprint.attribution import EXIT_CODES
+    from genprint.answers import EXIT_CODES
     from genprint.attribution import verify as compare
     from genprint.images import ImageSet
 

@@ -13,7 +13,7 @@ from genprint.cli.common import AsJson, Model, errors, identifier_for, load_enco
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from genprint.attribution import Attribution
+    from genprint.answers import Attribution
     from genprint.case import Look
     from genprint.fingerprint import Features
     from genprint.images import ImageSet

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.attribution import MISSES, UNKNOWN
+from genprint.answers import UNKNOWN
+from genprint.attribution import MISSES
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder

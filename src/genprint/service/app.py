@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 import genprint
 from genprint import case, case_page, plots
-from genprint.attribution import Attribution, GalleryIdentifier, Identifier, VerificationResult, verify
+from genprint.answers import Attribution, VerificationResult
+from genprint.attribution import GalleryIdentifier, Identifier, verify
 from genprint.case import Look
 from genprint.changes import Change
 from genprint.families import FamilyTree

@@ -78,7 +78,7 @@ class SharedNorm(nn.BatchNorm2d):
         with torch.no_grad():
             for running, seen in ((self.running_mean, mean), (self.running_var, variance * total / (total - 1))):
                 running.lerp_(seen, self.momentum)  # type: ignore[union-attr,arg-type]
-            self.num_batches_tracked += 1  # type: ignore[operator]
+            self.num_batches_tracked += 1  # type: ignore[operator,assignment]
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         return (wide * scale[:, None, None] + shift[:, None, None]).to(maps.dtype)
