@@ -147,7 +147,9 @@ def open_set_table(data: Data, names: Sequence[str], levels: Sequence[str], seed
 def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed: int) -> list[str]:
     """Agreement of trees with what is known."""
     lines = _head(
-        "method", "linkage", *(f"{label}: {what}" for label in kinds for what in ("AMI", "ARI", "purity", "p"))
+        "method",
+        "linkage",
+        *(f"{label}: {what}" for label in kinds for what in ("AMI", "ARI", "purity", "nearest", "p")),
     )
     rng = np.random.default_rng(seed)
     fewest = min(len(own) for own in data.features(TREES[0], names).values())
@@ -160,7 +162,8 @@ def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed:
             cells = []
             for label in kinds:
                 found = agreement(tree, {name: data.about[name][label] for name in names}, seed)
-                cells += [f"{found.ami:.2f}", f"{found.ari:.2f}", f"{found.purity:.2f}", f"{found.p:.3f}"]
+                cells += [f"{own:.2f}" for own in (found.ami, found.ari, found.purity, found.nearest)]
+                cells.append(f"{found.p:.3f}")
             lines.append(_row(method, linkage, *cells))
     return lines
 
@@ -198,14 +201,31 @@ def _share(mean: Mean) -> str:
     return f"{mean.mean:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
 
 
+def sections(page: str, but: str) -> dict[tuple[str, str], list[str]]:
+    """Lines below each second heading of the page, by it and the first heading above; not those that begin with ``but``."""
+    found: dict[tuple[str, str], list[str]] = {}
+    first = second = ""
+    for line in page.splitlines():
+        if line.startswith("# "):
+            first, second = line, ""
+        elif line.startswith("## "):
+            second = line
+        elif second and not second.startswith(f"## {but}"):
+            found.setdefault((first, second), []).append(line)
+    return {heading: lines[: len(lines) - (lines[-1] == "")] for heading, lines in found.items()}
+
+
 def main() -> None:
     """Measures and writes."""
     options = parser(__doc__)
     options.add_argument("--repeats", type=int, default=10)
+    options.add_argument("--only", help="make only sections whose heading begins so anew, and keep the others")
     arguments = options.parse_args()
     tune_malloc()
     start, seed = time.monotonic(), arguments.seed
     encoder = SetEncoder.from_pretrained()
+    page = ROOT / "docs/results.md"
+    old = sections(page.read_text(), arguments.only) if arguments.only else {}
     text: list[str] = []
     for data, sizes, levels, kinds in (
         (
@@ -224,19 +244,33 @@ def main() -> None:
             "",
             f"{len(names)} sources, chance {100 / len(names):.1f} %.",
         ]
+        title = text[-3]
         for enrolled in sizes:
+            heading = f"## Attributability, {enrolled} images enrolled"
+            if kept := old.get((title, heading)):
+                text += ["", heading, *kept]
+                continue
             table, rates = attributability(data, names, enrolled, arguments.repeats, seed)
-            text += ["", f"## Attributability, {enrolled} images enrolled", "", *table]
+            text += ["", heading, "", *table]
             if data.title.startswith("third") and enrolled == 32:
                 log_wild_run(arguments.wild.name, "all", arguments.why, [rates["set_encoder"][n].mean for n in SIZES])
-        text += ["", "## Stability, sets of 10", "", *stability_table(data, names, seed)]
-        text += ["", "## Open set, 32 enrolled, probes of 10", "", *open_set_table(data, names, levels, seed)]
-        text += ["", "## Families", "", *families_table(data, names, kinds, seed)]
-        if len(names) < len(data.sets):
-            text += ["", "## Kinship", "", *kinship_table(data)]
-    intro = (ROOT / "benchmarks/results.template.md").read_text()
-    page = intro.format(provenance=provenance(seed, start), repeats=arguments.repeats) + "\n".join(text) + "\n"
-    write_atomically(ROOT / "docs/results.md", page.encode())
+        for heading, table_of, given in (
+            ("## Stability, sets of 10", stability_table, (data, names, seed)),
+            ("## Open set, 32 enrolled, probes of 10", open_set_table, (data, names, levels, seed)),
+            ("## Families", families_table, (data, names, kinds, seed)),
+            ("## Kinship", kinship_table, (data,)),
+        ):
+            if heading == "## Kinship" and len(names) == len(data.sets):
+                continue
+            text += ["", heading, *(old.get((title, heading)) or ["", *table_of(*given)])]
+    if arguments.only:
+        log_wild_run(arguments.wild.name, f"all: {arguments.only}", arguments.why)
+        intro = page.read_text().split("\n# ")[0]
+        intro = intro.rstrip("\n") + f"\n\nSections '{arguments.only}' were made anew: {provenance(seed, start)}\n"
+    else:
+        template = (ROOT / "benchmarks/results.template.md").read_text()
+        intro = template.format(provenance=provenance(seed, start), repeats=arguments.repeats)
+    write_atomically(page, (intro + "\n".join(text) + "\n").encode())
 
 
 if __name__ == "__main__":

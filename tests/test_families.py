@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from genprint.cli import app
 from genprint.evaluation.families import agreement, distances, kinship
-from genprint.families import FamilyTree, grouped, resampled
+from genprint.families import FamilyTree, grouped, locally_scaled, resampled
 from genprint.fingerprint import Features, Fingerprint
 from genprint.gallery import Gallery
 from genprint.histories import HISTORIES
@@ -106,8 +107,9 @@ def test_resampling_draws_halves(rng):
 
 
 def test_a_tree_of_many_sources_is_written_and_drawn_without_recursion():
-    positions = np.cumsum(np.arange(1, 1201))  # a comb: as deep as it has leaves
-    tree = tree_of(positions, "single")
+    tree = tree_of(np.arange(1200))
+    comb = [[0, 1, 1, 2], *([i, 1198 + i, i, i + 1] for i in range(2, 1200))]  # as deep as it has leaves
+    tree = replace(tree, linkage=np.array(comb, float))
     text = tree.newick()
     assert text.count("(") == text.count(")") == 1199
     assert set(re.findall(r"s\d+", text)) == set(tree.sources)
@@ -116,6 +118,24 @@ def test_a_tree_of_many_sources_is_written_and_drawn_without_recursion():
     assert len(labels) == 60
     assert sum(re.fullmatch(r"s\d+ and 1140 more", label) is not None for label in labels) == 1
     assert tree.to_dict()["distances"] is None
+
+
+def test_sources_that_lie_far_out_have_kin_too():
+    # two families of four: one close together, one spread out and each of it nearer to the first than to its kin
+    angles = np.arange(4) * np.pi / 2
+    near = np.stack([np.cos(angles), np.sin(angles)], 1)
+    spread = np.array([[14.0, 0], [14, 13], [14, -13], [27, 0]])
+    points = np.concatenate([near, spread])
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    tree = FamilyTree.build([f"s{i}" for i in range(8)], apart)
+    assert len(set(tree.cut(2).values())) == 2
+    assert [tree.cut(2)[f"s{i}"] == tree.cut(2)["s0"] for i in range(8)] == [True] * 4 + [False] * 4
+    scaled = locally_scaled(apart)
+    third = np.sort(apart, axis=1)[:, 3]
+    assert scaled[1, 6] == pytest.approx(1 - np.exp(-(apart[1, 6] ** 2) / (third[1] * third[6])))
+    assert np.allclose(scaled, scaled.T)
+    assert np.array_equal(locally_scaled(apart[:7, :7]), apart[:7, :7])  # so few have no neighbourhoods
+    assert np.isfinite(locally_scaled(np.zeros((9, 9)))).all()
 
 
 def test_distances_by_hand(rng):

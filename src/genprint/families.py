@@ -22,6 +22,8 @@ MOST_DRAWN, TOP = 150, 60
 MOST_LISTED = 1000
 # Sources whose tree fits in the memory of a workstation.
 MOST_LINKED = 20_000
+# Distances are scaled by each source's neighbourhood, up to this neighbour, where there are as many sources as that.
+NEIGHBOUR, FEWEST_SCALED = 3, 8
 LINKAGES = ("average", "complete", "single", "ward")
 
 
@@ -30,14 +32,32 @@ def plain_text(name: str) -> str:
     return name.replace("$", r"\$")
 
 
+def locally_scaled(distances: np.ndarray) -> np.ndarray:
+    """Distances ``(n, n)`` in units of how far from both sources their neighbours are, 0 to 1.
+
+    Some sources lie far from all others and some among many: by plain distances, the former leave the tree one by one
+    and all others are one family. (Zelnik-Manor & Perona, "Self-Tuning Spectral Clustering", 2004: one less their
+    affinity.) Of fewer than ``FEWEST_SCALED`` sources, which have no neighbourhoods, the distances as they are.
+    """
+    if len(distances) < FEWEST_SCALED:
+        return distances
+    reach = np.partition(distances, NEIGHBOUR, axis=1)[:, NEIGHBOUR]  # each row's own zero comes first
+    reach = np.maximum(reach, 1e-9 * max(1e-9, float(reach.max())))
+    # In place: of many sources, one more such matrix is as much as fits.
+    scaled = np.square(distances)
+    scaled /= reach
+    scaled /= -reach[:, None]
+    return np.negative(np.expm1(scaled, out=scaled), out=scaled)
+
+
 @dataclass(frozen=True)
 class FamilyTree:
     """A dendrogram of sources.
 
     Attributes:
         sources: names of the leaves.
-        distances: ``(n, n)``, symmetric, zero diagonal.
-        linkage: SciPy's linkage matrix, ``(n - 1, 4)``.
+        distances: ``(n, n)``, symmetric, zero diagonal, before they are ``locally_scaled``.
+        linkage: SciPy's linkage matrix, ``(n - 1, 4)``, of distances after that.
         method: of linkage.
         support: share of resampled trees that have each branch, row by row of ``linkage``; None if not asked for.
 
@@ -57,7 +77,7 @@ class FamilyTree:
 
     @classmethod
     def build(cls, sources: list[str], distances: np.ndarray, method: str = "average") -> FamilyTree:
-        """Clusters sources by their distances.
+        """Clusters sources by their distances, which are ``locally_scaled`` first.
 
         Raises:
             ValueError: fewer than two sources, or distances of another shape.
@@ -66,7 +86,8 @@ class FamilyTree:
             raise ValueError(f"a family tree needs at least two sources; there is {', '.join(sources) or 'none'}")
         if distances.shape != (len(sources), len(sources)):
             raise ValueError(f"{len(sources)} sources need as many rows and columns, not {distances.shape}")
-        return cls(tuple(sources), distances, hierarchy.linkage(squareform(distances, checks=False), method), method)
+        condensed = squareform(locally_scaled(distances), checks=False)
+        return cls(tuple(sources), distances, hierarchy.linkage(condensed, method), method)
 
     def with_support(self, resampled: Iterable[np.ndarray]) -> FamilyTree:
         """The tree with its support: how often trees of resampled distances have each branch (after Felsenstein, 1985).
@@ -91,8 +112,7 @@ class FamilyTree:
         return dict(zip(self.sources, labels.tolist(), strict=True))
 
     def newick(self) -> str:
-        """The tree in Newick format, branch lengths in units of distance, support in percent as names of branches."""
-
+        """The tree in Newick format: branch lengths as in ``linkage``, support in percent as names of branches."""
         texts = {i: name if _plain(name) else _quoted(name) for i, name in enumerate(self.sources)}
         heights = np.concatenate([np.zeros(len(self.sources)), self.linkage[:, 2]])
         # From the leaves to the root, and not by recursion: trees of many sources are deep.
@@ -115,7 +135,8 @@ class FamilyTree:
             for i, ((left, right, distance, _), share) in enumerate(zip(self.linkage, self.support, strict=True)):
                 heights[len(self.sources) + i] = at = (heights[int(left)] + heights[int(right)]) / 2
                 ax.annotate(f"{100 * share:.0f}", (distance, at), (2, 2), textcoords="offset points", fontsize=7)
-        ax.set_xlabel("distance of fingerprints")
+        scaled = len(self.sources) >= FEWEST_SCALED
+        ax.set_xlabel("distance of fingerprints" + (", scaled by their neighbours'" if scaled else ""))
         for side in ("top", "left", "right"):
             ax.spines[side].set_visible(False)
         return ax

@@ -241,7 +241,7 @@ def families_(
                     found.setdefault(name, {})[f"{kind}, {way}"] = agreement(tree, known, seed)
         lines = [
             f"{name:<20} {what:<24} k {row.k}  AMI {row.ami:.2f}  ARI {row.ari:.2f}  purity {row.purity:.2f}  "
-            f"cophenetic {row.cophenetic:.2f}  p {row.p:.3f}"
+            f"cophenetic {row.cophenetic:.2f}  nearest {row.nearest:.2f}  p {row.p:.3f}"
             for name, rows in found.items()
             for what, row in rows.items()
         ]

@@ -11,7 +11,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-from genprint.families import FamilyTree
+from genprint.families import FamilyTree, locally_scaled
 from genprint.fingerprint import Features
 from genprint.scoring import Comparer
 
@@ -29,6 +29,7 @@ class Agreement:
         ari: adjusted Rand index, likewise.
         purity: dendrogram purity (Heller & Ghahramani, "Bayesian Hierarchical Clustering", 2005).
         cophenetic: correlation of the tree's distances with 'of another label'.
+        nearest: share of sources whose nearest other source, by scaled distance, has the same label.
         p: share of random relabelings with as high a purity.
     """
 
@@ -38,6 +39,7 @@ class Agreement:
     ari: float
     purity: float
     cophenetic: float
+    nearest: float
     p: float
 
 
@@ -75,10 +77,12 @@ def agreement(
     purity = _purity(merged, known)
     rng = np.random.default_rng(seed)
     chance = np.array([_purity(merged, rng.permutation(known)) for _ in range(permutations)])
+    apart = locally_scaled(tree.distances) + np.diag(np.full(len(known), np.inf))
     different = squareform((known[:, None] != known[None]).astype(float), checks=False)
     return Agreement(
         len(known), k, float(adjusted_mutual_info_score(known, cut)), float(adjusted_rand_score(known, cut)), purity,
         float(np.corrcoef(hierarchy.cophenet(tree.linkage), different)[0, 1]),
+        float((known[apart.argmin(1)] == known).mean()),
         float((1 + (chance >= purity - 1e-12).sum()) / (1 + permutations)),
     )  # fmt: skip
 
