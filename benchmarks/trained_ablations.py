@@ -186,8 +186,8 @@ def measure(
         seen = {own.name: encoder.features(own) for own in sets}
         rates = top1(seen, ByFingerprint(encoder, scorer), ENROLLED, SIZES, REPEATS, 0)
         found[name] = {
-            "features": {n: asdict(rate) for n, rate in rates.items()},
-            "embedding": {n: asdict(rate) for n, rate in embedding[name].items()},
+            "features": {str(n): asdict(rate) for n, rate in rates.items()},
+            "embedding": {str(n): asdict(rate) for n, rate in embedding[name].items()},
         }
     return found
 
