@@ -25,7 +25,7 @@ def joined() -> Iterator[bool]:
     if not dist.is_torchelastic_launched():
         yield True
         return
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("gloo")  # encoders are trained on processors
     try:
         yield is_first()
     finally:
@@ -57,7 +57,7 @@ class _Sum(torch.autograd.Function):
 
 
 class SharedNorm(nn.BatchNorm2d):
-    """Batch normalisation over the images of all processes. (PyTorch's own exists on GPUs alone.)"""
+    """Batch normalisation over the images of all processes. (PyTorch's own works on GPUs alone.)"""
 
     @classmethod
     def of(cls, norm: nn.BatchNorm2d) -> SharedNorm:
