@@ -26,6 +26,7 @@ from genprint.images import ImageSet, read_sources
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import (
+    FEATURES,
     KEPT_LAYERS,
     PROJECTION_IMAGES,
     PROJECTION_SOURCES,
@@ -64,7 +65,7 @@ def untrained() -> SetEncoder:
     """A tower with random weights, its normalisation at rest."""
     torch.manual_seed(0)
     encoder = SetEncoder()
-    encoder.network_, encoder.weights_digest_ = SetNetwork().first_layers(KEPT_LAYERS), "random"
+    encoder.network_, encoder.weights_digest_ = SetNetwork().first_layers(KEPT_LAYERS, FEATURES), "random"
     return encoder
 
 

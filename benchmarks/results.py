@@ -154,8 +154,12 @@ def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed:
     rng = np.random.default_rng(seed)
     fewest = min(len(own) for own in data.features(TREES[0], names).values())
     orders = {name: rng.permutation(len(own)) for name, own in data.features(TREES[0], names).items()}
-    for method in TREES:
-        parts = [own[orders[name][:fewest]] for name, own in data.features(method, names).items()]
+    # All others from as many images of each source, for most distances depend on that.
+    for method, title, images in (
+        *((name, name, fewest) for name in TREES),
+        (TREES[0], f"{TREES[0]}, all images", None),
+    ):
+        parts = [own[orders[name][:images]] for name, own in data.features(method, names).items()]
         apart = distances(METHODS[method].comparer(data.encoder), parts)
         for linkage in LINKAGES:
             tree = FamilyTree.build(list(names), apart, linkage)
@@ -164,7 +168,7 @@ def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed:
                 found = agreement(tree, {name: data.about[name][label] for name in names}, seed)
                 cells += [f"{own:.2f}" for own in (found.ami, found.ari, found.purity, found.nearest)]
                 cells.append(f"{found.p:.3f}")
-            lines.append(_row(method, linkage, *cells))
+            lines.append(_row(title, linkage, *cells))
     return lines
 
 

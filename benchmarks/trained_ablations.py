@@ -29,7 +29,14 @@ from genprint.images import ImageSet, read_sources
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.pretraining import KEPT_LAYERS, SINGLE, _refit_projection, _simulated_features, split
+from genprint.methods.set_encoder.pretraining import (
+    FEATURES,
+    KEPT_LAYERS,
+    SINGLE,
+    _refit_projection,
+    _simulated_features,
+    split,
+)
 from genprint.methods.set_encoder.simulator import draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, train
 from genprint.scoring import PLDA, ByFingerprint
@@ -176,7 +183,7 @@ def measure(
     encoder.network_, encoder.weights_digest_ = network.eval(), "cell"
     learned = {name: {own.name: encoder.features(own) for own in sets} for name, sets in world.items()}
     embedding = {name: top1(own, Embedded(network), ENROLLED, SIZES, REPEATS, 0) for name, own in learned.items()}
-    encoder.network_ = network.first_layers(KEPT_LAYERS).eval()
+    encoder.network_ = network.first_layers(KEPT_LAYERS, FEATURES).eval()
     training, validation = split(real)
     _refit_projection(encoder, training, PROJECTION, 3)
     simulated = _simulated_features(encoder, validation, CALIBRATION, 2, 60)

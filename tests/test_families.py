@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.linalg import eigh
 from typer.testing import CliRunner
 
 from genprint.cli import app
@@ -140,16 +141,17 @@ def test_sources_that_lie_far_out_have_kin_too():
 
 def test_distances_by_hand(rng):
     size = 5
-    within = rng.normal(size=(size, size))
-    within = within @ within.T + np.eye(size)
+    within, between = (np.cov(rng.normal(size=(size, 20))) + np.eye(size) for _ in range(2))
     counts = (4, 9, 30)
     prints = [Fingerprint("", n, rng.normal(size=size), (n - 1) * within, (), np.full(1, np.nan)) for n in counts]
-    found = PLDA(np.zeros(size), within, np.eye(size)).distances(prints)
-    inverse = np.linalg.inv(within)
+    mean = rng.normal(size=size)
+    found = PLDA(mean, within, between).distances(prints)
     for i, j in ((0, 1), (0, 2), (1, 2)):
-        apart = prints[i].mean - prints[j].mean
-        expected = apart @ inverse @ apart - size * (1 / counts[i] + 1 / counts[j])
-        assert found[i, j] == pytest.approx(max(0, expected) ** 0.5)
+        # Cosines do not depend on the basis: whitened by each one's total covariance along the discriminants.
+        values, basis = eigh(between, within)
+        one, other = (basis.T @ (own.mean - mean) / np.sqrt(values + 1 / own.count) for own in (prints[i], prints[j]))
+        cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+        assert found[i, j] == pytest.approx((2 - 2 * cosine) ** 0.5)
     assert (np.diag(found) == 0).all()
     assert (found == found.T).all()
 

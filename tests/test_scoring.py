@@ -53,12 +53,13 @@ def test_scores_rise_with_evidence(model, rng):
         assert right[1] >= right[0]
 
 
-def test_distances_do_not_grow_from_few_images(model, rng):
+def test_distances_are_short_within_a_source_and_long_between(model, rng):
     w = np.linalg.cholesky(model.within)
-    same = [fingerprint(rng.normal(size=(20, 4)) @ w.T) for _ in range(40)]
-    squared = model.distances(same)[np.triu_indices(40, 1)] ** 2
-    # Uncorrected, the mean squared distance would be 4 (1/20 + 1/20) = 0.4.
-    assert squared.mean() < 0.25
+    centres = rng.multivariate_normal(model.mean, model.between * 4, 6)
+    sets = [fingerprint(centre + rng.normal(size=(50, 4)) @ w.T) for centre in centres for _ in range(2)]
+    apart = model.distances(sets) + np.diag(np.full(12, np.inf))
+    assert (apart.argmin(1) == np.arange(12) ^ 1).all()  # the other half of the same source
+    assert apart[np.isfinite(apart)].max() <= 2
 
 
 def test_threshold_keeps_its_rate_on_fresh_sources(rng):

@@ -156,21 +156,22 @@ class PLDA:
         return self.adapt(fingerprints).apart(fingerprints)
 
     def apart(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """Mahalanobis distances between sources' means, ``(n, n)``, by the within-source covariance as it is here.
+        """Distances between sources, ``(n, n)``, by the covariances as they are here: unit vectors' Euclidean ones.
 
-        The part of the squared distance that the finite number of images would make by itself is taken off.
+        Each discriminant of a mean is divided by how much it varies over all sources and images, so that none outweighs
+        the others for how strong its traces are, only for how many sources share it; then the means get length one.
+        (Garcia-Romero & Espy-Wilson, "Analysis of i-vector Length Normalization in Speaker Recognition Systems", 2011.)
         """
-        values, vectors = eigh(self.within)
-        white = np.stack([f.mean for f in fingerprints]) @ (vectors / np.sqrt(values))
+        between, vectors = self._diagonal
+        per_image = 1 / np.array([f.count for f in fingerprints])[:, None]
+        unit = (np.stack([f.mean for f in fingerprints]) - self.mean) @ vectors / np.sqrt(between + per_image)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         # In place: of many sources, one such matrix is as much as fits.
-        squared = np.empty((len(white), len(white)))
-        for rows in np.array_split(np.arange(len(white)), len(white) // 1000 + 1):
+        squared = np.empty((len(unit), len(unit)))
+        for rows in np.array_split(np.arange(len(unit)), len(unit) // 1000 + 1):
             # By parts: OpenBLAS's threaded product of 20,000 rows with themselves ends in a segmentation fault.
-            np.matmul(white[rows], -2 * white.T, out=squared[rows[0] : rows[-1] + 1])
-        inverse = 1 / np.array([f.count for f in fingerprints])
-        own = np.square(white).sum(1) - white.shape[1] * inverse
-        squared += own[:, None]
-        squared += own
+            np.matmul(unit[rows], -2 * unit.T, out=squared[rows[0] : rows[-1] + 1])
+        squared += 2
         return root_distances(squared)
 
 

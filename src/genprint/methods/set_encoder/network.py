@@ -63,10 +63,15 @@ class Tower(nn.Module):
         features: of an image.
         correlated: layers, from the first on, whose maps' correlations are statistics.
         front_ends: what the first layer sees, side by side: 'raw', 'high_pass' or both.
+        relative: whether ratios and logarithms of the moments are statistics too. A trace may multiply what is there,
+            and ``project`` is linear; but a tower that is yet to learn learns faster without.
     """
 
-    def __init__(self, channels: Sequence[int], features: int, correlated: int, front_ends: Sequence[str]):
+    def __init__(
+        self, channels: Sequence[int], features: int, correlated: int, front_ends: Sequence[str], relative: bool
+    ):
         super().__init__()
+        self.relative = relative
         self.correlated = correlated
         self.front_ends = [(front_end(name), _GAINS[name]) for name in front_ends]
         wide = [3 * len(front_ends), *channels]
@@ -81,10 +86,10 @@ class Tower(nn.Module):
         for layer in self.layers:
             layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         pairs = sum(own * (own - 1) // 2 for own in channels[:correlated])
-        self.project = nn.Linear(2 * sum(channels) + pairs, features)
+        self.project = nn.Linear((4 if relative else 2) * sum(channels) + pairs, features)
 
     def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
-        """Means and standard deviations of each layer's maps; for the first layers, their correlations."""
+        """Moments of each layer's maps, absolute and relative; for the first layers, their correlations."""
         artifacts = torch.cat([gain * view(pixels) for view, gain in self.front_ends], dim=1)
         maps = artifacts.contiguous(memory_format=torch.channels_last)
         statistics = []
@@ -92,7 +97,7 @@ class Tower(nn.Module):
             maps = layer(maps)
             mean, square = _SpatialMoments.apply(maps)
             spread = ((square - mean.square()).clamp(min=0) + _SPREAD_FLOOR).sqrt()
-            statistics += [mean, spread]
+            statistics += [mean, spread, mean / spread, spread.log()] if self.relative else [mean, spread]
             if i < self.correlated:
                 statistics.append(_correlations(maps, mean, spread))
         return torch.cat(statistics, dim=1)
@@ -121,13 +126,14 @@ class SetNetwork(nn.Module):
         dim: int = 96,
         correlated: int = 2,
         front_ends: Sequence[str] = ("raw", "high_pass"),
+        relative: bool = False,
     ):
         super().__init__()
         self.config: dict[str, Any] = {
             "channels": list(channels), "features": features, "dim": dim, "correlated": correlated,
-            "front_ends": list(front_ends),
+            "front_ends": list(front_ends), "relative": relative,
         }  # fmt: skip
-        self.tower = Tower(channels, features, correlated, front_ends)
+        self.tower = Tower(channels, features, correlated, front_ends, relative)
         self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
     def with_layers_of(self, other: SetNetwork) -> SetNetwork:
@@ -136,9 +142,10 @@ class SetNetwork(nn.Module):
             own.load_state_dict(given.state_dict())
         return self
 
-    def first_layers(self, count: int) -> SetNetwork:
-        """A network whose tower has the first layers of this one's; its projection and head have yet to learn."""
-        return SetNetwork(**{**self.config, "channels": self.config["channels"][:count]}).with_layers_of(self)
+    def first_layers(self, count: int, features: int) -> SetNetwork:
+        """A network of the first layers of this one's tower, with relative statistics; all after these is untrained."""
+        first = {"channels": self.config["channels"][:count], "features": features, "relative": True}
+        return SetNetwork(**{**self.config, **first}).with_layers_of(self)
 
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
         """Features of single images."""

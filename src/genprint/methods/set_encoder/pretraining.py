@@ -21,9 +21,9 @@ from genprint.scoring import PLDA
 # The single-image control sees as many images a step as the set encoder does on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
 # Later layers teach the first what to look for; what these see tells sources apart better without them.
-KEPT_LAYERS = 4
+KEPT_LAYERS, FEATURES = 4, 768
 # How sources differ is learned from many sources, of few images each.
-PROJECTION_SOURCES, PROJECTION_IMAGES = 1600, 40
+PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
 
 
 def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +70,7 @@ def pretrain(
     encoder = SetEncoder(seed=seed)
     deep = SetNetwork().with_layers_of(start.network_) if start else SetNetwork()
     encoder.training_ = train(deep, episodes, checks, config, checkpoint, progress)
-    encoder.network_ = deep.first_layers(KEPT_LAYERS)
+    encoder.network_ = deep.first_layers(KEPT_LAYERS, FEATURES)
     _refit_projection(encoder, training, projection_sources, seed + 3)
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
