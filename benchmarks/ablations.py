@@ -48,8 +48,8 @@ bootstrap over sources. *Paired*: the difference to the first row at 10 images, 
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer, correlations between the maps
-of the first two) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
+The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer; their ratio and logarithm, which are
+*relative*; correlations between the maps of the first two) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
 images in place of that of the set. *LDA*: covariance from the enrolled images alone.
 """
 
@@ -104,7 +104,7 @@ class Cell:
 
     columns: np.ndarray | None = None
     sources: int = PROJECTION_SOURCES
-    directions: int = SetNetwork().config["features"]
+    directions: int = FEATURES
     compare: Callable[[SetEncoder, PLDA], Comparer] = ByFingerprint
 
     def rates(self, world: World) -> Iterator[dict[int, Rate]]:
@@ -147,42 +147,46 @@ def _unadapted(encoder: SetEncoder, scorer: PLDA) -> Comparer:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which statistics are what: of each layer, means, standard deviations and (none of later layers) correlations."""
+    """Which statistics are what: of each layer, moments, these relative and (none of later layers) correlations."""
 
     means: list[np.ndarray]
     spreads: list[np.ndarray]
+    relative: list[np.ndarray]
     pairs: list[np.ndarray]
+
+    @property
+    def kinds(self) -> tuple[list[np.ndarray], ...]:
+        """In the order in which a layer gives them."""
+        return self.means, self.spreads, self.relative, self.pairs
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Columns:
-        columns, at = cls([], [], []), 0
+        columns, at = cls([], [], [], []), 0
         for i, maps in enumerate(config["channels"]):
-            sizes = maps, maps, maps * (maps - 1) // 2 if i < config["correlated"] else 0
-            for kind, size in zip((columns.means, columns.spreads, columns.pairs), sizes, strict=True):
+            sizes = maps, maps, 2 * maps, maps * (maps - 1) // 2 if i < config["correlated"] else 0
+            for kind, size in zip(columns.kinds, sizes, strict=True):
                 kind.append(np.arange(at, at + size))
                 at += size
         return columns
 
     def layers(self, first: int, last: int) -> np.ndarray:
         """All that some layers give, the first counted from 1."""
-        return np.concatenate(
-            [part for kind in (self.means, self.spreads, self.pairs) for part in kind[first - 1 : last]]
-        )
+        return np.concatenate([part for kind in self.kinds for part in kind[first - 1 : last]])
 
 
 def cells(columns: Columns) -> dict[str, Cell]:
     """All rows that read a trained tower."""
-    moments = np.concatenate([*columns.means, *columns.spreads])
+    moments = [*columns.means, *columns.spreads]
     return {
         "as shipped": Cell(),
-        **{f"projection from {n} sources": Cell(sources=n) for n in (100, 400)},
-        **{f"{n} directions": Cell(directions=n) for n in (80, 160, 320, 640)},
+        **{f"projection from {n} sources": Cell(sources=n) for n in (100, 400, 1600)},
+        **{f"{n} directions": Cell(directions=n) for n in (160, 320, 512, 1200)},
         "no projection": Cell(directions=0),
         **{f"layers 1 to {n} alone": Cell(columns.layers(1, n)) for n in (1, 2, 3)},
         "layer 4 alone": Cell(columns.layers(4, 4)),
-        "no correlations of maps": Cell(moments),
+        "nothing relative": Cell(np.concatenate([*moments, *columns.pairs])),
+        "no correlations of maps": Cell(np.concatenate([*moments, *columns.relative])),
         "correlations of maps alone": Cell(np.concatenate(columns.pairs)),
-        "means and correlations": Cell(np.concatenate([*columns.means, *columns.pairs])),
         "scorer not adapted to the enrolled images": Cell(compare=_unadapted),
         "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),
         "vote": Cell(compare=lambda encoder, scorer: Vote(ByFingerprint(encoder, scorer))),

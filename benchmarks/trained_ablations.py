@@ -3,7 +3,7 @@
     python benchmarks/trained_ablations.py --real clothing32.npz --more tinyimagenet32.npz --wild FOLDER --why "..." --work FOLDER
 
 Every cell is trained for the same number of steps, far fewer than the shipped encoder, and kept in the work folder: called again, it
-goes on. Choices are made on the shipped generators; the third-party sources are only looked at.
+goes on. The page has the cells that are there. Choices are made on the shipped generators; the third-party sources are only looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import ROOT, held_out, log_wild_run, parser, provenance
+from common import ROOT, commit, held_out, log_wild_run, parser, provenance
 from pytorch_metric_learning.losses import NormalizedSoftmaxLoss, ProxyAnchorLoss, TripletMarginLoss
 from torch import Tensor, nn
 
@@ -47,7 +47,7 @@ _PAGE = """# What the training is worth
 
 Written by `benchmarks/trained_ablations.py`. {provenance}
 
-Encoders trained from random weights, {steps} steps of 24 sources each ({minutes} CPU minutes; the shipped encoder had 8,000), one thing changed in each
+Encoders trained from random weights (at {commits}), {steps} steps of 24 sources each ({minutes} CPU minutes; the shipped encoder had 8,000), one thing changed in each
 row. Top-1 in percent, {enrolled} images enrolled, probes of 10 (and of 1 where the column says so), {reference} shipped generators and real images, and {wild} third-party
 sources; 95 % intervals by bootstrap over sources. *Features*: as the product uses them, statistics of the first layers projected and compared by PLDA.
 *Embedding*: the network as it was trained, its set embeddings compared by cosine, which is where loss and pooling act directly.
@@ -229,11 +229,11 @@ def main() -> None:
     """Trains what is missing, measures and writes."""
     options = parser(__doc__)
     options.add_argument("--more", type=Path, required=True, help="other real images to train on")
-    options.add_argument("--work", type=Path, required=True, help="folder that keeps trainings and their figures")
-    options.add_argument("--steps", type=int, default=1000)
     options.add_argument(
-        "--only", nargs="*", choices=list(CELLS), help="cells to train now; the page is written when all are there"
+        "--work", type=Path, default=ROOT / "benchmarks/trained", help="folder that keeps trainings and their figures"
     )
+    options.add_argument("--steps", type=int, default=500)
+    options.add_argument("--only", nargs="*", choices=list(CELLS), help="cells to train now")
     given = options.parse_args()
     tune_malloc()
     start = time.monotonic()
@@ -249,17 +249,15 @@ def main() -> None:
         network = cell.train(real, given.steps, given.work, str(number))
         minutes = (time.process_time() - began) / 60
         figures = measure(network, real, world)
-        write_atomically(
-            kept, json.dumps({"what": what, "steps": given.steps, "minutes": minutes, "figures": figures}).encode()
-        )
+        row = {"what": what, "commit": commit(), "steps": given.steps, "minutes": minutes, "figures": figures}
+        write_atomically(kept, json.dumps(row).encode())
         print(_row(what, figures, figures), flush=True)
-    found = [given.work / f"{number}.json" for number in range(len(CELLS))]
-    if not all(path.exists() for path in found):
-        return
+    found = sorted(given.work.glob("*.json"), key=lambda path: int(path.stem))
     cells = [json.loads(path.read_text()) for path in found]
     first = cells[0]["figures"]
     page = _PAGE.format(
-        provenance=provenance(0, start), steps=cells[0]["steps"], minutes=round(np.median([cell["minutes"] for cell in cells])),
+        provenance=provenance(0, start), commits=", ".join(sorted({cell["commit"] for cell in cells})),
+        steps=cells[0]["steps"], minutes=round(np.median([cell["minutes"] for cell in cells])),
         enrolled=ENROLLED, reference=len(world["reference"]) - 1, wild=len(world["wild"]),
         rows="\n".join(_row(cell["what"], cell["figures"], first) for cell in cells),
     )  # fmt: skip
