@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import ROOT, held_out, log_wild_run, parser, provenance
+from common import ROOT, collections, log_wild_run, parser, provenance
 
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.attributability import Rate, paired, top1
 from genprint.fingerprint import Features
-from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet, read_sources
+from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import (
@@ -211,14 +210,7 @@ def main() -> None:
     tune_malloc()
     start = time.monotonic()
     real = [np.load(path)["images"] for path in (given.real, given.more)]
-    reference = [
-        ImageSet.from_array(sample(load(folder)[0], folder.name, 200), folder.name)
-        for folder in shipped() if not describe(folder)["parent"]
-    ]  # fmt: skip
-    held = held_out(given.real)
-    chosen = np.random.default_rng(0).choice(len(held), 200, replace=False)
-    reference.append(ImageSet.from_array(held[chosen], "real"))
-    wild = read_sources(given.wild)
+    reference, wild = collections(given.real, given.wild).values()
     encoder = SetEncoder.from_pretrained()
     log_wild_run(given.wild.name, "ablations", given.why)
     world = World.see(encoder, real, reference, wild)

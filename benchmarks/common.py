@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from genprint.generators.collection import describe, load, sample, shipped
+from genprint.images import ImageSet, read_sources
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -58,3 +61,15 @@ def held_out(real: Path) -> np.ndarray:
     """The last tenth of real images, which neither generators nor encoder were trained on."""
     pixels = np.load(real)["images"]
     return pixels[-(len(pixels) // 10) :]
+
+
+def collections(real: Path, wild: Path) -> dict[str, list[ImageSet]]:
+    """What encoders are measured on: shipped generators, apart from descendants, with real images; and a wild set."""
+    reference = [
+        ImageSet.from_array(sample(load(folder)[0], folder.name, 200), folder.name)
+        for folder in shipped() if not describe(folder)["parent"]
+    ]  # fmt: skip
+    held = held_out(real)
+    chosen = np.random.default_rng(0).choice(len(held), 200, replace=False)
+    reference.append(ImageSet.from_array(held[chosen], "real"))
+    return {"reference": reference, "wild": read_sources(wild)}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import ROOT, commit, held_out, log_wild_run, parser, provenance
+from common import ROOT, collections, commit, log_wild_run, parser, provenance
 from pytorch_metric_learning.losses import NormalizedSoftmaxLoss, ProxyAnchorLoss, TripletMarginLoss
 from torch import Tensor, nn
 
@@ -24,8 +24,7 @@ from genprint.cli.common import tune_malloc
 from genprint.evaluation.attributability import Rate, paired, top1
 from genprint.files import write_atomically
 from genprint.fingerprint import Features
-from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet, read_sources
+from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
@@ -212,17 +211,6 @@ def _row(what: str, found: dict, first: dict) -> str:
         row.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in paired(_rate(ten), _rate(base)).difference)))
         row.append(f"{100 * embedded['mean']:.1f}")
     return f"| {what} | " + " | ".join(row) + " |"
-
-
-def collections(real: Path, wild: Path) -> dict[str, list[ImageSet]]:
-    """What the encoders are measured on."""
-    reference = [
-        ImageSet.from_array(sample(load(folder)[0], folder.name, 200), folder.name)
-        for folder in shipped() if not describe(folder)["parent"]
-    ]  # fmt: skip
-    held = held_out(real)
-    reference.append(ImageSet.from_array(held[np.random.default_rng(0).choice(len(held), 200, replace=False)], "real"))
-    return {"reference": reference, "wild": read_sources(wild)}
 
 
 def main() -> None:
