@@ -124,6 +124,11 @@ class PLDA:
     def _diagonal(self) -> tuple[np.ndarray, np.ndarray]:
         return eigh(self.between, self.within)
 
+    @cached_property
+    def _log_volume(self) -> float:
+        """Of the coordinates of ``_diagonal`` against those of the features."""
+        return float(np.linalg.slogdet(self._diagonal[1])[1])
+
     def compare(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Scores as they follow from these covariances, without adapting them to the gallery."""
         between, vectors = self._diagonal
@@ -136,7 +141,7 @@ class PLDA:
 
         In the coordinates of the features, so that densities under different covariances can be compared.
         """
-        return self._predict(probes, gallery) + np.linalg.slogdet(self._diagonal[1])[1]
+        return self._predict(probes, gallery) + self._log_volume
 
     def _predict(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         """``log_density`` in the coordinates where within is the identity and between is diagonal."""
