@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
-from genprint.two_sample import _energy, exchangeable
+from genprint.two_sample import _PRIOR, _energy, _white, exchangeable
 
 
 def heavy(rng, n, shift=0.0):
@@ -38,6 +39,15 @@ def test_energy_distance_by_the_definition(rng):
     a, b = chosen[0] == 1, chosen[0] == 0
     expected = 2 * apart[np.ix_(a, b)].mean() - apart[np.ix_(a, a)].mean() - apart[np.ix_(b, b)].mean()
     assert _energy(apart, chosen, 3)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [(5, 30), (40, 8)])
+def test_whitened_distances_are_those_of_mahalanobis(rng, shape):
+    values = rng.normal(size=shape) * np.arange(1, shape[1] + 1)
+    scatter = (len(values) - 1) * np.cov(values, rowvar=False)
+    covariance = (scatter + _PRIOR * np.eye(shape[1])) / (len(values) + _PRIOR)
+    expected = cdist(values, values, "mahalanobis", VI=np.linalg.inv(covariance))
+    np.testing.assert_allclose(cdist(_white(values), _white(values)), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_a_single_image_against_a_single_image_says_nothing():

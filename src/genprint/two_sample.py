@@ -40,9 +40,11 @@ def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: in
 
 
 def _white(values: np.ndarray) -> np.ndarray:
+    """Whitened but for a rotation, which distances do not see: by the few images' products, not the many features'."""
     centred = values - values.mean(0)
-    covariance = (centred.T @ centred + _PRIOR * np.eye(values.shape[1])) / (len(values) + _PRIOR)
-    return centred @ np.linalg.cholesky(np.linalg.inv(covariance))
+    square, left = np.linalg.eigh(centred @ centred.T)
+    square = square.clip(0)
+    return left * np.sqrt(square * (len(values) + _PRIOR) / (square + _PRIOR))
 
 
 def _energy(apart: np.ndarray, chosen: np.ndarray, first: int) -> np.ndarray:
