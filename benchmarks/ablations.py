@@ -48,7 +48,7 @@ bootstrap over sources. *Paired*: the difference to the first row at 10 images, 
 {rows}
 
 The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer; their ratio and logarithm, which are
-*relative*; correlations between the maps of the first two) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
+*relative*; correlations between the maps of the first two, and of these with the pixel *phases*: parity of row, of column, of both) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
 images in place of that of the set. *LDA*: covariance from the enrolled images alone.
 """
 
@@ -146,23 +146,25 @@ def _unadapted(encoder: SetEncoder, scorer: PLDA) -> Comparer:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which statistics are what: of each layer, moments, these relative and (none of later layers) correlations."""
+    """Which statistics are what: of each layer, moments, these relative and (none of later layers) correlations, phases."""
 
     means: list[np.ndarray]
     spreads: list[np.ndarray]
     relative: list[np.ndarray]
     pairs: list[np.ndarray]
+    phases: list[np.ndarray]
 
     @property
     def kinds(self) -> tuple[list[np.ndarray], ...]:
         """In the order in which a layer gives them."""
-        return self.means, self.spreads, self.relative, self.pairs
+        return self.means, self.spreads, self.relative, self.pairs, self.phases
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Columns:
-        columns, at = cls([], [], [], []), 0
+        columns, at = cls([], [], [], [], []), 0
         for i, maps in enumerate(config["channels"]):
-            sizes = maps, maps, 2 * maps, maps * (maps - 1) // 2 if i < config["correlated"] else 0
+            more = (maps * (maps - 1) // 2, 3 * maps) if i < config["correlated"] else (0, 0)
+            sizes = maps, maps, 2 * maps, *more
             for kind, size in zip(columns.kinds, sizes, strict=True):
                 kind.append(np.arange(at, at + size))
                 at += size
@@ -183,8 +185,9 @@ def cells(columns: Columns) -> dict[str, Cell]:
         "no projection": Cell(directions=0),
         **{f"layers 1 to {n} alone": Cell(columns.layers(1, n)) for n in (1, 2, 3)},
         "layer 4 alone": Cell(columns.layers(4, 4)),
-        "nothing relative": Cell(np.concatenate([*moments, *columns.pairs])),
-        "no correlations of maps": Cell(np.concatenate([*moments, *columns.relative])),
+        "nothing relative": Cell(np.concatenate([*moments, *columns.pairs, *columns.phases])),
+        "no correlations of maps": Cell(np.concatenate([*moments, *columns.relative, *columns.phases])),
+        "no phases": Cell(np.concatenate([*moments, *columns.relative, *columns.pairs])),
         "correlations of maps alone": Cell(np.concatenate(columns.pairs)),
         "scorer not adapted to the enrolled images": Cell(compare=_unadapted),
         "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),

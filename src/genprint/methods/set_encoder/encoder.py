@@ -21,7 +21,7 @@ from genprint.scoring import PLDA
 from genprint.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
-PATCH = 32
+PATCH, _GRID = 32, 8
 _PLDA = ("mean", "within", "between")
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -29,14 +29,14 @@ SHIPPED = Path(__file__).parent / "shipped"
 def patches(image: Image, count: int, seed: int) -> list[np.ndarray]:
     """The image itself if no side is over 32 px, else ``count`` 32 px patches at native resolution.
 
-    Where they lie follows from the image's content and the seed.
+    Where they lie follows from the image's content and the seed, in steps of 8 px, so that the pixel phases of
+    up-sampling and the blocks of JPEG lie alike in all.
     """
     height, width = image.pixels.shape[:2]
     if height <= PATCH and width <= PATCH:
         return [image.pixels]
     rng = np.random.default_rng([seed, int(image.sha256[:16], 16)])
-    tops = rng.integers(max(1, height - PATCH + 1), size=count)
-    lefts = rng.integers(max(1, width - PATCH + 1), size=count)
+    tops, lefts = (_GRID * rng.integers(max(0, side - PATCH) // _GRID + 1, size=count) for side in (height, width))
     return [image.pixels[top : top + PATCH, left : left + PATCH] for top, left in zip(tops, lefts, strict=True)]
 
 

@@ -51,11 +51,22 @@ def _correlations(maps: Float[Tensor, "n c y x"], mean: Tensor, spread: Tensor) 
         return covariance[:, one, other] / (spread[:, one] * spread[:, other])
 
 
+def _parities(maps: Float[Tensor, "n c y x"], spread: Tensor) -> Float[Tensor, "n p"]:
+    """Correlation of each map with the parity of row, of column, and of both: up-sampling differs by pixel phase."""
+    rows, columns = (1 - 2.0 * (torch.arange(side, device=maps.device) % 2) for side in maps.shape[2:])
+    rows, columns = rows.unsqueeze(1).expand(maps.shape[2:]), columns.expand(maps.shape[2:])
+    parities = torch.stack([rows, columns, rows * columns], dim=-1).flatten(0, 1)
+    parities = parities - parities.mean(0)  # of an odd side, one parity has more pixels
+    with torch.autocast(maps.device.type, enabled=False):
+        pixels = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
+        return (pixels.transpose(1, 2) @ parities / pixels.shape[1] / spread.unsqueeze(2)).flatten(1)
+
+
 class Tower(nn.Module):
     """Image to features: 3x3 convolutions, the first two at full resolution, where the trace is.
 
     Spatial mean and standard deviation of *every* layer's maps, and the correlations between the maps of the first
-    layers, make the statistics of an image, so any size from 16 px works; ``project`` takes them to features. Early
+    layers with each other and, perhaps, with pixel phases, make the statistics of an image, so any size from 16 px works; ``project`` takes them to features. Early
     layers keep traces that the last one has learned to forget.
 
     Args:
@@ -65,13 +76,15 @@ class Tower(nn.Module):
         front_ends: what the first layer sees, side by side: 'raw', 'high_pass' or both.
         relative: whether ratios and logarithms of the moments are statistics too. A trace may multiply what is there,
             and ``project`` is linear; but a tower that is yet to learn learns faster without.
+        phases: whether the correlated layers' maps are correlated with pixel phases too.
     """
 
     def __init__(
-        self, channels: Sequence[int], features: int, correlated: int, front_ends: Sequence[str], relative: bool
-    ):
+        self, channels: Sequence[int], features: int, correlated: int, front_ends: Sequence[str], relative: bool,
+        phases: bool,
+    ):  # fmt: skip
         super().__init__()
-        self.relative = relative
+        self.relative, self.phases = relative, phases
         self.correlated = correlated
         self.front_ends = [(front_end(name), _GAINS[name]) for name in front_ends]
         wide = [3 * len(front_ends), *channels]
@@ -85,11 +98,11 @@ class Tower(nn.Module):
         )
         for layer in self.layers:
             layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        pairs = sum(own * (own - 1) // 2 for own in channels[:correlated])
+        pairs = sum(own * (own - 1) // 2 + 3 * own * phases for own in channels[:correlated])
         self.project = nn.Linear((4 if relative else 2) * sum(channels) + pairs, features)
 
     def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
-        """Moments of each layer's maps, absolute and relative; for the first layers, their correlations."""
+        """Moments of each layer's maps, absolute and relative; for the first layers, their correlations and phases."""
         artifacts = torch.cat([gain * view(pixels) for view, gain in self.front_ends], dim=1)
         maps = artifacts.contiguous(memory_format=torch.channels_last)
         statistics = []
@@ -100,6 +113,8 @@ class Tower(nn.Module):
             statistics += [mean, spread, mean / spread, spread.log()] if self.relative else [mean, spread]
             if i < self.correlated:
                 statistics.append(_correlations(maps, mean, spread))
+                if self.phases:
+                    statistics.append(_parities(maps, spread))
         return torch.cat(statistics, dim=1)
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
@@ -127,13 +142,14 @@ class SetNetwork(nn.Module):
         correlated: int = 2,
         front_ends: Sequence[str] = ("raw", "high_pass"),
         relative: bool = False,
+        phases: bool = False,
     ):
         super().__init__()
         self.config: dict[str, Any] = {
             "channels": list(channels), "features": features, "dim": dim, "correlated": correlated,
-            "front_ends": list(front_ends), "relative": relative,
+            "front_ends": list(front_ends), "relative": relative, "phases": phases,
         }  # fmt: skip
-        self.tower = Tower(channels, features, correlated, front_ends, relative)
+        self.tower = Tower(channels, features, correlated, front_ends, relative, phases)
         self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
     def with_layers_of(self, other: SetNetwork) -> SetNetwork:
@@ -143,8 +159,8 @@ class SetNetwork(nn.Module):
         return self
 
     def first_layers(self, count: int, features: int) -> SetNetwork:
-        """A network of the first layers of this one's tower, with relative statistics; all after these is untrained."""
-        first = {"channels": self.config["channels"][:count], "features": features, "relative": True}
+        """A network of the first layers of this one's tower, with all statistics there are; what follows is untrained."""
+        first = {"channels": self.config["channels"][:count], "features": features, "relative": True, "phases": True}
         return SetNetwork(**{**self.config, **first}).with_layers_of(self)
 
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
