@@ -40,20 +40,61 @@ def test_scale_by_hand():
         Normaliser.fit(means[:2, :2], without=1)
 
 
+def summaries(encoder, features):
+    return [encoder.summarise(own, "", vector=False) for own in features]
+
+
 def test_trials_leave_out_what_they_ask_for(encoder, rng):
     features = [source(rng, 12) for _ in range(4)]
-    gallery = [encoder.summarise(own, "", vector=False) for own in features]
+    gallery = summaries(encoder, features)
     trials = Trials(encoder, encoder.plda_, features, gallery)
     assert [trials.size(n) for n in (1, 6, 50)] == [1, 6, 6]
-    ratios = trials.ratios(4)[2]
-    part = trials._parts[4][2][0]
-    rest = features[2][np.setdiff1d(np.arange(12), part)]
-    probe, known = (encoder.summarise(own, "", vector=False) for own in (features[2][part], rest))
-    assert ratios.shape == (3, 4)
-    assert ratios[0, 2] == pytest.approx(trials.plda.compare([probe], [known])[0, 0])
-    assert ratios[0, 1] == pytest.approx(trials.plda.compare([probe], [gallery[1]])[0, 0])
-    unknown = [row for _, rows, _ in trials.unknown(4) for row in rows]
-    assert np.isneginf(unknown).sum() == len(unknown)  # a set's own source, and no other
+    sets = trials.sets(4)
+    probe = summaries(encoder, [sets[2][1]])
+    # The second set of every source is left out of gallery and scorer alike.
+    left = {digest for own in sets for digest in own[1].digests}
+    rest = [own[[i for i, digest in enumerate(own.digests) if digest not in left]] for own in features]
+    assert [len(own) for own in rest] == [8] * 4
+    known = summaries(encoder, rest)
+    assert trials.held_out(4)[2].shape == (3, 4)
+    assert trials.held_out(4)[2][1] == pytest.approx(encoder.plda_.adapt(known).compare(probe, known)[0])
+    # Were it not enrolled, its images would not have been in the scorer at all.
+    others = encoder.plda_.adapt(own for i, own in enumerate(gallery) if i != 2)
+    expected = others.compare(probe, gallery)[0]
+    expected[2] = -np.inf
+    assert trials.foreign(4)[2][1] == pytest.approx(expected)
+    assert trials.foreign(2)[0].shape == (6, 4)
+
+
+def test_held_out_images_score_as_fresh_ones_do(encoder, rng):
+    # Few images for their many dimensions: a scorer that had seen them would name them all.
+    wide = SetEncoder.from_pretrained()
+    wide.plda_ = PLDA(np.zeros(100), np.eye(100), 0.02 * np.eye(100), prior_images=10)
+    centres = 0.02**0.5 * rng.normal(size=(8, 100))
+    drawn = centres[:, None] + rng.normal(size=(8, 60, 100))
+    features = [Features(own.astype(np.float32), tuple(f"{i} {j}" for j in range(60))) for i, own in enumerate(drawn)]
+    known, fresh = [own[np.arange(20)] for own in features], [own[np.arange(20, 60)] for own in features]
+    trials = Trials(wide, wide.plda_, known, summaries(wide, known))
+    asked = trials.plda.compare(
+        summaries(wide, [own[[i]] for own in fresh for i in range(40)]), summaries(wide, known)
+    ).reshape(8, 40, 8)
+    right = np.mean([(own.argmax(1) == i).mean() for i, own in enumerate(asked)])
+    held_out = np.mean([(own.argmax(1) == i).mean() for i, own in enumerate(trials.held_out(1))])
+    assert right < 0.8
+    assert held_out == pytest.approx(right, abs=0.12)
+
+
+def test_how_many_images_tell_two_sources_apart(encoder, rng):
+    near = [source(rng, 40, np.array([shift, 0, 0, 0, 0, 0])) for shift in (0.0, 0.8, 6.0)]
+    trials = Trials(encoder, encoder.plda_, near, summaries(encoder, near))
+    few, right = trials.separation(0, 2)
+    assert (few, right) == (1, 1.0)
+    many, _ = trials.separation(0, 1)
+    assert many > few
+    alike = [source(rng, 40, np.zeros(6)) for _ in range(5)]
+    trials = Trials(encoder, encoder.plda_, alike, summaries(encoder, alike))
+    found = [trials.separation(i, j) for i in range(5) for j in range(i)]
+    assert np.mean([size == 10 and right < 0.95 for size, right in found]) >= 0.8
 
 
 def test_own_probes_score_high_and_unknown_ones_low_whatever_their_size(encoder, rng):

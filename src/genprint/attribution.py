@@ -24,7 +24,7 @@ from genprint.fingerprint import Features
 from genprint.gallery import Gallery
 from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.trials import Trials
+from genprint.trials import TOLD_APART, Trials
 from genprint.two_sample import exchangeable
 
 # Sources a probe is compared with by all means there are.
@@ -113,9 +113,23 @@ class Identifier:
 
     def _rival(self, features: Features, candidates: tuple[Candidate, ...]) -> bool:
         """Whether the second candidate comes near and draws images as the probe's."""
-        if len(candidates) < 2 or candidates[1].share < 1 - self.min_share:
-            return False
-        return self._exchangeable(features, candidates[1].source) > MISSES
+        return self._near(candidates) and self._exchangeable(features, candidates[1].source) > MISSES
+
+    def _near(self, candidates: tuple[Candidate, ...]) -> bool:
+        """Whether the second candidate comes near."""
+        return len(candidates) > 1 and candidates[1].share >= 1 - self.min_share
+
+    def _undecided(self, images: int, best: int, second: int) -> str:
+        """That two sources explain a probe about as well, and what it would take to tell them apart."""
+        names = f"{self.gallery[best].source} and {self.gallery[second].source}"
+        size, right = self._trials.separation(best, second)
+        if right < TOLD_APART:
+            told = f"this gallery cannot tell them apart ({right:.0%} right of its own sets of {size})"
+        elif size > images:
+            told = f"about {size - images} more images would tell them apart"
+        else:
+            told = f"its own sets of {size} are told apart: it may be neither"
+        return f"{names} explain it about as well; {told}"
 
     def identify(self, name: str, features: Features) -> Attribution:
         """The answer to one probe."""
@@ -137,6 +151,8 @@ class Identifier:
             answer, reason = INCONCLUSIVE, "no threshold can be set; enroll three sources or more, two images of each"
         elif score < found[0]:
             answer, reason = UNKNOWN, f"the nearest source, {best.source}, stays below the threshold"
+            if self._near(candidates):
+                reason += f"; {self._undecided(probe.count, *order[:2])}"
         elif p <= MISSES and self._rival(features, candidates):
             answer, reason = (
                 INCONCLUSIVE,
@@ -145,7 +161,7 @@ class Identifier:
         elif p <= MISSES:
             answer, reason = UNKNOWN, f"near {best.source}, but not drawn as its images are: a relative?"
         elif best.share < self.min_share:
-            answer, reason = INCONCLUSIVE, f"{best.source} and {candidates[1].source} explain it about as well"
+            answer, reason = INCONCLUSIVE, self._undecided(probe.count, *order[:2])
         else:
             answer, reason = ATTRIBUTED, f"{best.source} passes the threshold and no other source comes near"
         return Attribution(

@@ -60,10 +60,14 @@ def _evidence(answer: Mapping[str, Any]) -> list[str]:
     )
     figure = plots.new_figure(5, 2.6)
     ax = figure.subplots()
-    ax.plot(list(map(int, evidence["by_images"])), list(evidence["by_images"].values()), "o-")
+    images = list(map(int, evidence["by_images"]))
+    values, lows, highs = zip(*evidence["by_images"].values(), strict=True)
+    ax.plot(images, values, "o-")
+    known = [i for i, low in enumerate(lows) if low is not None]
+    ax.vlines([images[i] for i in known], [lows[i] for i in known], [highs[i] for i in known], alpha=0.4)
     ax.axhline(evidence["cap"], color="grey", linestyle="--", linewidth=0.8)
     ax.set(xscale="log", xlabel="images", ylabel="log10 likelihood ratio")
-    return [text, report.picture(plots.data_uri(figure), "likelihood ratio by number of images, and its cap")]
+    return [text, report.picture(plots.data_uri(figure), "likelihood ratio by number of images, with 95 % intervals, and its cap")]
 
 
 def _candidates(answer: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.calibration import SIZES, LikelihoodRatio, disjoint_subsets, relative_evidence
+from genprint.calibration import SIZES, LikelihoodRatio, relative_evidence
 from genprint.fingerprint import Features, Fingerprint
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import Trials
@@ -29,7 +29,8 @@ class Evidence:
         cap: largest ``log10_lr`` that so many calibration sources support.
         sources: it was calibrated on: the enrolled ones, each compared by images left out of the gallery.
         calibrated_at: size of the sets it was calibrated with.
-        by_images: mean ``log10_lr`` of as large parts of the probe, by their number of images.
+        by_images: ``log10_lr`` by number of images, with both ends of its interval: of the whole probe, and the mean
+            over random parts of it.
     """
 
     hp: str
@@ -40,7 +41,7 @@ class Evidence:
     cap: float
     sources: int
     calibrated_at: int
-    by_images: dict[int, float]
+    by_images: dict[int, tuple[float, float | None, float | None]]
 
 
 class Weigher:
@@ -66,9 +67,9 @@ class Weigher:
             return None
         size = self._trials.size(images)
         if size not in self._likelihood_ratios:
-            trials = list(enumerate(self._trials.ratios(size)))
-            same = [relative_evidence(ratios)[:, i] for i, ratios in trials]
-            different = [relative_evidence(np.delete(ratios, i, axis=1)).ravel() for i, ratios in trials]
+            own, others = self._trials.held_out(size), self._trials.foreign(size)
+            same = [relative_evidence(ratios)[:, i] for i, ratios in enumerate(own)]
+            different = [relative_evidence(np.delete(ratios, i, axis=1)).ravel() for i, ratios in enumerate(others)]
             self._likelihood_ratios[size] = LikelihoodRatio.fit(same, different)
         return self._likelihood_ratios[size]
 
@@ -86,19 +87,25 @@ class Weigher:
             ratios = self._trials.plda.compare([self._summary(own) for own in sets], self._gallery)
             return model.log10(relative_evidence(ratios)[:, best])
 
-        low = high = None
-        if len(features) > 1:
-            again = log10_lr([features[rng.integers(len(features), size=len(features))] for _ in range(200)], found)
-            low, high = map(float, np.quantile(again, [0.025, 0.975]))
-        by_images = {}
-        for size in (size for size in SIZES if size < len(features)):
+        def of_parts(size: int) -> tuple[float, float, float]:
+            """Mean and interval over parts drawn with replacement."""
             model = self.likelihood_ratio(size)
             assert model is not None
-            by_images[size] = float(log10_lr(disjoint_subsets(features, size, 20, rng), model).mean())
+            parts = [features[rng.integers(len(features), size=size)] for _ in range(200)]
+            again = log10_lr(parts, model)
+            low, high = np.quantile(again, [0.025, 0.975])
+            return float(again.mean()), float(low), float(high)
+
+        low = high = None
+        if len(features) > 1:
+            _, low, high = of_parts(len(features))
+        by_images: dict[int, tuple[float, float | None, float | None]] = {
+            size: of_parts(size) for size in SIZES if size < len(features)
+        }
         value = float(log10_lr([features], found)[0])
         return Evidence(
             hp=f"{self._gallery[best].source} made the images",
             hd="a source that is not enrolled, but like those that are, made them",
             log10_lr=value, low=low, high=high, cap=found.cap, sources=found.sources,
-            calibrated_at=self._trials.size(len(features)), by_images=by_images | {len(features): value},
+            calibrated_at=self._trials.size(len(features)), by_images={**by_images, len(features): (value, low, high)},
         )  # fmt: skip

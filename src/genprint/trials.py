@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Self
 
 import numpy as np
 
+from genprint.calibration import SIZES
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 from genprint.scoring import PLDA, ByFingerprint
 
 # Nats: a source whose own images score no better than others' is not blown up to look like one.
 _LEAST_GAIN = 1.0
 _MOST_SETS, _DRAWS = 10, 20
+# Each division of the images, and each of the sources, costs a scorer of its own.
+_FOLDS, _GROUPS = 5, 20
+# Share of sets named right at which two sources count as told apart.
+TOLD_APART = 0.95
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,10 @@ class Normaliser:
 
 
 class Trials:
-    """Log ratios of sets of enrolled images, each left out of the gallery in its turn.
+    """Log ratios of sets of enrolled images, as if these were not enrolled.
+
+    Neither gallery nor scorer may have seen them: what the within-source covariance was adapted to looks more like its
+    source than fresh images ever do.
 
     Args:
         fingerprinter: of the features.
@@ -90,36 +99,84 @@ class Trials:
     ):
         self._fingerprinter, self._features, self._gallery = fingerprinter, features, gallery
         self._fewest = min(map(len, features))
-        self._parts: dict[int, list[list[np.ndarray]]] = {}
-        self._ratios: dict[int, list[np.ndarray]] = {}
+        self._held_out: dict[int, list[np.ndarray]] = {}
+        self._foreign: dict[int, list[np.ndarray]] = {}
+        self._plda = plda
         self.plda = plda.adapt(gallery)
 
     def size(self, images: int) -> int:
         """Of the sets that stand for a probe of so many images: as many, or half of what each source has."""
         return max(1, min(images, self._fewest // 2))
 
-    def ratios(self, size: int) -> list[np.ndarray]:
-        """Log ratios of each source's sets, ``(sets, sources)`` each.
+    def sets(self, size: int) -> list[list[Features]]:
+        """Disjoint sets of each source's images."""
+        rng = np.random.default_rng(0)
+        orders = [rng.permutation(len(own)) for own in self._features]
+        return [
+            [own[order[at : at + size]] for at in range(0, len(order) - size + 1, size)][:_MOST_SETS]
+            for own, order in zip(self._features, orders, strict=True)
+        ]
 
-        A source's own column compares with its other images. It is NaN if there are none.
+    def held_out(self, size: int) -> list[np.ndarray]:
+        """Log ratios of each source's sets, ``(sets, sources)`` each, by a gallery of the other images.
+
+        Sets are left out together, one in ``_FOLDS`` of every source, so that all sources have as many images left. The
+        source's own column is NaN if it has none.
         """
-        if size not in self._ratios:
-            rng = np.random.default_rng(0)
-            orders = [rng.permutation(len(own)) for own in self._features]
-            self._parts[size] = [
-                [order[at : at + size] for at in range(0, len(order) - size + 1, size)][:_MOST_SETS] for order in orders
-            ]
-            self._ratios[size] = [self._of_source(i, parts) for i, parts in enumerate(self._parts[size])]
-        return self._ratios[size]
+        if size not in self._held_out:
+            sets = self.sets(size)
+            ratios = [np.empty((len(own), len(sets))) for own in sets]
+            for fold in range(min(_FOLDS, max(map(len, sets)))):
+                left = [own[fold::_FOLDS] for own in sets]
+                self._leave_out(left, [own[fold::_FOLDS] for own in ratios])
+            self._held_out[size] = ratios
+        return self._held_out[size]
 
-    def _of_source(self, i: int, parts: Sequence[np.ndarray]) -> np.ndarray:
-        own = self._features[i]
-        probes = [self._summary(own[part]) for part in parts]
-        ratios = self.plda.compare(probes, self._gallery)
-        for row, probe, part in zip(ratios, probes, parts, strict=True):
-            rest = np.setdiff1d(np.arange(len(own)), part)
-            row[i] = self.plda.compare([probe], [self._summary(own[rest])])[0, 0] if len(rest) else np.nan
-        return ratios
+    def _leave_out(self, left: Sequence[Sequence[Features]], ratios: Sequence[np.ndarray]) -> None:
+        """Fills in the log ratios of these sets of each source."""
+        rest = [_without(own, sets) for own, sets in zip(self._features, left, strict=True)]
+        gallery = [
+            self._summary(kept if len(kept) else own, scatter=True)
+            for own, kept in zip(self._features, rest, strict=True)
+        ]
+        plda = self._plda.adapt(gallery)
+        for i, sets in enumerate(left):
+            if sets:
+                ratios[i][:] = plda.compare([self._summary(own) for own in sets], gallery)
+                ratios[i][:, i] = np.where(len(rest[i]), ratios[i][:, i], np.nan)
+
+    def foreign(self, size: int) -> list[np.ndarray]:
+        """Log ratios of each source's sets, ``(sets, sources)`` each, as if it were not enrolled.
+
+        Its own column is minus infinity. One in ``_GROUPS`` of the sources is kept from the scorer at a time.
+        """
+        if size not in self._foreign:
+            # Whoever asks for one size asks for the smaller ones too, and adapting takes longest.
+            wanted = {n: self.sets(n) for n in {*SIZES, size} - set(self._foreign) if n <= size}
+            for n in wanted:
+                self._foreign[n] = [np.empty(0)] * len(self._gallery)
+            for group in np.array_split(np.arange(len(self._gallery)), min(_GROUPS, len(self._gallery))):
+                plda = self._plda.adapt(own for i, own in enumerate(self._gallery) if i not in group)
+                for (n, sets), i in product(wanted.items(), group):
+                    ratios = plda.compare([self._summary(own) for own in sets[i]], self._gallery)
+                    ratios[:, i] = -np.inf
+                    self._foreign[n][i] = ratios
+        return self._foreign[size]
+
+    def separation(self, one: int, other: int) -> tuple[int, float]:
+        """The fewest images at which sets of two sources are told apart, and the share of them that are.
+
+        Told apart: of the two, each set's own is likelier in 19 of 20. If no size does it, the largest of which each
+        source has four sets is given.
+        """
+        for size in [1, *(size for size in SIZES[1:] if 4 * size <= self._fewest)]:
+            right = [
+                float((self.held_out(size)[own][:, own] > self.held_out(size)[own][:, another]).mean())
+                for own, another in ((one, other), (other, one))
+            ]
+            if min(right) >= TOLD_APART:
+                break
+        return size, float(np.mean(right))
 
     def normaliser(self, size: int) -> Normaliser:
         """For probes of so many images. Raises as ``Normaliser.fit`` does."""
@@ -128,17 +185,12 @@ class Trials:
     def unknown(self, size: int) -> Iterator[tuple[list[Features], np.ndarray, np.ndarray]]:
         """For each source: its sets, their log ratios, and their scores for the likeliest, as if it were not enrolled.
 
-        Its own log ratios are minus infinity.
-
         Raises:
             ValueError: fewer than three sources, or all have too few images.
         """
         means = self._means(size)
-        for i, own in enumerate(self.ratios(size)):
-            ratios = own.copy()
-            ratios[:, i] = -np.inf
-            scores = Normaliser.fit(means, without=i)(ratios, ratios.argmax(1))
-            yield [self._features[i][part] for part in self._parts[size][i]], ratios, scores
+        for i, (sets, ratios) in enumerate(zip(self.sets(size), self.foreign(size), strict=True)):
+            yield sets, ratios, Normaliser.fit(means, without=i)(ratios, ratios.argmax(1))
 
     def score(self, features: Features, chosen: int) -> float:
         """Of a probe for one source; of one larger than the trials' sets, the mean over parts as large as those."""
@@ -150,10 +202,18 @@ class Trials:
         return float(self.normaliser(size)(ratios, np.full(draws, chosen)).mean())
 
     def _means(self, size: int) -> np.ndarray:
-        return np.stack([own.mean(0) for own in self.ratios(size)])
+        """Mean log ratio of each source's sets (rows) for each source (columns)."""
+        means = np.stack([own.mean(0) for own in self.foreign(size)])
+        np.fill_diagonal(means, [own[:, i].mean() for i, own in enumerate(self.held_out(size))])
+        return means
 
-    def _summary(self, features: Features) -> Fingerprint:
-        return self._fingerprinter.summarise(features, "", vector=False, scatter=False)
+    def _summary(self, features: Features, scatter: bool = False) -> Fingerprint:
+        return self._fingerprinter.summarise(features, "", vector=False, scatter=scatter)
+
+
+def _without(features: Features, sets: Sequence[Features]) -> Features:
+    left = {digest for own in sets for digest in own.digests}
+    return features[[i for i, digest in enumerate(features.digests) if digest not in left]]
 
 
 class Normalised(ByFingerprint):

@@ -181,7 +181,7 @@ def _evidence_lines(evidence: Evidence) -> list[str]:
     interval = ""
     if evidence.low is not None and evidence.high is not None:
         interval = f" [{10**evidence.low:.2g}, {10**evidence.high:.2g}]"
-    grows = "  ".join(f"{n}: {10**value:.2g}" for n, value in evidence.by_images.items())
+    grows = "  ".join(f"{n}: {10**value:.2g}" for n, (value, _, _) in evidence.by_images.items())
     return [
         f"  likelihood ratio {10**evidence.log10_lr:.2g}{interval}{reached}"
         f" ({evidence.sources} sources, sets of {evidence.calibrated_at})",

@@ -65,9 +65,9 @@ def _parities(maps: Float[Tensor, "n c y x"], spread: Tensor) -> Float[Tensor, "
 class Tower(nn.Module):
     """Image to features: 3x3 convolutions, the first two at full resolution, where the trace is.
 
-    Spatial mean and standard deviation of *every* layer's maps, and the correlations between the maps of the first
-    layers with each other and, perhaps, with pixel phases, make the statistics of an image, so any size from 16 px works; ``project`` takes them to features. Early
-    layers keep traces that the last one has learned to forget.
+    Spatial mean and standard deviation of *every* layer's maps, and the correlations of the first layers' maps with
+    each other and, perhaps, with pixel phases, make the statistics of an image, so any size from 16 px works;
+    ``project`` takes them to features. Early layers keep traces that the last one has learned to forget.
 
     Args:
         channels: maps of each layer.
@@ -159,7 +159,7 @@ class SetNetwork(nn.Module):
         return self
 
     def first_layers(self, count: int, features: int) -> SetNetwork:
-        """A network of the first layers of this one's tower, with all statistics there are; what follows is untrained."""
+        """A network of the first layers of this one's tower, with all statistics there are; the rest is untrained."""
         first = {"channels": self.config["channels"][:count], "features": features, "relative": True, "phases": True}
         return SetNetwork(**{**self.config, **first}).with_layers_of(self)
 

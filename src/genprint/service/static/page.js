@@ -63,14 +63,14 @@ function showEvidence(evidence) {
     `that ${evidence.hp}, against: ${evidence.hd}. Calibrated on ${evidence.sources} sources.`, box);
   const bars = make("div", undefined, box);
   bars.className = "bars";
-  for (const [images, value] of Object.entries(evidence.by_images)) {
+  for (const [images, [value, low, high]] of Object.entries(evidence.by_images)) {
     make("span", `${images} image${images === "1" ? "" : "s"}`, bars);
     const meter = make("meter", undefined, bars);
     meter.min = -evidence.cap;
     meter.max = evidence.cap;
     meter.value = value;
     meter.setAttribute("aria-label", `likelihood ratio with ${images} images`);
-    make("span", times(value), bars);
+    make("span", low === null ? times(value) : `${times(value)} [${times(low)}, ${times(high)}]`, bars);
   }
 }
 
