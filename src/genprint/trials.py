@@ -22,7 +22,7 @@ from genprint.scoring import PLDA, ByFingerprint
 _LEAST_GAIN = 1.0
 _MOST_SETS, _DRAWS = 10, 20
 # Each division of the images, and each of the sources, costs a scorer of its own.
-_FOLDS, _GROUPS = 5, 20
+_FOLDS, _GROUPS = 5, 10
 # Share of sets named right at which two sources count as told apart.
 TOLD_APART = 0.95
 
