@@ -30,7 +30,7 @@ demo: .venv/demo
 	$(BIN)/genprint demo
 
 test: .venv/dev lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .

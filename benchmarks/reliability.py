@@ -2,8 +2,8 @@
 
     python benchmarks/reliability.py --times 50
 
-Full disks and read-only folders are file systems in memory of their own, so it wants to be root on Linux; else those rows are
-left out and said to be.
+Full disks and read-only folders are file systems in memory of their own, so it wants to be root on Linux; jumping clocks want
+libfaketime. Else those rows are left out and said to be.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from common import ROOT, provenance
 from PIL import Image
 
 from genprint.decoding import Unusable, decode
+from genprint.files import write_atomically
 from genprint.fingerprinting import Ledger, LedgerError, fingerprint
 from genprint.gallery import Gallery, GalleryError
 from genprint.generators.collection import demonstrated, load, sample
@@ -307,6 +308,38 @@ def four_at_once(root: Path, data: Path, encoder: SetEncoder, rounds: int) -> st
     return f"{failed} refused; sources lost or with images twice {lost(gallery, encoder, told)}"
 
 
+def clock_jumps(root: Path, data: Path, encoder: SetEncoder, times: int) -> tuple[int, str]:
+    """The clock of every command jumps by years, back and forth, while it enrolls, and while it answers and logs."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        return 0, "not tried: libfaketime is not installed"
+    clock, gallery, cases = root / "clock", root / "jumps.sqlite", root / "cases.jsonl"
+    fake = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
+    monotonic = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # as where a clock is set
+    told, failed = {}, 0
+
+    def ended(*command: object) -> int:
+        write_atomically(clock, b"+0d")
+        process = genprint(*command, env={**os.environ, **fake, **monotonic})
+        while process.poll() is None:
+            write_atomically(clock, f"{random.choice('+-')}{random.randint(1, 3000)}d".encode())
+            time.sleep(0.1)
+        return process.returncode
+
+    for i in range(times):
+        source = data / f"{i % 4}"
+        if ended("enroll", f"s{i}", source, "--gallery", gallery, "--no-histories") == 0:
+            told[f"s{i}"] = 12
+        known = ["--gallery", gallery, "--log", cases]
+        failed += ended("attribute", source, *known) not in (0, 3, 4)
+    whole, _ = finished("report", "log", cases)
+    chain = "whole" if whole == 0 else "BROKEN"
+    return 2 * times, (
+        f"{len(told)} of {times} enrolled, of these lost {lost(gallery, encoder, told)}; {failed} of {times} without an "
+        f"answer; the chain of the case log is {chain}"
+    )
+
+
 def main() -> None:
     """Breaks and writes."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -333,6 +366,7 @@ def main() -> None:
         row("killed (SIGKILL) while enrolling", times, lambda: killed_enrolling(root, data, encoder, times))
         row("killed while fine-tuning", few, lambda: killed_training(root, data, few))
         row("killed while fingerprinting", few, lambda: killed_fingerprinting(root, data, encoder, few))
+        row("clock jumps by years, back and forth", *clock_jumps(root, data, encoder, few))
         row("four processes enroll at once", few, lambda: four_at_once(root, data, encoder, few))
         gallery = root / "whole.sqlite"
         store = Gallery(gallery, encoder)

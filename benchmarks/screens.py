@@ -131,7 +131,11 @@ def main() -> None:
         server.should_exit = True
         browser.close()
     pictures = [f"{what}\n\n![{what}](page{state and '-' + state}.png)\n" for state, what in STATES.items()]
-    page = ["# The page\n", "Written by `benchmarks/screens.py`: `genprint serve` with samples of shipped generators.\n", *pictures]
+    page = [
+        "# The page\n",
+        "Written by `benchmarks/screens.py`: `genprint serve` with samples of shipped generators.\n",
+        *pictures,
+    ]
     (ROOT / "docs/page.md").write_text("\n".join(page))
 
 

@@ -67,7 +67,7 @@ def _evidence(answer: Mapping[str, Any]) -> list[str]:
     ax.vlines([images[i] for i in known], [lows[i] for i in known], [highs[i] for i in known], alpha=0.4)
     ax.axhline(evidence["cap"], color="grey", linestyle="--", linewidth=0.8)
     ax.set(xscale="log", xlabel="images", ylabel="log10 likelihood ratio")
-    return [text, report.picture(plots.data_uri(figure), "likelihood ratio by number of images, with 95 % intervals, and its cap")]
+    return [text, report.picture(plots.data_uri(figure), "likelihood ratio by number of images, its cap")]
 
 
 def _candidates(answer: Mapping[str, Any]) -> list[str]:
