@@ -33,6 +33,7 @@ from genprint.methods.set_encoder.encoder import SetEncoder
 
 SIZES = (1, 5, 10, 20)
 STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "frank", "imagenet", "colour", "thumbnail")
+STABLE_SIZES = (10, 50)
 OPEN = ("set_encoder_normalised", "set_encoder", "set_encoder_cosine", "covariance", "marra", "frank", "colour")
 TREES = ("set_encoder", "set_encoder_cosine", "covariance", "marra", "spectrum", "imagenet", "frechet_imagenet",
          "frechet_residual", "kernel_imagenet", "kernel_residual", "colour")  # fmt: skip
@@ -122,11 +123,11 @@ def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: in
     ], rates
 
 
-def stability_table(data: Data, names: Sequence[str], seed: int) -> list[str]:
-    """Agreement of fingerprints of disjoint sets of 10."""
+def stability_table(data: Data, names: Sequence[str], size: int, seed: int) -> list[str]:
+    """Agreement of fingerprints of disjoint sets of one size."""
     lines = _head("method", "within", "between", "Frechet ratio")
     for name in STABLE:
-        found = stability(data.features(name, names), METHODS[name].front(data.encoder), 10, seed)
+        found = stability(data.features(name, names), METHODS[name].front(data.encoder), size, seed)
         lines.append(_row(name, _share(found.within), _share(found.between), f"{found.ratio:.1f}"))
     return lines
 
@@ -258,8 +259,13 @@ def main() -> None:
             text += ["", heading, "", *table]
             if data.title.startswith("third") and enrolled == 32:
                 log_wild_run(arguments.wild.name, "all", arguments.why, [rates["set_encoder"][n].mean for n in SIZES])
+        fewest = min(len(own) for own in data.features(STABLE[0], names).values())
         for heading, table_of, given in (
-            ("## Stability, sets of 10", stability_table, (data, names, seed)),
+            *(
+                (f"## Stability, sets of {n}", stability_table, (data, names, n, seed))
+                for n in STABLE_SIZES
+                if 4 * n <= fewest
+            ),
             ("## Open set, 32 enrolled, probes of 10", open_set_table, (data, names, levels, seed)),
             ("## Families", families_table, (data, names, kinds, seed)),
             ("## Kinship", kinship_table, (data,)),
