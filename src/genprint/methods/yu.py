@@ -12,7 +12,8 @@ from genprint.methods.classifier import Attributor
 class YuNetwork(Attributor):
     """Two 3x3 convolutions a resolution, leaky ReLU, average pooling between, as the discriminator of theirs.
 
-    Theirs goes from 128 px to 4 px; this one halves three times, whatever the size.
+    Theirs goes from 128 px to 4 px; this one halves three times, whatever the size. Weights start as He et al.,
+    "Delving Deep into Rectifiers" (2015), have them.
     """
 
     def __init__(self, sources: int, channels: tuple[int, ...] = (16, 32, 64, 96)):
@@ -25,4 +26,7 @@ class YuNetwork(Attributor):
                 nn.AvgPool2d(2),
             ]
         self.body = nn.Sequential(*layers)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):  # theirs is scaled so at every step; smaller weights hardly learn
+                nn.init.kaiming_normal_(layer.weight, 0.2)
         self.head = nn.Linear(channels[-1], sources)
