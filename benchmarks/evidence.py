@@ -225,11 +225,13 @@ def main() -> None:
     ratios, shares = [], []
     for what, features in worlds.items():
         for size in SIZES:
-            row = calibration(features, encoder, ENROLLED, size, seed=given.seed)
+            row = calibration(features, encoder, ENROLLED, size, repeats=1, seed=given.seed)
             ratios.append(_calibration_row(f"{len(features)} {what}", size, row))
+            print(ratios[-1], flush=True)
             if (what, size) == ("third-party", 10):
                 (ROOT / "docs/calibration.png").write_bytes(plots.to_bytes(row.figure()))
         shares.append(_mixture_row(what, mixtures(features, encoder, 64, draws=given.draws, seed=given.seed)))
+        print(shares[-1], flush=True)
     rows, curves = _answers(encoder, *worlds.values(), given.wild)
     (ROOT / "docs/open-set.png").write_bytes(plots.to_bytes(plots.error_rates_figure(curves)))
     false_same, false_different = _verification(encoder, held_out(given.real))

@@ -109,7 +109,7 @@ def unmix(
     rng = np.random.default_rng(seed)
     held, owners = _held_out(encoder, list(enrolled.values()), rng)
     temperature = _temperature(held, owners)
-    alike = _likelihoods(_single(encoder, probe, list(enrolled.values())) / temperature)
+    alike = _likelihoods(_single(encoder, [probe], list(enrolled.values())) / temperature)
     once = np.ones((1, len(probe)))
     shares = _shares(alike, once)[0]
     again = _shares(alike, rng.multinomial(len(probe), once[0] / len(probe), draws).astype(float))
@@ -136,9 +136,10 @@ def unmix(
     )
 
 
-def _single(encoder: SetEncoder, images: Features, gallery: Sequence[Features]) -> np.ndarray:
-    """Log ratios of each image alone, ``(n, sources)``."""
-    return encoder.plda_.score(_alone(encoder, images), [encoder.summarise(own, "", vector=False) for own in gallery])
+def _single(encoder: SetEncoder, sets: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+    """Log ratios of each image of all sets alone, ``(n, sources)``."""
+    images = [image for own in sets for image in _alone(encoder, own)]
+    return encoder.plda_.score(images, [encoder.summarise(own, "", vector=False) for own in gallery])
 
 
 def _alone(encoder: SetEncoder, images: Features) -> list[Fingerprint]:
@@ -155,9 +156,9 @@ def _held_out(
     ratios, owners = [], []
     for fold in range(folds):
         rest = [own[np.concatenate(part[:fold] + part[fold + 1 :])] for own, part in zip(gallery, parts, strict=True)]
-        for i, (own, part) in enumerate(zip(gallery, parts, strict=True)):
-            ratios.append(_single(encoder, own[part[fold]], rest))
-            owners += [i] * len(part[fold])
+        left = [own[part[fold]] for own, part in zip(gallery, parts, strict=True)]
+        ratios.append(_single(encoder, left, rest))
+        owners += [i for i, own in enumerate(left) for _ in range(len(own))]
     return np.concatenate(ratios), np.array(owners)
 
 
