@@ -120,7 +120,9 @@ def _answers(
             print(rows[-1], flush=True)
     identifier = Identifier(encoder, {name: own[np.arange(ENROLLED)] for name, own in reference.items()}, RATE)
     false = [
-        np.mean([identifier.identify("", own[np.arange(at, at + 10)]).source is not None for at in range(0, 50, 10)])
+        np.mean(
+            [identifier.identify("", own[np.arange(at, at + 10)], False).source is not None for at in range(0, 50, 10)]
+        )
         for own in wild.values()
     ]
     rows.append(f"| reference | data set (third-party) | {_percent(over_sources(np.array(false)))} | | |")

@@ -131,13 +131,13 @@ class Identifier:
             told = f"its own sets of {size} are told apart: it may be neither"
         return f"{names} explain it about as well; {told}"
 
-    def identify(self, name: str, features: Features) -> Attribution:
-        """The answer to one probe."""
+    def identify(self, name: str, features: Features, weigh: bool = True) -> Attribution:
+        """The answer to one probe; without the likelihood ratio, which takes longest, if only the answer is wanted."""
         features = _ordered(features)
         probe = self.encoder.summarise(features, name, vector=False)
         (history,) = self._matcher.match([probe])
         if history != NONE:
-            return replace(self.after(history).identify(name, features), history=history)
+            return replace(self.after(history).identify(name, features, weigh), history=history)
         ratios = self._trials.plda.compare([probe], self.gallery)[0]
         shares = softmax(ratios)
         order = np.argsort(-ratios)
@@ -176,7 +176,7 @@ class Identifier:
             p=p,
             candidates=candidates,
             reason=reason,
-            evidence=self._weigh.evidence(features, int(order[0])),
+            evidence=self._weigh.evidence(features, int(order[0])) if weigh else None,
             left_out=tuple(asdict(left) for left in features.left_out),
         )
 

@@ -69,10 +69,10 @@ def answers(
         if group not in without:
             rest = {other: own for other, own in known.items() if groups[other] != group}
             without[group] = Identifier(encoder, rest, rate)
-        named = [everyone.identify("", probe).source for probe in sets]
+        named = [everyone.identify("", probe, weigh=False).source for probe in sets]
         right.append(np.mean([source == name for source in named]))
         wrong.append(np.mean([source not in (None, name) for source in named]))
-        false.append(np.mean([without[group].identify("", probe).source is not None for probe in sets]))
+        false.append(np.mean([without[group].identify("", probe, weigh=False).source is not None for probe in sets]))
         if progress:
             progress()
     means = [over_sources(np.array(shares), seed) for shares in (false, right, wrong)]
