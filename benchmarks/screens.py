@@ -30,8 +30,7 @@ STATES = {
     "enrolled": "One source is enrolled; a tree takes two.",
     "asking": "Images are on their way.",
     "": "The answer: evidence by number of images, candidates, what the probe's images have in common, its place in the tree.",
-    "tree": "The tree, enlarged by click or Enter.",
-    "error": "A file that is no image.",
+    "error": "A file that is no image; the tree below is enlarged, by a click or Enter.",
     "token": "Where a token is asked for.",
     "phone": "On a phone that likes it dark.",
 }
@@ -91,7 +90,6 @@ def walk(browser: Browser, url: str, files: dict[str, list[str]], folder: Path) 
     save(page, "")
     page.focus("#tree")
     page.keyboard.press("Enter")
-    page.locator("#tree svg").screenshot(path=ROOT / "docs/page-tree.png")
     text = folder / "notes.png"
     text.write_text("no image")
     page.set_input_files("#probe", str(text))
