@@ -48,9 +48,8 @@ class ByFingerprint:
 
     def distances(self, sets: Sequence[Features]) -> np.ndarray:
         """Distances between sets, ``(n, n)``: the scorer's own where it has such, else one minus the cosine."""
-        if isinstance(self.scorer, PLDA):  # of many sources, only sums of scatter fit into memory
-            plda = self.scorer.adapt(self.fingerprinter.summarise(own, "", vector=False) for own in sets)
-            return plda.apart([self.fingerprinter.summarise(own, "", vector=False, scatter=False) for own in sets])
+        if isinstance(self.scorer, PLDA):
+            return self.apart(self.adapted(sets), sets)
         vector = not hasattr(self.scorer, "distances")
         summaries = [self.fingerprinter.summarise(own, "", vector, scatter=not vector) for own in sets]
         if not vector:
@@ -58,6 +57,15 @@ class ByFingerprint:
         apart = 1 - Cosine().score(summaries, summaries)
         np.fill_diagonal(apart, 0)
         return apart.clip(0)
+
+    def adapted(self, sets: Iterable[Features]) -> PLDA:
+        """The scorer, a PLDA, adapted to these sets: of many, only sums of scatter fit into memory."""
+        assert isinstance(self.scorer, PLDA)
+        return self.scorer.adapt(self.fingerprinter.summarise(own, "", vector=False) for own in sets)
+
+    def apart(self, plda: PLDA, sets: Sequence[Features]) -> np.ndarray:
+        """Distances ``(n, n)`` between sets by a PLDA as it is."""
+        return plda.apart([self.fingerprinter.summarise(own, "", vector=False, scatter=False) for own in sets])
 
 
 class Cosine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,11 +28,8 @@ from genprint.cli.common import (
 from genprint.files import write_atomically
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from genprint.audit import Audit
     from genprint.families import FamilyTree
-    from genprint.fingerprint import Features
     from genprint.mixture import Mixture
 
 
@@ -199,6 +196,7 @@ def families(
     """
     from genprint.families import LINKAGES, MOST_LINKED, FamilyTree, grouped, resampled
     from genprint.images import read_sources
+    from genprint.scoring import ByFingerprint
 
     with errors(as_json):
         if linkage not in LINKAGES:
@@ -216,11 +214,8 @@ def families(
                 features = open_gallery(encoder, gallery).features(histories=False)
             else:
                 features = read_features(encoder, read_sources(data))
-            plda = encoder.plda_.adapt(encoder.summarise(own, name, vector=False) for name, own in features.items())
-
-            def distances(sets: Sequence[Features]) -> np.ndarray:
-                return plda.apart([encoder.summarise(own, "", vector=False, scatter=False) for own in sets])
-
+            comparer = ByFingerprint(encoder, encoder.plda_)
+            distances = partial(comparer.apart, comparer.adapted(features.values()))
             tree = FamilyTree.build(list(features), distances(list(features.values())), linkage)
             if support is None:
                 support = 100 if len(features) <= 500 else 0
