@@ -152,12 +152,14 @@ def two_processes(seconds: float = 5) -> float:
 
 
 def cluster_rates(encoder: SetEncoder, images: ImageSet) -> tuple[float, float]:
-    """Chunks a second of one and of two workers, from when each has given one to the last."""
+    """Images a second of one and of two workers, from when each has given a chunk to the last."""
     parts = chunks(images, encoder.maker())
+    many = {part.key: len(part.images.files) for part in parts}
     rates = []
     for workers in (1, 2):
-        times = [time.monotonic() for _ in Cluster(workers=workers).run(encoder, parts)]
-        rates.append((len(parts) - workers) / (times[-1] - times[workers - 1]))
+        done = [(time.monotonic(), many[made.key]) for made in Cluster(workers=workers).run(encoder, parts)]
+        begun, *rest = done[workers - 1 :]
+        rates.append(sum(count for _, count in rest) / (rest[-1][0] - begun[0]))
     return rates[0], rates[1]
 
 

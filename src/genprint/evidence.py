@@ -12,6 +12,9 @@ from genprint.fingerprint import Features, Fingerprint
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import Trials
 
+_DRAWS = 200
+_NONE = np.full(1, np.nan)  # no vector is looked at
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -73,26 +76,27 @@ class Weigher:
             self._likelihood_ratios[size] = LikelihoodRatio.fit(same, different)
         return self._likelihood_ratios[size]
 
-    def _summary(self, features: Features) -> Fingerprint:
-        return self._encoder.summarise(features, "", vector=False, scatter=False)
-
     def evidence(self, features: Features, best: int) -> Evidence | None:
         """The calibrated likelihood ratio for one enrolled source."""
         found = self.likelihood_ratio(len(features))
         if found is None:
             return None
         rng = np.random.default_rng(0)
+        values = features.values.astype(np.float64)
 
-        def log10_lr(sets: Sequence[Features], model: LikelihoodRatio) -> np.ndarray:
-            ratios = self._trials.plda.compare([self._summary(own) for own in sets], self._gallery)
+        def log10_lr(sets: np.ndarray, model: LikelihoodRatio) -> np.ndarray:
+            """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
+            probes = [
+                Fingerprint("", len(own), values[own].mean(0), scatter=None, digests=(), vector=_NONE) for own in sets
+            ]
+            ratios = self._trials.plda.compare(probes, self._gallery)
             return model.log10(relative_evidence(ratios)[:, best])
 
         def of_parts(size: int) -> tuple[float, float, float]:
             """Mean and interval over parts drawn with replacement."""
             model = self.likelihood_ratio(size)
             assert model is not None
-            parts = [features[rng.integers(len(features), size=size)] for _ in range(200)]
-            again = log10_lr(parts, model)
+            again = log10_lr(rng.integers(len(values), size=(_DRAWS, size)), model)
             low, high = np.quantile(again, [0.025, 0.975])
             return float(again.mean()), float(low), float(high)
 
@@ -102,7 +106,7 @@ class Weigher:
         by_images: dict[int, tuple[float, float | None, float | None]] = {
             size: of_parts(size) for size in SIZES if size < len(features)
         }
-        value = float(log10_lr([features], found)[0])
+        value = float(log10_lr(np.arange(len(values))[None], found)[0])
         return Evidence(
             hp=f"{self._gallery[best].source} made the images",
             hd="a source that is not enrolled, but like those that are, made them",

@@ -23,7 +23,8 @@ from genprint.files import digest, write_atomically
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter, Progress
 from genprint.images import MISSING, UNREADABLE, ImageSet, ImageSetError, LeftOut
 
-CHUNK = 256
+# Files. Smaller ones cost a cluster more to hand out than to make.
+CHUNK = 1024
 
 
 class LedgerError(RuntimeError):

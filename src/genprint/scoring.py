@@ -139,30 +139,37 @@ class PLDA:
 
     def compare(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Scores as they follow from these covariances, without adapting them to the gallery."""
-        between, vectors = self._diagonal
-        probe = (np.stack([p.mean for p in probes]) - self.mean) @ vectors
-        per_probe = 1 / np.array([p.count for p in probes])[:, None]
-        return self._predict(probes, gallery) - _log_normal(probe, between + per_probe)[:, None]
+        means, counts = self._coordinates(probes)
+        unknown = _log_normal(means, self._diagonal[0] + 1 / counts)
+        return self._predict(means, counts, gallery) - unknown[:, None]
 
     def log_density(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Log density of each probe's mean, were it of each gallery source, ``(n_probes, n_gallery)``.
 
         In the coordinates of the features, so that densities under different covariances can be compared.
         """
-        return self._predict(probes, gallery) + self._log_volume
+        return self._predict(*self._coordinates(probes), gallery) + self._log_volume
 
-    def _predict(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        """``log_density`` in the coordinates where within is the identity and between is diagonal."""
-        between, vectors = self._diagonal
-        probe = (np.stack([p.mean for p in probes]) - self.mean) @ vectors
-        known = (np.stack([g.mean for g in gallery]) - self.mean) @ vectors
-        per_probe = 1 / np.array([p.count for p in probes])[:, None]
-        images = np.array([g.count for g in gallery])[:, None]
+    def _coordinates(self, fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
+        """Means ``(n, d)`` where within is the identity and between is diagonal, and counts ``(n, 1)``."""
+        means = (np.stack([own.mean for own in fingerprints]) - self.mean) @ self._diagonal[1]
+        return means, np.array([own.count for own in fingerprints])[:, None]
+
+    def _predict(self, means: np.ndarray, counts: np.ndarray, gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Log densities of probes in these coordinates, were they of each gallery source, ``(n_probes, n_gallery)``."""
+        between = self._diagonal[0]
+        known, images = self._coordinates(gallery)
         posterior = between / (1 + images * between)
         expected = images * posterior * known
-        return np.stack(
-            [_log_normal(probe - m, v + per_probe) for m, v in zip(expected, posterior, strict=True)], axis=1
-        )
+        densities = np.empty((len(means), len(gallery)))
+        for count in np.unique(counts):
+            # Probes of one size share their variances, and squares of differences come as products of matrices.
+            same = counts[:, 0] == count
+            precision = 1 / (posterior + 1 / count)
+            weighed = expected * precision
+            squared = np.square(means[same]) @ precision.T - 2 * means[same] @ weighed.T + (expected * weighed).sum(1)
+            densities[same] = -(squared + np.log(2 * np.pi / precision).sum(1)) / 2
+        return densities
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Distances ``(n, n)`` as ``apart`` has them, adapted to these sources' own images."""
@@ -175,9 +182,8 @@ class PLDA:
         the others for how strong its traces are, only for how many sources share it; then the means get length one.
         (Garcia-Romero & Espy-Wilson, "Analysis of i-vector Length Normalization in Speaker Recognition Systems", 2011.)
         """
-        between, vectors = self._diagonal
-        per_image = 1 / np.array([f.count for f in fingerprints])[:, None]
-        unit = (np.stack([f.mean for f in fingerprints]) - self.mean) @ vectors / np.sqrt(between + per_image)
+        means, counts = self._coordinates(fingerprints)
+        unit = means / np.sqrt(self._diagonal[0] + 1 / counts)
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         # In place: of many sources, one such matrix is as much as fits.
         squared = np.empty((len(unit), len(unit)))
