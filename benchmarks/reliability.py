@@ -197,17 +197,19 @@ def damaged_galleries(root: Path, source: Path, encoder: SetEncoder, times: int,
 
 def damaged_weights(root: Path, times: int, rng: np.random.Generator) -> str:
     """Bytes of the encoder's files changed."""
-    refused = read = 0
+    counts = {"refused": 0, "read as it was": 0, "read as something else": 0}
+    whole = SetEncoder.from_pretrained()
     for name in ("model.safetensors", "config.json"):
         for _ in range(times // 2):
             shutil.copytree(SHIPPED, root / "weights", dirs_exist_ok=True)
             (root / "weights" / name).write_bytes(flipped((SHIPPED / name).read_bytes(), rng))
             try:
-                SetEncoder.from_pretrained(root / "weights")
-                read += 1
+                found = SetEncoder.from_pretrained(root / "weights")
+                same = (found.maker(), found.verification_) == (whole.maker(), whole.verification_)
+                counts["read as it was" if same else "read as something else"] += 1
             except WeightsError:
-                refused += 1
-    return f"refused: {refused}; read all the same: {read}"
+                counts["refused"] += 1
+    return "; ".join(f"{what}: {count}" for what, count in counts.items())
 
 
 def damaged_images(pixels: np.ndarray, times: int, rng: np.random.Generator) -> str:

@@ -8,6 +8,7 @@ from genprint.images import ImageSet
 from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import pad_sets
+from genprint.weights import WeightsError
 
 from .conftest import textured
 
@@ -100,3 +101,11 @@ def test_save_and_load_change_nothing(tmp_path, rng):
     assert (again.transform([images]) == ENCODER.transform([images])).all()
     assert again.verification_ == ENCODER.verification_
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors", "README.md"}
+
+
+def test_a_damaged_threshold_is_refused(tmp_path):
+    ENCODER.save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"rate": 0.01', '"rate": 0.11'))
+    with pytest.raises(WeightsError, match=r"config\.json: damaged"):
+        SetEncoder.from_pretrained(tmp_path)

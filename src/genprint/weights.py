@@ -19,10 +19,17 @@ from genprint.files import digest, write_atomically
 SCHEMA = 1
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+_SEAL = "config_sha256"
 
 
 class WeightsError(RuntimeError):
     """Saved weights are missing, damaged, or of a kind this version cannot read."""
+
+
+def _sealed(config: Mapping[str, Any]) -> str:
+    """SHA-256 of what a config says: a threshold may be damaged as well as a weight."""
+    read = json.loads(json.dumps(config))  # keys are strings once read, and sort as such
+    return digest(json.dumps(read, sort_keys=True).encode())
 
 
 def serialise(tensors: Mapping[str, Tensor]) -> bytes:
@@ -36,6 +43,7 @@ def save_model(directory: Path, kind: str, config: Mapping[str, Any], tensors: M
     """Writes ``config.json``, ``model.safetensors`` and ``README.md`` (the model card) into a directory."""
     data = serialise(tensors)
     about = {"schema": SCHEMA, "genprint": genprint.__version__, "kind": kind, "sha256": digest(data), **config}
+    about[_SEAL] = _sealed(about)
     write_atomically(directory / WEIGHTS, data)
     write_atomically(directory / "README.md", card.encode())
     write_atomically(directory / CONFIG, (json.dumps(about, indent=2) + "\n").encode())
@@ -45,7 +53,7 @@ def load_model(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, Te
     """Reads what ``save_model`` wrote, and refuses what is not that.
 
     Raises:
-        WeightsError: a file is missing, the digest does not match, the schema is newer, or the kind differs.
+        WeightsError: a file is missing, a digest does not match, the schema is newer, or the kind differs.
     """
     from safetensors.torch import load
 
@@ -60,6 +68,9 @@ def load_model(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, Te
         raise WeightsError(f"{directory / CONFIG}: written by a newer genprint ({config.get('genprint')}); upgrade")
     if config.get("kind") != kind:
         raise WeightsError(f"{directory / CONFIG}: holds a {config.get('kind')!r}, not a {kind!r}")
+    stated = config.pop(_SEAL, None)  # none in files of before there was one
+    if stated is not None and stated != _sealed(config):
+        raise WeightsError(f"{directory / CONFIG}: damaged: it is not what was saved; get the file again")
     if digest(data) != config.get("sha256"):
         raise WeightsError(
             f"{directory / WEIGHTS}: damaged: its SHA-256 is {digest(data)[:12]}..., "
