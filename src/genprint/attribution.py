@@ -64,7 +64,7 @@ class Identifier:
         self._changed: dict[str, Identifier] = {}
         self._thresholds: dict[int, float] = {}
         self._trials = Trials(encoder, encoder.plda_, list(self.features.values()), self.gallery)
-        self._weigh = Weigher(encoder, self._trials, self.gallery)
+        self._weigh = Weigher(self._trials, self.gallery)
         self._directions = encoder.plda_.directions()
 
     def after(self, history: str) -> Identifier:

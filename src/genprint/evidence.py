@@ -9,7 +9,6 @@ import numpy as np
 
 from genprint.calibration import SIZES, LikelihoodRatio, relative_evidence
 from genprint.fingerprint import Features, Fingerprint
-from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import Trials
 
 _DRAWS = 200
@@ -51,13 +50,12 @@ class Weigher:
     """Weighs a probe as evidence for an enrolled source; calibrated on the enrolled sources, once for each set size.
 
     Args:
-        encoder: of the features.
         trials: of the enrolled sources.
         gallery: their fingerprints.
     """
 
-    def __init__(self, encoder: SetEncoder, trials: Trials, gallery: Sequence[Fingerprint]):
-        self._encoder, self._trials, self._gallery = encoder, trials, gallery
+    def __init__(self, trials: Trials, gallery: Sequence[Fingerprint]):
+        self._trials, self._gallery = trials, gallery
         self._likelihood_ratios: dict[int, LikelihoodRatio] = {}
 
     def likelihood_ratio(self, images: int) -> LikelihoodRatio | None:

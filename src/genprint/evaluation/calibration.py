@@ -97,7 +97,7 @@ def calibration(
             others = {other: known[other] for other in known if other != name}
             rest = [gallery[other] for other in others]
             trials = Trials(encoder, encoder.plda_, list(others.values()), rest)
-            model = Weigher(encoder, trials, rest).likelihood_ratio(size)
+            model = Weigher(trials, rest).likelihood_ratio(size)
             assert model is not None
             cap = min(cap, model.cap)
             subsets = disjoint_subsets(own[orders[name][enrolled:]], size, 20, rng)
