@@ -43,10 +43,15 @@ def save_model(directory: Path, kind: str, config: Mapping[str, Any], tensors: M
     """Writes ``config.json``, ``model.safetensors`` and ``README.md`` (the model card) into a directory."""
     data = serialise(tensors)
     about = {"schema": SCHEMA, "genprint": genprint.__version__, "kind": kind, "sha256": digest(data), **config}
-    about[_SEAL] = _sealed(about)
     write_atomically(directory / WEIGHTS, data)
     write_atomically(directory / "README.md", card.encode())
-    write_atomically(directory / CONFIG, (json.dumps(about, indent=2) + "\n").encode())
+    save_config(directory, about)
+
+
+def save_config(directory: Path, config: Mapping[str, Any]) -> None:
+    """Writes ``config.json`` with a digest of what it says, in place of any that it came with."""
+    said = {key: value for key, value in config.items() if key != _SEAL}
+    write_atomically(directory / CONFIG, (json.dumps({**said, _SEAL: _sealed(said)}, indent=2) + "\n").encode())
 
 
 def load_model(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

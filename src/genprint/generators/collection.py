@@ -15,7 +15,7 @@ from genprint.files import write_atomically
 from genprint.generators.architectures import SPLIT, architecture
 from genprint.generators.base import Generator, to_levels
 from genprint.generators.variants import DERIVED
-from genprint.weights import CONFIG, WeightsError, load_model, save_model
+from genprint.weights import CONFIG, WeightsError, load_model, save_config, save_model
 
 KIND = "generator"
 _DEMONSTRATED = ("flow-wavelet", "gan-dcgan", "score-ddim", "vae-conv")
@@ -54,7 +54,7 @@ def save(
         same = json.loads((weights_of / CONFIG).read_text())
         config = {**same, **config, "weights_of": weights_of.name}
         write_atomically(directory / "README.md", card.encode())
-        write_atomically(directory / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        save_config(directory, config)
 
 
 def load(directory: Path) -> tuple[Generator, dict[str, Any]]:
