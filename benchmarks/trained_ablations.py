@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from genprint.methods.set_encoder.pretraining import (
     _simulated_features,
     split,
 )
-from genprint.methods.set_encoder.simulator import draw_sources
+from genprint.methods.set_encoder.simulator import KINDS, draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, train
 from genprint.scoring import PLDA, ByFingerprint
 
@@ -95,6 +95,8 @@ class Cell:
     """One training.
 
     Attributes:
+        image_loss: weight of the loss of single images beside that of sets.
+        kinds: of the stages of simulated sources, also of those that projection and scorer are learned from.
         loss: from the number of fixed sources to what is minimised; None: supervised contrast.
         pool: fixed sources in place of ever new ones; 0: ever new.
     """
@@ -106,6 +108,8 @@ class Cell:
     sources: int = 24
     pool: int = 0
     loss: Callable[[int], nn.Module] | None = None
+    image_loss: float = 0.0
+    kinds: Sequence[str] = KINDS
     seed: int = 0
 
     def train(self, real: list[np.ndarray], steps: int, folder: Path, name: str) -> SetNetwork:
@@ -115,18 +119,28 @@ class Cell:
         fixed = tuple(draw_sources(self.pool, rng, self.siblings)) if self.pool else ()
         # Siblings from early on: there is no time for the long warm-up of a full training.
         episodes = SimulatedEpisodes(
-            training, self.sources, self.set_sizes, self.siblings, steps // 4, seed=self.seed, pool=fixed
+            training,
+            self.sources,
+            self.set_sizes,
+            self.siblings,
+            steps // 4,
+            seed=self.seed,
+            kinds=self.kinds,
+            pool=fixed,
         )
         checks = SimulatedEpisodes(validation, warmup=0, seed=self.seed + 1)
         torch.manual_seed(self.seed)
         network = self.network(front_ends=self.front_ends)
-        config = TrainingConfig(steps, precision="bfloat16", validate_every=100)
+        config = TrainingConfig(steps, precision="bfloat16", validate_every=100, image_loss=self.image_loss)
         criterion = self.loss(self.pool) if self.loss else None
         train(
             network, episodes, [checks(i) for i in range(4)], config, folder / f"{name}.safetensors", criterion=criterion,
             progress=lambda step, _, loss, val: print(name, step, f"{loss:.3f} {val:.3f}", flush=True) if step % 100 == 0 else None,
         )  # fmt: skip
         return network
+
+
+_DEFORMATIONS = ("warp", "scramble", "blend", "paint", "compress", "zoom")
 
 
 def _proxies(loss: type[nn.Module]) -> Callable[[int], nn.Module]:
@@ -153,6 +167,11 @@ CELLS: dict[str, Cell] = {
     "sets, second seed": Cell(seed=1),
     "single images, third seed": Cell(set_sizes=SINGLE, seed=2),
     "sets, third seed": Cell(seed=2),
+    "sets, and their single images beside": Cell(image_loss=1.0),
+    "sources without encoder and decoder": Cell(kinds=tuple(kind for kind in KINDS if kind != "autoencode")),
+    "encoder, decoder and noise alone": Cell(kinds=("autoencode", "noise")),
+    "without deformations": Cell(kinds=tuple(kind for kind in KINDS if kind not in _DEFORMATIONS)),
+    "deformations alone": Cell(kinds=_DEFORMATIONS),
 }
 
 
@@ -175,7 +194,7 @@ class Embedded:
 
 
 def measure(
-    network: SetNetwork, real: list[np.ndarray], world: Mapping[str, list[ImageSet]]
+    network: SetNetwork, kinds: Sequence[str], real: list[np.ndarray], world: Mapping[str, list[ImageSet]]
 ) -> dict[str, dict[str, dict]]:
     """Top-1 by features and by embedding, for each collection of sources."""
     encoder = SetEncoder()
@@ -184,8 +203,8 @@ def measure(
     embedding = {name: top1(own, Embedded(network), ENROLLED, SIZES, REPEATS, 0) for name, own in learned.items()}
     encoder.network_ = network.first_layers(KEPT_LAYERS, FEATURES).eval()
     training, validation = split(real)
-    _refit_projection(encoder, training, PROJECTION, 3)
-    simulated = _simulated_features(encoder, validation, CALIBRATION, 2, 60)
+    _refit_projection(encoder, training, PROJECTION, 3, kinds)
+    simulated = _simulated_features(encoder, validation, CALIBRATION, 2, 60, kinds)
     scorer = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in simulated.items())
     found = {}
     for name, sets in world.items():
@@ -236,7 +255,7 @@ def main() -> None:
         began = time.process_time()
         network = cell.train(real, given.steps, given.work, str(number))
         minutes = (time.process_time() - began) / 60
-        figures = measure(network, real, world)
+        figures = measure(network, cell.kinds, real, world)
         row = {"what": what, "commit": commit(), "steps": given.steps, "minutes": minutes, "figures": figures}
         write_atomically(kept, json.dumps(row).encode())
         print(_row(what, figures, figures), flush=True)

@@ -6,10 +6,11 @@ import torch
 import torch.distributed as dist
 from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
 
+from genprint.histories import HISTORIES
 from genprint.images import ImageSet, ImageSetError
 from genprint.methods.set_encoder.deformations import scramble
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.episodes import LabelledEpisodes, SetSizes, SimulatedEpisodes
+from genprint.methods.set_encoder.episodes import Episode, LabelledEpisodes, SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import pretrain
 from genprint.methods.set_encoder.sharing import add_gradients, share_norms
@@ -76,6 +77,33 @@ def test_episodes_follow_from_seed_and_step(rng):
     assert torch.equal(episodes(5).pixels, episodes(5).pixels)
     assert sum(episodes(5).sizes) == len(episodes(5).pixels)
     assert len(episodes(5).labels) == len(episodes(5).sizes)
+
+
+def test_sources_have_the_stages_that_they_may_have(rng):
+    kinds = ("warp", "noise")
+    drawn = draw_sources(40, rng, siblings=0.3, kinds=kinds)
+    assert {stage.kind for source in drawn for stage in source.stages} == set(kinds)
+
+
+def test_an_episode_goes_through_one_history(rng):
+    images = textured(rng, 60)
+    plain, changed = (
+        SimulatedEpisodes(images, sources=4, set_sizes=SMALL, cropped=0.0, changed=chance)(0) for chance in (0.0, 1.0)
+    )
+    assert plain.sizes == changed.sizes
+    before, after = (episode.pixels.permute(0, 2, 3, 1).numpy() for episode in (plain, changed))
+    made = [history(before.astype(np.uint8)) for history in HISTORIES.values()]
+    assert sum(own.shape == after.shape and np.array_equal(own, after) for own in made) == 1
+
+
+def test_single_images_weigh_in_the_loss_beside_their_sets(rng):
+    episode = SimulatedEpisodes(textured(rng, 60), sources=3, set_sizes=SMALL)(0)
+    torch.manual_seed(0)
+    network, contrast = SetNetwork((4, 4, 8, 8), 8, 4), SupConLoss(0.1)
+    sets, both = (_loss(network, episode, contrast, TrainingConfig(1, image_loss=w)).item() for w in (0.0, 0.5))
+    owners = [label for label, n in zip(episode.labels, episode.sizes, strict=True) for _ in range(n)]
+    alone = Episode(episode.pixels, (1,) * len(owners), torch.stack(owners))
+    assert both == pytest.approx(sets + 0.5 * _loss(network, alone, contrast, TrainingConfig(1)).item(), rel=1e-5)
 
 
 def test_labels_of_a_pool_are_places_in_it(rng):

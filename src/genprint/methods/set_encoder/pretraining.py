@@ -14,7 +14,7 @@ from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.simulator import draw_sources
+from genprint.methods.set_encoder.simulator import KINDS, draw_sources
 from genprint.methods.set_encoder.training import Progress, TrainingConfig, train
 from genprint.scoring import PLDA
 
@@ -80,7 +80,9 @@ def pretrain(
 
 
 @torch.no_grad()
-def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, seed: int) -> None:
+def _refit_projection(
+    encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, kinds: Sequence[str] = KINDS
+) -> None:
     """Replaces the tower's projection by the directions that best tell fresh simulated sources apart.
 
     The learned projection keeps what solves its training; on real generators the linear discriminants of all
@@ -89,7 +91,7 @@ def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, see
     tower = encoder.network_.tower
     size = tower.project.in_features
     tower.project = torch.nn.Identity()  # type: ignore[assignment]
-    statistics = _simulated_features(encoder, images, sources, seed, PROJECTION_IMAGES)
+    statistics = _simulated_features(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
     plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in statistics.items())
     tower.project = torch.nn.Linear(size, encoder.network_.config["features"])
     directions = plda.directions()[:, : encoder.network_.config["features"]]
@@ -99,12 +101,12 @@ def _refit_projection(encoder: SetEncoder, images: np.ndarray, sources: int, see
 
 @torch.inference_mode()
 def _simulated_features(
-    encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, count: int = 100
+    encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, count: int = 100, kinds: Sequence[str] = KINDS
 ) -> dict[str, Features]:
     """Features of ``count`` images of each of many fresh simulated sources."""
     rng = np.random.default_rng(seed)
     features = {}
-    for i, source in enumerate(draw_sources(sources, rng, siblings=0.2)):
+    for i, source in enumerate(draw_sources(sources, rng, siblings=0.2, kinds=kinds)):
         levels = to_pixels(images[rng.choice(len(images), count, replace=False)])
         made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
         features[str(i)] = encoder._array_features(made)

@@ -59,7 +59,8 @@ _STAGES: dict[str, Callable[[Tensor, Rng, Rng, Rng], Tensor]] = {
     "compress": deformations.compress,
     "zoom": deformations.zoom,
 }
-_EXTRA = tuple(_STAGES)[1:]
+#: kinds of stages: an encoder and decoder, and all others
+KINDS = tuple(_STAGES)
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,14 @@ class SimulatedSource:
     faithful: bool
 
     @classmethod
-    def draw(cls, rng: Rng) -> SimulatedSource:
-        """A new source: mostly an encoder and decoder, then one to four other stages, in any order."""
-        kinds = ["autoencode"] if rng.random() < 0.75 else []
-        kinds += [str(kind) for kind in rng.choice(_EXTRA, size=int(rng.integers(1, 5)))]
-        rng.shuffle(kinds)
+    def draw(cls, rng: Rng, kinds: Sequence[str] = KINDS) -> SimulatedSource:
+        """A new source: mostly an encoder and decoder, then one to four other stages of these kinds, in any order."""
+        chain = ["autoencode"] if rng.random() < 0.75 and "autoencode" in kinds else []
+        others = [kind for kind in kinds if kind != "autoencode"]
+        chain += [str(kind) for kind in rng.choice(others, size=int(rng.integers(1, 5)))]
+        rng.shuffle(chain)
         return cls(
-            tuple(Stage(kind, *(int(s) for s in rng.integers(2**31, size=2))) for kind in kinds),
+            tuple(Stage(kind, *(int(s) for s in rng.integers(2**31, size=2))) for kind in chain),
             bool(rng.random() < 0.8),
         )
 
@@ -114,12 +116,12 @@ class SimulatedSource:
         return (x * 255).clamp(0, 255).round()
 
 
-def draw_sources(count: int, rng: Rng, siblings: float) -> Sequence[SimulatedSource]:
+def draw_sources(count: int, rng: Rng, siblings: float, kinds: Sequence[str] = KINDS) -> Sequence[SimulatedSource]:
     """``count`` sources, each with probability ``siblings`` a sibling of one drawn before it."""
     sources: list[SimulatedSource] = []
     while len(sources) < count:
         if sources and rng.random() < siblings:
             sources.append(sources[int(rng.integers(len(sources)))].sibling(rng))
         else:
-            sources.append(SimulatedSource.draw(rng))
+            sources.append(SimulatedSource.draw(rng, kinds))
     return sources

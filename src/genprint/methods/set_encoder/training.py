@@ -26,7 +26,8 @@ class TrainingConfig:
 
     The step size follows a cosine from ``learning_rate`` to 5 % of it. Validation runs every ``validate_every``
     steps; after ``patience`` validations without a new best, training ends. ``precision`` 'bfloat16' pays
-    only on hardware that has it. ``head_only`` leaves the tower as it is.
+    only on hardware that has it. ``head_only`` leaves the tower as it is. ``image_loss`` weighs the same loss of the
+    episode's single images, added to that of its sets.
     """
 
     steps: int
@@ -37,6 +38,7 @@ class TrainingConfig:
     patience: int = 20
     precision: str = "float32"
     head_only: bool = False
+    image_loss: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,12 @@ def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor
         torch.set_grad_enabled(not config.head_only),
         torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"),
     ):
-        features = shared_features(network, episode.pixels)
-    return criterion(network(*pad_sets(features.float(), episode.sizes)), episode.labels)
+        features = shared_features(network, episode.pixels).float()
+    loss = criterion(network(*pad_sets(features, episode.sizes)), episode.labels)
+    if config.image_loss:
+        owners = episode.labels.repeat_interleave(torch.tensor(episode.sizes))
+        loss = loss + config.image_loss * criterion(network(*pad_sets(features, [1] * len(features))), owners)
+    return loss
 
 
 @torch.no_grad()
