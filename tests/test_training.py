@@ -6,7 +6,6 @@ import torch
 import torch.distributed as dist
 from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
 
-from genprint.histories import HISTORIES
 from genprint.images import ImageSet, ImageSetError
 from genprint.methods.set_encoder.deformations import scramble
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -15,7 +14,7 @@ from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import pretrain
 from genprint.methods.set_encoder.sharing import add_gradients, share_norms
 from genprint.methods.set_encoder.simulator import _STAGES, SimulatedSource, Stage, draw_sources
-from genprint.methods.set_encoder.training import TrainingConfig, _loss, train
+from genprint.methods.set_encoder.training import TrainingConfig, TrainingResult, _loss, train
 
 from .conftest import textured
 
@@ -83,17 +82,6 @@ def test_sources_have_the_stages_that_they_may_have(rng):
     kinds = ("warp", "noise")
     drawn = draw_sources(40, rng, siblings=0.3, kinds=kinds)
     assert {stage.kind for source in drawn for stage in source.stages} == set(kinds)
-
-
-def test_an_episode_goes_through_one_history(rng):
-    images = textured(rng, 60)
-    plain, changed = (
-        SimulatedEpisodes(images, sources=4, set_sizes=SMALL, cropped=0.0, changed=chance)(0) for chance in (0.0, 1.0)
-    )
-    assert plain.sizes == changed.sizes
-    before, after = (episode.pixels.permute(0, 2, 3, 1).numpy() for episode in (plain, changed))
-    made = [history(before.astype(np.uint8)) for history in HISTORIES.values()]
-    assert sum(own.shape == after.shape and np.array_equal(own, after) for own in made) == 1
 
 
 def test_single_images_weigh_in_the_loss_beside_their_sets(rng):
@@ -167,6 +155,20 @@ def test_fit_learns_from_sets_of_images(tmp_path, rng):
     assert again.transform(sets).shape[0] == 3
     # a gallery that was enrolled with the one can be asked with the other, and not with what it was fitted from
     assert again.weights_digest_ == encoder.weights_digest_ != SetEncoder.from_pretrained().weights_digest_
+
+
+def test_an_encoder_that_fine_tuning_spoils_stays_as_it_was(rng, monkeypatch):
+    def spoil(network, *_):
+        for parameter in network.parameters():
+            parameter.data.zero_()
+        return TrainingResult(1, 1, 0.0, 1.0, ())
+
+    monkeypatch.setattr("genprint.methods.set_encoder.training.train", spoil)
+    sets = [ImageSet.from_array(textured(rng, 20, grain=g), n) for n, g in (("a", 3.0), ("b", 60.0))]
+    fitted, shipped = SetEncoder().fit(sets, ["a", "b"]), SetEncoder.from_pretrained()
+    assert fitted.held_back_ == (1.0, 0.5)
+    assert fitted.weights_digest_ == shipped.weights_digest_
+    assert np.array_equal(fitted.transform(sets), shipped.transform(sets))
 
 
 def test_fit_refuses_too_little(rng):

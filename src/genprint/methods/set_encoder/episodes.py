@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genprint.artifacts import Pixels, to_pixels
-from genprint.histories import HISTORIES
 from genprint.methods.set_encoder.simulator import KINDS, SimulatedSource, draw_sources
 
 
@@ -64,7 +63,6 @@ class SimulatedEpisodes:
         sources: sources an episode.
         siblings: chance of a source to be a sibling of another; grows from 0 to this over ``warmup`` steps.
         cropped: chance of an episode to show only a crop (random size and place, one for all) of each image.
-        changed: chance of an episode's images to have gone through a history, the same for all.
         kinds: of stages that sources have.
         pool: sources to draw from in place of ever new ones; labels are places in it.
     """
@@ -75,7 +73,6 @@ class SimulatedEpisodes:
     siblings: float = 0.5
     warmup: int = 4000
     cropped: float = 0.2
-    changed: float = 0.0
     seed: int = 0
     kinds: Sequence[str] = KINDS
     pool: Sequence[SimulatedSource] = field(default=(), repr=False)
@@ -92,20 +89,13 @@ class SimulatedEpisodes:
             pixels.append(source.apply(to_pixels(mirrored), rng))
             sizes += own
             labels += [label] * len(own)
-        made = self._crop(self._change(torch.cat(pixels), rng), rng)
-        return Episode(made, tuple(sizes), torch.tensor(labels))
+        return Episode(self._crop(torch.cat(pixels), rng), tuple(sizes), torch.tensor(labels))
 
     def _draw(self, step: int, rng: np.random.Generator) -> list[tuple[int, SimulatedSource]]:
         if self.pool:
             return [(int(i), self.pool[i]) for i in rng.choice(len(self.pool), self.sources, replace=False)]
         siblings = self.siblings * min(1.0, step / max(1, self.warmup))
         return list(enumerate(draw_sources(self.sources, rng, siblings, self.kinds)))
-
-    def _change(self, pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        if not self.changed or rng.random() >= self.changed:
-            return pixels
-        change = list(HISTORIES.values())[rng.integers(len(HISTORIES))]
-        return to_pixels(change(pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)))
 
     def _crop(self, pixels: Pixels, rng: np.random.Generator) -> Float[Tensor, "n 3 y x"]:
         if rng.random() >= self.cropped:
