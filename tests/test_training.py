@@ -6,7 +6,9 @@ import torch
 import torch.distributed as dist
 from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
 
+from genprint.generators.collection import demonstrated
 from genprint.images import ImageSet, ImageSetError
+from genprint.methods.set_encoder import pretraining
 from genprint.methods.set_encoder.deformations import scramble
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import Episode, LabelledEpisodes, SetSizes, SimulatedEpisodes
@@ -180,12 +182,13 @@ def test_fit_refuses_too_little(rng):
         SetEncoder().fit([one, few], ["a", "b"])
 
 
-def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path):
+def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, "shipped", lambda: demonstrated()[1:3])
     photographs = [textured(rng, 600), textured(rng, 600, grain=5.0)]
-    settings = {"set_sizes": SMALL, "projection_sources": 12, "calibration_sources": 12}
+    settings = {"set_sizes": SMALL, "projection_sources": 12, "calibration_sources": 12, "population_images": 4}
     first = pretrain(photographs, TrainingConfig(2, validate_every=1), seed=0, **settings)
     assert first.training_.steps == 2
-    assert first.verification_.sources == 12
+    assert first.verification_.sources == 3  # with real images
     first.save_pretrained(tmp_path)
     images = ImageSet.from_array(textured(rng, 3), "a")
     assert np.allclose(SetEncoder.from_pretrained(tmp_path).transform([images]), first.transform([images]))

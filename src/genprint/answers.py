@@ -99,19 +99,35 @@ class Attribution(Result):
 class VerificationResult(Result):
     """Whether two sets have the same source: 'same', 'different' or 'inconclusive', with the evidence.
 
-    ``different_below`` and ``same_above`` are thresholds of ``log_ratio``, each with an error rate of at most
-    ``rate`` over the ``calibration_sources`` simulated or training sources.
+    Attributes:
+        likeness: cosine of their fingerprints, -1 to 1.
+        different_below: threshold of likeness; sets of one source fall below at ``rate`` at most. None: no threshold.
+        same_above: threshold of likeness; sets of different sources reach it at ``rate`` at most.
+        log10_lr: of the likelihood ratio of ``hp`` against ``hd``, least and most by what both sets may have gone
+            through; no more than the population's sources support.
+        hp, hd: what is weighed.
+        rate: of either error, over the sources of the population.
+        population: whose sources set thresholds and ratio.
+        sources: how many these are.
+        histories: what both sets may have gone through; the thresholds are the most careful of these.
+        one_history: whether both may have gone through the same; if not, they are never called different.
     """
 
     left: str
     right: str
     answer: str
     images: tuple[int, int]
-    log_ratio: float
+    likeness: float
     different_below: float | None
     same_above: float | None
+    log10_lr: tuple[float, float] | None
+    hp: str
+    hd: str
     rate: float
-    calibration_sources: int
+    population: str
+    sources: int
+    histories: tuple[str, ...]
+    one_history: bool
     left_out: tuple[dict[str, str], ...] = ()
 
 

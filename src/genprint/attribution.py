@@ -26,6 +26,7 @@ from genprint.histories import NONE, Matcher
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import TOLD_APART, Trials
 from genprint.two_sample import exchangeable
+from genprint.verification import Verification
 
 # Sources a probe is compared with by all means there are.
 CLOSELY = 200
@@ -212,21 +213,25 @@ def _ordered(features: Features) -> Features:
     return replace(features[np.argsort(features.digests)], left_out=features.left_out)
 
 
-def verify(encoder: SetEncoder, left: str, a: Features, right: str, b: Features) -> VerificationResult:
-    """Whether two sets have the same source."""
-    small, large = sorted(
-        (encoder.summarise(own, name, vector=False) for own, name in ((a, left), (b, right))), key=lambda f: f.count
-    )
-    ratio = float(encoder.plda_.score([small], [large])[0, 0])
-    thresholds = encoder.verification_.at(small.count)
-    if thresholds is None:
-        answer, low, high = INCONCLUSIVE, None, None
-    else:
-        # Where sets are large the two thresholds cross: between them, a score is unlike either kind.
-        low, high = sorted(thresholds)
-        answer = SAME if ratio >= high else DIFFERENT if ratio <= low else INCONCLUSIVE
+def verify(
+    encoder: SetEncoder, left: str, a: Features, right: str, b: Features, population: Verification | None = None
+) -> VerificationResult:
+    """Whether two sets have the same source.
+
+    Args:
+        population: sources like those in question, of the same content; by default the one that came with the encoder.
+    """
+    population = population or encoder.verification_
+    fingerprints = [encoder.summarise(own, name, vector=False, scatter=False) for own, name in ((a, left), (b, right))]
+    found = population.judge(encoder.plda_, *fingerprints)
+    answer = INCONCLUSIVE
+    if found.same_above is not None and found.likeness >= found.same_above:
+        answer = SAME
+    elif found.different_below is not None and found.likeness <= found.different_below and found.one_history:
+        answer = DIFFERENT
     return VerificationResult(
-        left, right, answer, (len(a), len(b)), ratio, low, high,
-        encoder.verification_.rate, encoder.verification_.sources,
-        tuple(asdict(left_out) for left_out in (*a.left_out, *b.left_out)),
+        left, right, answer, (len(a), len(b)), **asdict(found),
+        hp="one source made both sets", hd=f"two sources made them, like those of: {population.population}",
+        rate=population.rate, population=population.population, sources=population.sources,
+        left_out=tuple(asdict(left_out) for left_out in (*a.left_out, *b.left_out)),
     )  # fmt: skip

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from genprint.fingerprint import Features, Fingerprinter
-from genprint.scoring import PLDA
+from genprint.fingerprint import Features
 
+# Sizes of sets that are calibrated for; others go by the nearest.
 SIZES = (1, 2, 5, 10, 20, 50)
 
 
@@ -49,66 +49,6 @@ def disjoint_subsets(features: Features, size: int, most: int, rng: np.random.Ge
     order = rng.permutation(len(features))
     count = max(1, min(most, len(features) // size))
     return [features[order[i * size : (i + 1) * size]] for i in range(count)]
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Below ``different[n]`` two sets are of different sources, above ``same[n]`` of the same; between, it is open.
-
-    Attributes:
-        same: by size of the smaller set, the log ratio that different sources exceed at ``rate`` at most.
-        different: by size, the log ratio that sets of one source fall below at ``rate`` at most.
-        rate: of either error, over the calibration sources.
-        sources: how many those were.
-    """
-
-    same: Mapping[int, float]
-    different: Mapping[int, float]
-    rate: float
-    sources: int
-
-    @classmethod
-    def fit(cls, fingerprinter: Fingerprinter, features: Mapping[str, Features], rate: float = 0.01) -> Self:
-        """Sets thresholds from sources of which two disjoint sets of each size are compared, all with all.
-
-        Args:
-            fingerprinter: with a ``plda_``.
-            features: of each calibration source.
-            rate: wanted; raised to what the number of sources supports.
-        """
-        plda: PLDA = fingerprinter.plda_  # type: ignore[attr-defined]
-        rate = max(rate, smallest_rate(len(features)))
-        rng = np.random.default_rng(0)
-        same: dict[int, float] = {}
-        different: dict[int, float] = {}
-        for size in SIZES:
-            halves = {n: disjoint_subsets(own, size, 2, rng) for n, own in features.items() if len(own) >= 2 * size}
-            if len(halves) < len(features):
-                break
-            left, right = (
-                [fingerprinter.summarise(pair[i], name, vector=False) for name, pair in halves.items()]
-                for i in range(2)
-            )
-            scores = plda.score(left, right)
-            others = [np.delete(scores[i], i) for i in range(len(scores))]
-            same[size] = upper_threshold(others, rate)
-            different[size] = -upper_threshold(list(-np.diag(scores)[:, None]), rate)
-        return cls(same, different, rate, len(features))
-
-    def at(self, size: int) -> tuple[float, float] | None:
-        """(different below, same above) for sets of this size: those of the next smaller size there is."""
-        sizes = [known for known in self.same if known <= size]
-        return (self.different[sizes[-1]], self.same[sizes[-1]]) if sizes else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"same": dict(self.same), "different": dict(self.different), "rate": self.rate, "sources": self.sources}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From what ``to_dict`` gave."""
-        same, different = ({int(k): float(v) for k, v in values[key].items()} for key in ("same", "different"))
-        return cls(same, different, float(values["rate"]), int(values["sources"]))
 
 
 def relative_evidence(ratios: np.ndarray) -> np.ndarray:

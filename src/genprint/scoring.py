@@ -139,7 +139,7 @@ class PLDA:
 
     def compare(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Scores as they follow from these covariances, without adapting them to the gallery."""
-        means, counts = self._coordinates(probes)
+        means, counts = self.coordinates(probes)
         unknown = _log_normal(means, self._diagonal[0] + 1 / counts)
         return self._predict(means, counts, gallery) - unknown[:, None]
 
@@ -148,17 +148,30 @@ class PLDA:
 
         In the coordinates of the features, so that densities under different covariances can be compared.
         """
-        return self._predict(*self._coordinates(probes), gallery) + self._log_volume
+        return self._predict(*self.coordinates(probes), gallery) + self._log_volume
 
-    def _coordinates(self, fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
-        """Means ``(n, d)`` where within is the identity and between is diagonal, and counts ``(n, 1)``."""
-        means = (np.stack([own.mean for own in fingerprints]) - self.mean) @ self._diagonal[1]
+    def alike(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
+        """Cosines ``(n_left, n_right)`` of the unit vectors that ``apart`` takes distances between."""
+        return self._unit(left) @ self._unit(right).T
+
+    def _unit(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        means, counts = self.coordinates(fingerprints)
+        unit = means / np.sqrt(self._diagonal[0] + 1 / counts)
+        return unit / np.linalg.norm(unit, axis=1, keepdims=True)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, d)`` in coordinates where within is the identity and between is diagonal."""
+        return (features - self.mean) @ self._diagonal[1]
+
+    def coordinates(self, fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
+        """Means ``(n, d)`` in the coordinates of ``project``, and counts ``(n, 1)``."""
+        means = self.project(np.stack([own.mean for own in fingerprints]))
         return means, np.array([own.count for own in fingerprints])[:, None]
 
     def _predict(self, means: np.ndarray, counts: np.ndarray, gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Log densities of probes in these coordinates, were they of each gallery source, ``(n_probes, n_gallery)``."""
         between = self._diagonal[0]
-        known, images = self._coordinates(gallery)
+        known, images = self.coordinates(gallery)
         posterior = between / (1 + images * between)
         expected = images * posterior * known
         densities = np.empty((len(means), len(gallery)))
@@ -182,9 +195,7 @@ class PLDA:
         the others for how strong its traces are, only for how many sources share it; then the means get length one.
         (Garcia-Romero & Espy-Wilson, "Analysis of i-vector Length Normalization in Speaker Recognition Systems", 2011.)
         """
-        means, counts = self._coordinates(fingerprints)
-        unit = means / np.sqrt(self._diagonal[0] + 1 / counts)
-        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        unit = self._unit(fingerprints)
         # In place: of many sources, one such matrix is as much as fits.
         squared = np.empty((len(unit), len(unit)))
         for rows in np.array_split(np.arange(len(unit)), len(unit) // 1000 + 1):

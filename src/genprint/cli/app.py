@@ -19,6 +19,7 @@ from genprint.cli.common import (
     Known,
     Model,
     bar,
+    enrolled_features,
     err,
     errors,
     identifier_for,
@@ -32,7 +33,7 @@ from genprint.cli.report import write_case
 from genprint.cli.serve import serve
 
 if TYPE_CHECKING:
-    from genprint.answers import Attribution
+    from genprint.answers import Attribution, VerificationResult
     from genprint.evidence import Evidence
 
 app = typer.Typer(
@@ -194,30 +195,59 @@ def _evidence_lines(evidence: Evidence) -> list[str]:
 def verify(
     left: Existing,
     right: Existing,
+    known: Annotated[
+        Path | None, typer.Option(exists=True, help="Sources like those in question, one sub-folder each.")
+    ] = None,
+    gallery: Annotated[Path | None, typer.Option(exists=True, help="Gallery of such sources.")] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Largest rate of either error, over the known sources.")
+    ] = 0.05,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive."""
+    """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive.
+
+    How alike sets of different sources are depends on what they show and went through. It is taken from the known
+    sources (--known or --gallery): give models trained on the like. Without these, from the shipped generators.
+
+    Example: genprint verify some/ others/ --known models/
+    """
     from genprint.answers import EXIT_CODES
     from genprint.attribution import verify as compare
     from genprint.images import ImageSet
+    from genprint.verification import Verification
 
     with errors(as_json):
+        if known and gallery:
+            raise ValueError("give the known sources as --known or as --gallery, not both")
         encoder = load_encoder(model)
+        population = None
+        if known or gallery:
+            features = enrolled_features(encoder, known, gallery or DEFAULT_GALLERY, histories=True)
+            population = Verification.fit(encoder, features, f"{len(features)} sources of {known or gallery}", rate)
         a, b = read_features(encoder, [ImageSet.read(left, "a"), ImageSet.read(right, "b")]).values()
-        result = compare(encoder, str(left), a, str(right), b)
-        bounds = (
-            f"same from {result.same_above:.1f}, different to {result.different_below:.1f}; each wrong in at most "
-            f"{result.rate:.1%} of {result.calibration_sources} calibration sources"
-            if result.same_above is not None
-            else "too few images for any threshold"
-        )
-        text = (
-            f"{left} ({result.images[0]} images), {right} ({result.images[1]} images): {result.answer}\n"
-            f"  log ratio {result.log_ratio:.1f} ({bounds})"
-        )
-        show(result.to_dict(), as_json, text)
+        result = compare(encoder, str(left), a, str(right), b, population)
+        show(result.to_dict(), as_json, _verified(result))
     raise typer.Exit(EXIT_CODES[result.answer])
+
+
+def _verified(result: VerificationResult) -> str:
+    lines = [f"{result.left} ({result.images[0]} images), {result.right} ({result.images[1]} images): {result.answer}"]
+    if result.log10_lr is None:
+        return "\n".join(
+            [*lines, f"  likeness {result.likeness:.2f}; the population has too few images for thresholds"]
+        )
+    lines += [
+        f"  likeness {result.likeness:.2f}: same from {result.same_above:.2f}, "
+        f"different to {result.different_below:.2f}; "
+        f"each wrong for at most {result.rate:.1%}",
+        f"  likelihood ratio {' to '.join(dict.fromkeys(f'{10**end:.2g}' for end in result.log10_lr))}",
+        f"    that {result.hp}, against: {result.hd}",
+        f"  both may have gone through: {', '.join(result.histories)}",
+    ]
+    if not result.one_history:
+        lines.append("  but hardly through the same, so that unlike says nothing of their sources")
+    return "\n".join(lines)
 
 
 @app.command()

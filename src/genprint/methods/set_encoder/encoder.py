@@ -13,12 +13,13 @@ from torch import Tensor
 
 import genprint
 from genprint.artifacts import to_pixels
-from genprint.calibration import Verification
 from genprint.files import digest
 from genprint.fingerprint import Features, Fingerprinter
+from genprint.histories import HISTORIES
 from genprint.images import Image, ImageSet, ImageSetError
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.scoring import PLDA, ByFingerprint
+from genprint.verification import Verification
 from genprint.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
@@ -53,7 +54,7 @@ class SetEncoder(Fingerprinter):
     Attributes:
         network_: the trained ``SetNetwork``.
         plda_: the scorer learned with it.
-        verification_: thresholds for 'same source' and 'different source', by set size.
+        verification_: how alike sets of one source and of two are, in the population that ``verify`` goes by.
         held_back_: after ``fit``: shares of images it has not seen that went to their source, before and after.
 
     Example:
@@ -149,11 +150,15 @@ class SetEncoder(Fingerprinter):
         if self.held_back_[1] < before:
             self.network_ = start
             return self
-        features = {name: self._array_features(own) for name, own in validation.items()}
+        features = {
+            name: self.features(ImageSet.from_array(own, name), histories=HISTORIES) for name, own in validation.items()
+        }
         # Too few sources to learn how sources vary; how images of one vary is adapted.
-        self.plda_ = self.plda_.adapt([self.summarise(own, name, vector=False) for name, own in features.items()])
-        self.verification_ = Verification.fit(self, features)
-        self.weights_digest_ = digest(serialise(self._tensors()))
+        self._calibrate(
+            self.plda_.adapt([self.summarise(own, name, vector=False) for name, own in features.items()]),
+            features,
+            f"{len(features)} sources that it was fitted to",
+        )
         return self
 
     def _attributed(self, known: Mapping[str, np.ndarray], asked: Mapping[str, np.ndarray]) -> float:
@@ -166,10 +171,10 @@ class SetEncoder(Fingerprinter):
     def _array_features(self, images: np.ndarray) -> Features:
         return self.features(ImageSet.from_array(images, "array"))
 
-    def _calibrate(self, features: Mapping[str, Features]) -> None:
-        """Learns scorer and verification thresholds from many sources that training has not seen."""
-        self.plda_ = PLDA.fit([self.summarise(own, name, vector=False) for name, own in features.items()])
-        self.verification_ = Verification.fit(self, features)
+    def _calibrate(self, plda: PLDA, population: Mapping[str, Features], name: str) -> None:
+        """Takes the scorer, and from the population what ``verify`` goes by."""
+        self.plda_ = plda
+        self.verification_ = Verification.fit(self, population, name)
         self.weights_digest_ = digest(serialise(self._tensors()))
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -177,6 +182,8 @@ class SetEncoder(Fingerprinter):
         tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in self.network_.state_dict().items()}
         for name in _PLDA:
             tensors[f"plda.{name}"] = torch.from_numpy(getattr(self.plda_, name)).float()
+        for name, values in self.verification_.arrays().items():
+            tensors[f"verification.{name}"] = torch.from_numpy(values).float()
         return tensors
 
     def save_pretrained(self, directory: str | Path, card: str = "") -> None:
@@ -204,7 +211,8 @@ class SetEncoder(Fingerprinter):
             self.network_.load_state_dict(_below(tensors, "network."))
             mean, within, between = (tensors[f"plda.{name}"].double().numpy() for name in _PLDA)
             self.plda_ = PLDA(mean, within, between)
-            self.verification_ = Verification.from_dict(config["verification"])
+            arrays = {name: values.double().numpy() for name, values in _below(tensors, "verification.").items()}
+            self.verification_ = Verification.of(config["verification"], arrays)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{directory}: not a complete set encoder: {error}") from None
         self.weights_digest_ = config["sha256"]

@@ -10,7 +10,11 @@ import numpy as np
 import torch
 
 from genprint.artifacts import to_pixels
+from genprint.changes import chain, jpeg, resize
 from genprint.fingerprint import Features
+from genprint.generators.collection import describe, load, sample, shipped
+from genprint.histories import HISTORIES
+from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
@@ -24,6 +28,9 @@ SINGLE = SetSizes(images=(1,), sets=(11, 11))
 KEPT_LAYERS, FEATURES = 4, 768
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
+# Beyond what galleries are looked at after: sets that went through more than any history are more alike than after it.
+_EXTREMES = {"JPEG 30": jpeg(30), "resize 60 %": resize(0.6), "resize 75 %, JPEG 90": chain(resize(0.75), jpeg(90))}
+POPULATION = "the shipped generators and real images"
 
 
 def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +54,7 @@ def pretrain(
     set_sizes: SetSizes = SetSizes(),
     projection_sources: int = PROJECTION_SOURCES,
     calibration_sources: int = 500,
+    population_images: int = 100,
     start: SetEncoder | None = None,
 ) -> SetEncoder:
     """A set encoder that has never seen a generator.
@@ -59,7 +67,9 @@ def pretrain(
         checkpoint: written at every validation; a later call goes on from it.
         set_sizes: of the sets in training; ``SINGLE`` gives the control that never sees a set.
         projection_sources: fresh simulated sources for the features' directions.
-        calibration_sources: fresh simulated sources for the scorer and the verification thresholds.
+        calibration_sources: fresh simulated sources for the scorer.
+        population_images: of each shipped generator, and as many real ones, for verification: simulated sources differ
+            more than models do.
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
     """
     training, validation = split(images)
@@ -75,7 +85,9 @@ def pretrain(
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
     train(encoder.network_, episodes, checks, last, aside, progress)
-    encoder._calibrate(_simulated_features(encoder, validation, calibration_sources, seed + 2))
+    known = _simulated_features(encoder, validation, calibration_sources, seed + 2)
+    plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in known.items())
+    encoder._calibrate(plda, _population(encoder, validation, population_images, seed + 4), POPULATION)
     return encoder
 
 
@@ -111,3 +123,14 @@ def _simulated_features(
         made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
         features[str(i)] = encoder._array_features(made)
     return features
+
+
+def _population(encoder: SetEncoder, real: np.ndarray, count: int, seed: int) -> dict[str, Features]:
+    """Features of images of the shipped generators, descendants apart, and of real ones, also after each history."""
+    made = {
+        folder.name: sample(load(folder)[0], folder.name, count, seed)
+        for folder in shipped()
+        if not describe(folder)["parent"]
+    }
+    made["real"] = real[np.random.default_rng(seed).choice(len(real), count, replace=False)]
+    return {name: encoder.features(ImageSet.from_array(own, name), histories=HISTORIES) for name, own in made.items()}
