@@ -75,7 +75,13 @@ def test_answers(client, rng):
     assert answer["evidence"]["log10_lr"] > 0
     assert answer["pictures"]["trace"].startswith("data:image/png;base64,")
     pair = files(textured(rng, 20, grain=2), "left") + files(textured(rng, 20, grain=70), "right")
-    assert client.post("/v1/verify", files=pair).json()["answer"] == "different"
+    shipped = client.post("/v1/verify", files=pair).json()
+    assert shipped["answer"] != "same"
+    assert shipped["population"].startswith("the shipped generators")
+    enrolled = client.post("/v1/verify", params={"enrolled": True}, files=pair).json()
+    assert enrolled["answer"] != "same"
+    assert enrolled["population"] == f"{len(GRAINS)} enrolled sources"
+    assert enrolled["likeness"] == shipped["likeness"] < enrolled["same_above"]
     assert sorted(client.get("/v1/families").json()["sources"]) == sorted(GRAINS)
     assert client.get("/v1/families.svg").text.startswith("<?xml")
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 import genprint
 from genprint import case, case_page, plots
 from genprint.answers import Attribution, VerificationResult
-from genprint.attribution import GalleryIdentifier, Identifier, verify
+from genprint.attribution import CLOSELY, GalleryIdentifier, Identifier, verify
 from genprint.case import Look
 from genprint.changes import Change
 from genprint.families import FamilyTree
@@ -33,6 +33,7 @@ from genprint.scoring import ByFingerprint
 from genprint.service.guard import Busy, Desk, Guard
 from genprint.service.settings import Limits, Tokens
 from genprint.service.uploads import TooMuch, Unreadable, image_set
+from genprint.verification import Verification
 
 log = logging.getLogger("genprint.service")
 _STATIC = Path(__file__).parent / "static"
@@ -72,6 +73,7 @@ class Room:
         self.encoder, self._path, self._rate = encoder, gallery, rate
         self._lock = threading.Lock()
         self._made: tuple[str, GalleryIdentifier] | None = None
+        self._population: tuple[str, Verification] | None = None
         self.gallery()  # a gallery that cannot be used is found now, not at the first request
 
     def gallery(self) -> Gallery:
@@ -93,6 +95,21 @@ class Room:
                 self._made = state, GalleryIdentifier(self.encoder, gallery, self._rate)
             made = self._made[1]
         return made.near(gallery, features)
+
+    def population(self) -> Verification:
+        """What the enrolled sources say of pairs of sets; of many, as many as are compared closely.
+
+        Raises:
+            ValueError: fewer than two, or one of a single image.
+        """
+        gallery = self.gallery()
+        with self._lock:
+            state = gallery.state()
+            if self._population is None or self._population[0] != state:
+                features = gallery.features(list(gallery.counts())[:CLOSELY])
+                name = f"{len(features)} enrolled sources"
+                self._population = state, Verification.fit(self.encoder, features, name, self._rate)
+            return self._population[1]
 
 
 def create_app(
@@ -190,13 +207,20 @@ def create_app(
         return await desk.run(work)
 
     @app.post("/v1/verify")
-    async def compare(left: Images, right: Images) -> dict[str, Any]:
+    async def compare(
+        left: Images,
+        right: Images,
+        enrolled: Annotated[
+            bool, Query(description="Judged by the enrolled sources, not by shipped generators.")
+        ] = False,
+    ) -> dict[str, Any]:
         """Whether two sets of images have one source."""
         files = await contents(left), await contents(right)
 
         def work() -> VerificationResult:
             a, b = (image_set(name, own, limits) for name, own in zip(("left", "right"), files, strict=True))
-            return verify(encoder, "left", read(a), "right", read(b))
+            population = room.population() if enrolled else None
+            return verify(encoder, "left", read(a), "right", read(b), population)
 
         return asdict(await desk.run(work))
 
