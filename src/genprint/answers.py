@@ -111,6 +111,7 @@ class VerificationResult(Result):
         sources: how many these are.
         histories: what both sets may have gone through; the thresholds are the most careful of these.
         one_history: whether both may have gone through the same; if not, they are never called different.
+        typical: whether both are like sets of the population; if not, it says nothing of them.
     """
 
     left: str
@@ -128,6 +129,7 @@ class VerificationResult(Result):
     sources: int
     histories: tuple[str, ...]
     one_history: bool
+    typical: bool
     left_out: tuple[dict[str, str], ...] = ()
 
 

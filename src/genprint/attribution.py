@@ -225,10 +225,11 @@ def verify(
     fingerprints = [encoder.summarise(own, name, vector=False, scatter=False) for own, name in ((a, left), (b, right))]
     found = population.judge(encoder.plda_, *fingerprints)
     answer = INCONCLUSIVE
-    if found.same_above is not None and found.likeness >= found.same_above:
-        answer = SAME
-    elif found.different_below is not None and found.likeness <= found.different_below and found.one_history:
-        answer = DIFFERENT
+    if found.typical and found.same_above is not None and found.different_below is not None:
+        if found.likeness >= found.same_above:
+            answer = SAME
+        elif found.likeness <= found.different_below and found.one_history:
+            answer = DIFFERENT
     return VerificationResult(
         left, right, answer, (len(a), len(b)), **asdict(found),
         hp="one source made both sets", hd=f"two sources made them, like those of: {population.population}",

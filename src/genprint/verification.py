@@ -20,7 +20,7 @@ _FREEDOM = 5.0
 # Histories that explain a pair by less log density than the best one does, by this much, are ruled out. Sources of
 # other content than the population's are mistaken by as much: with 40, one-pixel shifts of third-party images were.
 _RULED_OUT = 150.0
-_ARRAYS = ("centres", "between", "within", "thresholds", "ratios")
+_ARRAYS = ("centres", "between", "within", "thresholds", "ratios", "typical")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Judgement:
             have gone through, within what the sources support.
         histories: what both may have gone through; the thresholds are the most careful of these.
         one_history: whether both may have gone through the same. If not, unlike says nothing of their sources.
+        typical: whether both sets are like those of the population. If not, it says nothing of them.
     """
 
     likeness: float
@@ -43,6 +44,7 @@ class Judgement:
     log10_lr: tuple[float, float] | None
     histories: tuple[str, ...]
     one_history: bool
+    typical: bool
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Verification:
         within: variance of a source's images, ``(states, d)``.
         thresholds: 'different' below the one, 'same' above the other, ``(states, sizes, 2)``.
         ratios: slope and intercept of the log likelihood ratio over the likeness, ``(states, sizes, 2)``.
+        typical: log density that sets of another such source fall below at ``rate`` at most, ``(states, sizes)``.
     """
 
     population: str
@@ -75,6 +78,7 @@ class Verification:
     within: np.ndarray
     thresholds: np.ndarray
     ratios: np.ndarray
+    typical: np.ndarray
 
     @classmethod
     def fit(
@@ -99,10 +103,12 @@ class Verification:
         rate = max(rate, smallest_rate(len(features)))
         states = tuple(common(list(features.values())))
         sizes = tuple(size for size in SIZES if len(features[few]) >= 2 * size)
-        moments, thresholds, ratios = [], [], []
+        moments, thresholds, ratios, typical = [], [], [], []
         for state in states:
             own = [known.with_history(state) for known in features.values()]
-            moments.append(_moments(plda, own))
+            images = [plda.project(known.values) for known in own]
+            moments.append(_moments(images))
+            typical.append([_typical(images, size, rate) for size in sizes])
             pairs = [_likeness(fingerprinter, plda, own, size) for size in sizes]
             thresholds.append([_thresholds(same, different, rate) for same, different in pairs])
             fitted = [LikelihoodRatio.fit(same, different) for same, different in pairs]
@@ -110,14 +116,14 @@ class Verification:
         centres, between, within = (np.stack(own) for own in zip(*moments, strict=True))
         return cls(
             population, len(features), rate, sizes, states,
-            centres, between, within, np.array(thresholds), np.array(ratios),
+            centres, between, within, np.array(thresholds), np.array(ratios), np.array(typical),
         )  # fmt: skip
 
     def judge(self, plda: PLDA, one: Fingerprint, other: Fingerprint) -> Judgement:
         """Compares two sets with what the population's are like."""
         small, large = sorted((one, other), key=lambda own: own.count)
         likeness = float(plda.alike([small], [large])[0, 0])
-        each = [self._explained(plda, own) for own in (small, large)]
+        each = [self._explained(*plda.coordinates([own])) for own in (small, large)]
         together = each[0] + each[1]
         likely = together >= together.max() - _RULED_OUT
         one_history = bool(each[0].max() + each[1].max() - together.max() <= _RULED_OUT)
@@ -125,9 +131,9 @@ class Verification:
             likely |= np.any([own >= own.max() - _RULED_OUT for own in each], axis=0)
         histories = tuple(state for state, may in zip(self.states, likely, strict=True) if may)
         if not self.sizes:
-            return Judgement(likeness, None, None, None, histories, one_history)
+            return Judgement(likeness, None, None, None, histories, one_history, True)
         # Thresholds are of pairs of one size; of two, the most careful from the one to the other hold.
-        least = int(np.searchsorted(self.sizes, small.count, "right")) - 1
+        least, next_to_large = (int(np.searchsorted(self.sizes, own.count, "right")) - 1 for own in (small, large))
         most = min(int(np.searchsorted(self.sizes, large.count)), len(self.sizes) - 1)
         between = slice(least, max(least, most) + 1)
         same_above = self.thresholds[likely, between, 1].max()
@@ -136,14 +142,14 @@ class Verification:
         ratios = [LikelihoodRatio(slope, intercept, self.sources) for slope, intercept in fitted.tolist()]
         evidence = [float(ratio.log10(np.array(likeness))) for ratio in ratios]
         low, high = sorted((float(different_below), float(same_above)))
-        return Judgement(likeness, high, low, (min(evidence), max(evidence)), histories, one_history)
+        typical = all(
+            (own >= self.typical[:, size])[likely].any() for own, size in zip(each, (least, next_to_large), strict=True)
+        )
+        return Judgement(likeness, high, low, (min(evidence), max(evidence)), histories, one_history, typical)
 
-    def _explained(self, plda: PLDA, fingerprint: Fingerprint) -> np.ndarray:
+    def _explained(self, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
         """Log density of a set after each history, were it of a source like the population's, ``(states,)``."""
-        (mean,), (count,) = plda.coordinates([fingerprint])
-        variance = self.between + self.within / count
-        squared = np.square(mean - self.centres) / variance
-        return -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(1) / 2
+        return _log_density(mean, self.centres, self.between + self.within / count)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, for JSON."""
@@ -163,14 +169,31 @@ class Verification:
         return cls(**kept, **{name: arrays[name] for name in _ARRAYS})  # type: ignore[arg-type]
 
 
-def _moments(plda: PLDA, sources: Sequence[Features]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre, variance between sources and within them, each ``(d,)``, in coordinates of the scorer."""
-    images = [plda.project(own.values) for own in sources]
+Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _moments(images: Sequence[np.ndarray]) -> Moments:
+    """Centre, variance between sources and within them, each ``(d,)``, of each source's images ``(n, d)``."""
     means = np.stack([own.mean(0) for own in images])
     between = means.var(0)
     # Few sources show the variance of no single feature well.
     between = 0.7 * between + 0.3 * between.mean()
     return means.mean(0), between, np.mean([own.var(0) for own in images], axis=0)
+
+
+def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    squared = np.square(means - centre) / variance
+    return -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2
+
+
+def _typical(images: Sequence[np.ndarray], size: int, rate: float) -> float:
+    """Log density that a source's sets have under the other sources' moments, but for the given rate."""
+    found = []
+    for i, own in enumerate(images):
+        centre, between, within = _moments([*images[:i], *images[i + 1 :]])
+        sets = np.stack([own[at : at + size].mean(0) for at in range(0, len(own) - size + 1, size)])
+        found.append(_log_density(sets, centre, between + within / size))
+    return -upper_threshold([-own for own in found], rate)
 
 
 def _likeness(

@@ -245,6 +245,10 @@ def _verified(result: VerificationResult) -> str:
         f"    that {result.hp}, against: {result.hd}",
         f"  both may have gone through: {', '.join(result.histories)}",
     ]
+    if not result.typical:
+        lines.append(
+            "  but they are unlike the population, which says nothing of them: give sources like them as --known"
+        )
     if not result.one_history:
         lines.append("  but hardly through the same, so that unlike says nothing of their sources")
     return "\n".join(lines)

@@ -51,6 +51,9 @@ def pretrain(
     bfloat16: Annotated[bool, typer.Option(help="Faster where the processor has it.")] = False,
     start: Annotated[Path | None, typer.Option(help="Encoder to go on from, in place of random weights.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Largest step size; it falls to 5 %.")] = 2e-3,
+    image_loss: Annotated[
+        float, typer.Option(min=0, help="Weight of the loss of single images beside their sets.")
+    ] = 1.0,
 ) -> None:
     """Trains an encoder on real images and simulated sources alone. Killed, it goes on where it was.
 
@@ -66,7 +69,8 @@ def pretrain(
 
     with errors(), sharing.joined() as first:
         arrays = [ImageSet.read(path).to_array() for path in images]
-        config = TrainingConfig(steps, learning_rate, precision="bfloat16" if bfloat16 else "float32")
+        precision = "bfloat16" if bfloat16 else "float32"
+        config = TrainingConfig(steps, learning_rate, precision=precision, image_loss=0.0 if single else image_loss)
         with bar("pretraining", total=steps) as advance:
             encoder = pretrain_encoder(
                 arrays, config, output.with_name(output.name + ".checkpoint.safetensors"),
