@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -104,6 +105,15 @@ def row(
     return line
 
 
+def judges(encoder: SetEncoder, known: Mapping[str, Features]) -> Population:
+    """For each pair of sources, all the others."""
+    made = {
+        frozenset(pair): Verification.fit(encoder, {n: own for n, own in known.items() if n not in pair}, "the others")
+        for pair in [*combinations(known, 2), *((one,) for one in known)]
+    }
+    return lambda one, other: made[frozenset((one, other))]
+
+
 def main() -> None:
     """Measures and writes."""
     given = parser(__doc__).parse_args()
@@ -128,25 +138,18 @@ def main() -> None:
             change: {one: encoder.features(ImageSet.from_array(how(own), one)) for one, own in pixels.items()}
             for change, how in CHANGES.items()
         }
-        histories = HISTORIES if name == "wild" else {}  # of the many pairs of generators, as they were made
         known = {
-            one: encoder.features(ImageSet.from_array(own, one), histories=histories) for one, own in pixels.items()
+            one: encoder.features(ImageSet.from_array(own, one), histories=HISTORIES) for one, own in pixels.items()
         }
         rows += [row(titles[name], "none", size, encoder, shipped, known, known) for size in SIZES]
         rows += [row(titles[name], f"{change}, both", 10, encoder, shipped, own, own) for change, own in asked.items()]
         rows.append(row(titles[name], "JPEG 90, one", 10, encoder, shipped, known, asked["JPEG 90"]))
-        judges = {
-            frozenset(pair): Verification.fit(
-                encoder, {n: own for n, own in known.items() if n not in pair}, "the others"
-            )
-            for pair in [*combinations(known, 2), *((one,) for one in known)]
-        }
-
-        def others(one: str, other: str, judges: dict[frozenset[str], Verification] = judges) -> Verification:
-            return judges[frozenset((one, other))]
-
-        at_hand += [row(titles[name], "none", size, encoder, others, known, known) for size in SIZES]
-        if histories:
+        as_made = {one: replace(own, after={}) for one, own in known.items()}
+        others = judges(encoder, as_made)
+        at_hand += [row(titles[name], "none (--no-histories)", size, encoder, others, known, known) for size in SIZES]
+        if name == "wild":  # of generators there are too many pairs
+            others = judges(encoder, known)
+            at_hand += [row(titles[name], "none", size, encoder, others, known, known) for size in SIZES]
             at_hand += [
                 row(titles[name], f"{what}, both", 10, encoder, others, own, own) for what, own in asked.items()
             ]

@@ -79,9 +79,12 @@ def test_verify(tmp_path, rng):
     (tmp_path / "half").mkdir()
     for path in sorted((data / "s0").iterdir())[:15]:
         shutil.move(path, tmp_path / "half")
-    same = json.loads(run("verify", tmp_path / "half", data / "s0", "--json").stdout)
-    assert same["answer"] == "same"
-    run("verify", data / "s0", data / "s5", code=3)
+    pair, known = ("verify", tmp_path / "half", data / "s0"), ("--known", data)
+    same = json.loads(run(*pair, *known, "--json").stdout)
+    assert (same["answer"], same["sources"], same["rate"]) == ("same", 6, pytest.approx(1 / 7))
+    run("verify", data / "s0", data / "s5", *known, "--no-histories", code=3)
+    assert "unlike the population" in run(*pair, code=4).stdout  # it came with the encoder and knows no such textures
+    run(*pair, *known, "--gallery", data, code=1)
 
 
 def test_families_writes_all_it_says(tmp_path, folder):

@@ -64,8 +64,11 @@ def test_errors_are_as_rare_as_stated_on_fresh_sources(encoder, rng):
 def test_what_a_population_has_in_common_is_no_sign_of_one_source(encoder, rng):
     near, far = (Verification.fit(encoder, sources(rng, 40, common), "") for common in (0.0, 2.0))
     a, b = (halves(own)[0] for own in sources(rng, 2, 2.0).values())
-    assert verify(encoder, "a", a, "b", b, near).answer == "same"
-    assert verify(encoder, "a", a, "b", b, far).answer != "same"
+    by_near, by_far = (verify(encoder, "a", a, "b", b, population) for population in (near, far))
+    assert by_near.same_above < by_near.likeness == by_far.likeness < by_far.same_above
+    # nor has a population of other sources anything to say of them
+    assert (by_near.typical, by_near.answer) == (False, "inconclusive")
+    assert by_far.typical
 
 
 def test_sets_that_went_through_something_are_judged_by_what_did(encoder, rng, monkeypatch):

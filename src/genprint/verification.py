@@ -17,9 +17,11 @@ from genprint.scoring import PLDA
 _DRAWS = 4
 # Freedom of Student's t: sources of one state are no Gaussian, and one far-off feature should not decide.
 _FREEDOM = 5.0
-# Histories that explain a pair by less log density than the best one does, by this much, are ruled out. Sources of
-# other content than the population's are mistaken by as much: with 40, one-pixel shifts of third-party images were.
-_RULED_OUT = 150.0
+# Histories that explain a set by less log density than the best one does, by this much, are ruled out. Sources of
+# other content than the population's are mistaken by as much: with 75, third-party images shifted by a pixel were.
+_RULED_OUT = 100.0
+# By how much less one history may explain both sets than two do, if they went through the same.
+_ALIKE = 40.0
 _ARRAYS = ("centres", "between", "within", "thresholds", "ratios", "typical")
 
 
@@ -124,11 +126,11 @@ class Verification:
         small, large = sorted((one, other), key=lambda own: own.count)
         likeness = float(plda.alike([small], [large])[0, 0])
         each = [self._explained(*plda.coordinates([own])) for own in (small, large)]
-        together = each[0] + each[1]
-        likely = together >= together.max() - _RULED_OUT
-        one_history = bool(each[0].max() + each[1].max() - together.max() <= _RULED_OUT)
-        if not one_history:
-            likely |= np.any([own >= own.max() - _RULED_OUT for own in each], axis=0)
+        may_be = [own >= own.max() - _RULED_OUT for own in each]
+        likely = may_be[0] & may_be[1]
+        if not likely.any():
+            likely = may_be[0] | may_be[1]
+        one_history = bool(each[0].max() + each[1].max() - (each[0] + each[1]).max() <= _ALIKE)
         histories = tuple(state for state, may in zip(self.states, likely, strict=True) if may)
         if not self.sizes:
             return Judgement(likeness, None, None, None, histories, one_history, True)

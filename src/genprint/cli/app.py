@@ -202,6 +202,7 @@ def verify(
     rate: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="Largest rate of either error, over the known sources.")
     ] = 0.05,
+    histories: Histories = True,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -209,6 +210,7 @@ def verify(
 
     How alike sets of different sources are depends on what they show and went through. It is taken from the known
     sources (--known or --gallery): give models trained on the like. Without these, from the shipped generators.
+    With --no-histories both sets are taken to be as they were made, like the known sources.
 
     Example: genprint verify some/ others/ --known models/
     """
@@ -223,7 +225,7 @@ def verify(
         encoder = load_encoder(model)
         population = None
         if known or gallery:
-            features = enrolled_features(encoder, known, gallery or DEFAULT_GALLERY, histories=True)
+            features = enrolled_features(encoder, known, gallery or DEFAULT_GALLERY, histories)
             population = Verification.fit(encoder, features, f"{len(features)} sources of {known or gallery}", rate)
         a, b = read_features(encoder, [ImageSet.read(left, "a"), ImageSet.read(right, "b")]).values()
         result = compare(encoder, str(left), a, str(right), b, population)

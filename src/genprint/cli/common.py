@@ -177,7 +177,7 @@ def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, hi
 
     if known:
         return read_features(encoder, read_sources(known), histories)
-    return open_gallery(encoder, gallery).features()
+    return open_gallery(encoder, gallery).features(histories=histories)
 
 
 def identifier_for(
