@@ -28,7 +28,7 @@ from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.simulator import draw_sources
 from genprint.verification import Verification
 
-SIMULATED, SIZES, LARGEST = 200, (2, 10, 30), 30
+SIMULATED, SIZES, LARGEST = 100, (2, 10, 30), 30
 # Some are histories that populations are looked at after, some lie between or beyond.
 CHANGES: dict[str, Change] = {
     "JPEG 90": jpeg(90), "JPEG 75": jpeg(75), "JPEG 85 4:4:4": jpeg(85, "4:4:4"), "JPEG 20": jpeg(20),
@@ -42,24 +42,24 @@ Written by `benchmarks/verification.py`; the encoder has seen no generator. {pro
 
 `genprint verify` on pairs of disjoint sets, all sources with all; percent of pairs, 95 % intervals by bootstrap over sources. Wrong: *false same*, sets of two sources
 called the same; *false different*, sets of one source called different. Right: *same* and *different*. The others are inconclusive. Both errors are set
-for {rate:.0f} % over the sources of the population. *Cllr* is of the likelihood ratio (the middle of its two ends, where what the sets went through is open):
-0 is perfect, above 1 worse than none.
+for {rate:.0f} % over the sources of the population. *Given*: pairs with a likelihood ratio, which is only given where one history is possible; *Cllr* is of these, where there are
+many: 0 is perfect, 1 says nothing.
 
 ## By the population that comes with the encoder
 
 The shipped generators and real images, {sources} sources, at most {largest} images of those asked about. The rows of the shipped generators are of other images of the same models.
 Where a change is named, both sets went through it, or one; none of it is told.
 
-| sources | change | images | false same | false different | same | different | Cllr |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| sources | change | images | false same | false different | same | different | given | Cllr |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {shipped}
 
 ## By known sources at hand
 
 `--known`: each pair is judged by all the other sources of its collection.
 
-| sources | change | images | false same | false different | same | different | Cllr |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| sources | change | images | false same | false different | same | different | given | Cllr |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {at_hand}
 """
 
@@ -82,13 +82,13 @@ def row(
     """Compares a set of each source in the left state with one of each in the right state."""
     names = list(left)
     answers = np.empty((len(names), len(names)), object)
-    ratios = np.empty(answers.shape)
+    ratios = np.full(answers.shape, np.nan)
     for i, one in enumerate(names):
         for j, other in enumerate(names):
             a, b = left[one][np.arange(size)], right[other][np.arange(size, 2 * size)]
             found = verify(encoder, one, a, other, b, population(one, other))
             answers[i, j] = found.answer
-            ratios[i, j] = np.mean(found.log10_lr) if found.log10_lr else 0.0
+            ratios[i, j] = np.nan if found.log10_lr is None else found.log10_lr
     own = np.eye(len(names), dtype=bool)
     others = [~mine for mine in own]
     by_source = [
@@ -98,9 +98,14 @@ def row(
         np.array([(answers[i][others[i]] == DIFFERENT).mean() for i in range(len(names))]),
     ]
     means = [over_sources(100 * rate) for rate in by_source]
-    cllr = (np.log2(1 + 10 ** -ratios[own]).mean() + np.log2(1 + 10 ** ratios[~own]).mean()) / 2
+    cllr = (np.nanmean(np.log2(1 + 10 ** -ratios[own])) + np.nanmean(np.log2(1 + 10 ** ratios[~own]))) / 2
+    given = 100 * np.isfinite(ratios).mean()
     cells = [f"{own.mean:.1f} [{own.low:.1f}, {own.high:.1f}]" for own in means]
-    line = "| " + " | ".join([title, change, str(size), *cells, f"{cllr:.2f}"]) + " |"
+    line = (
+        "| "
+        + " | ".join([title, change, str(size), *cells, f"{given:.0f}", f"{cllr:.2f}" if given > 10 else "-"])
+        + " |"
+    )
     print(line, flush=True)
     return line
 

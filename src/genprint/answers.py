@@ -103,8 +103,8 @@ class VerificationResult(Result):
         likeness: cosine of their fingerprints, -1 to 1.
         different_below: threshold of likeness; sets of one source fall below at ``rate`` at most. None: no threshold.
         same_above: threshold of likeness; sets of different sources reach it at ``rate`` at most.
-        log10_lr: of the likelihood ratio of ``hp`` against ``hd``, least and most by what both sets may have gone
-            through; no more than the population's sources support.
+        log10_lr: of the likelihood ratio of ``hp`` against ``hd``, no more than the population's sources support. None
+            where it does not hold: sets unlike the population's, or that may have gone through several things.
         hp, hd: what is weighed.
         rate: of either error, over the sources of the population.
         population: whose sources set thresholds and ratio.
@@ -121,7 +121,7 @@ class VerificationResult(Result):
     likeness: float
     different_below: float | None
     same_above: float | None
-    log10_lr: tuple[float, float] | None
+    log10_lr: float | None
     hp: str
     hd: str
     rate: float

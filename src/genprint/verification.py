@@ -33,8 +33,8 @@ class Judgement:
         likeness: cosine of their fingerprints.
         same_above: likeness that different sources exceed at the stated rate at most; None: too few images.
         different_below: likeness that sets of one source fall below at that rate at most.
-        log10_lr: of the likelihood ratio of one source against two of the population, least and most by what both may
-            have gone through, within what the sources support.
+        log10_lr: of the likelihood ratio of one source against two of the population, within what its sources support.
+            None unless both sets are typical and can have gone through one history alone: another has other ratios.
         histories: what both may have gone through; the thresholds are the most careful of these.
         one_history: whether both may have gone through the same. If not, unlike says nothing of their sources.
         typical: whether both sets are like those of the population. If not, it says nothing of them.
@@ -43,7 +43,7 @@ class Judgement:
     likeness: float
     same_above: float | None
     different_below: float | None
-    log10_lr: tuple[float, float] | None
+    log10_lr: float | None
     histories: tuple[str, ...]
     one_history: bool
     typical: bool
@@ -140,14 +140,15 @@ class Verification:
         between = slice(least, max(least, most) + 1)
         same_above = self.thresholds[likely, between, 1].max()
         different_below = self.thresholds[likely, between, 0].min()
-        fitted = self.ratios[likely, between].reshape(-1, 2)
-        ratios = [LikelihoodRatio(slope, intercept, self.sources) for slope, intercept in fitted.tolist()]
-        evidence = [float(ratio.log10(np.array(likeness))) for ratio in ratios]
         low, high = sorted((float(different_below), float(same_above)))
         typical = all(
             (own >= self.typical[:, size])[likely].any() for own, size in zip(each, (least, next_to_large), strict=True)
         )
-        return Judgement(likeness, high, low, (min(evidence), max(evidence)), histories, one_history, typical)
+        log10_lr = None
+        if typical and one_history and len(histories) == 1:
+            slope, intercept = self.ratios[likely, least][0].tolist()
+            log10_lr = float(LikelihoodRatio(slope, intercept, self.sources).log10(np.array(likeness)))
+        return Judgement(likeness, high, low, log10_lr, histories, one_history, typical)
 
     def _explained(self, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
         """Log density of a set after each history, were it of a source like the population's, ``(states,)``."""

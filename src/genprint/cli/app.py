@@ -235,18 +235,17 @@ def verify(
 
 def _verified(result: VerificationResult) -> str:
     lines = [f"{result.left} ({result.images[0]} images), {result.right} ({result.images[1]} images): {result.answer}"]
-    if result.log10_lr is None:
+    if result.same_above is None:
         return "\n".join(
             [*lines, f"  likeness {result.likeness:.2f}; the population has too few images for thresholds"]
         )
     lines += [
-        f"  likeness {result.likeness:.2f}: same from {result.same_above:.2f}, "
-        f"different to {result.different_below:.2f}; "
-        f"each wrong for at most {result.rate:.1%}",
-        f"  likelihood ratio {' to '.join(dict.fromkeys(f'{10**end:.2g}' for end in result.log10_lr))}",
-        f"    that {result.hp}, against: {result.hd}",
-        f"  both may have gone through: {', '.join(result.histories)}",
+        f"  likeness {result.likeness:.2f}: same from {result.same_above:.2f}, different to "
+        f"{result.different_below:.2f}; each wrong for at most {result.rate:.1%}",
+        f"  by {result.population}; both sets may have gone through: {', '.join(result.histories)}",
     ]
+    if result.log10_lr is not None:
+        lines += [f"  likelihood ratio {10**result.log10_lr:.2g}", f"    that {result.hp}, against: {result.hd}"]
     if not result.typical:
         lines.append(
             "  but they are unlike the population, which says nothing of them: give sources like them as --known"
