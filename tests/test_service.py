@@ -82,6 +82,10 @@ def test_answers(client, rng):
     assert enrolled["answer"] != "same"
     assert enrolled["population"] == f"{len(GRAINS)} enrolled sources"
     assert enrolled["likeness"] == shipped["likeness"] < enrolled["same_above"]
+    twice = pair[:20] + [("right", file) for _, file in pair[:20]]
+    refused = client.post("/v1/verify", files=twice)
+    assert refused.status_code == 422
+    assert "20 images are in both" in refused.json()["detail"]
     assert sorted(client.get("/v1/families").json()["sources"]) == sorted(GRAINS)
     assert client.get("/v1/families.svg").text.startswith("<?xml")
 
@@ -170,6 +174,8 @@ def test_nothing_enrolled(tmp_path, rng):
     with local(create_app(ENCODER, tmp_path / "new.sqlite", Tokens(None))) as client:
         assert client.post("/v1/attribute", files=files(textured(rng, 1))).status_code == 409
         assert client.get("/v1/families").status_code == 409
+        pair = files(textured(rng, 1), "left") + files(textured(rng, 1), "right")
+        assert client.post("/v1/verify", params={"enrolled": True}, files=pair).status_code == 409
 
 
 def test_metrics_and_headers(client):

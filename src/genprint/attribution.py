@@ -23,6 +23,7 @@ from genprint.evidence import Weigher
 from genprint.fingerprint import Features
 from genprint.gallery import Gallery
 from genprint.histories import NONE, Matcher
+from genprint.images import ImageSetError
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import TOLD_APART, Trials
 from genprint.two_sample import exchangeable
@@ -220,7 +221,12 @@ def verify(
 
     Args:
         population: sources like those in question, of the same content; by default the one that came with the encoder.
+
+    Raises:
+        ImageSetError: the sets share an image.
     """
+    if shared := len(set(a.digests) & set(b.digests)):
+        raise ImageSetError(f"{left} and {right}: {shared} images are in both; leave them out of one")
     population = population or encoder.verification_
     fingerprints = [encoder.summarise(own, name, vector=False, scatter=False) for own, name in ((a, left), (b, right))]
     found = population.judge(encoder.plda_, *fingerprints)

@@ -181,7 +181,8 @@ def _moments(images: Sequence[np.ndarray]) -> Moments:
     between = means.var(0)
     # Few sources show the variance of no single feature well.
     between = 0.7 * between + 0.3 * between.mean()
-    return means.mean(0), between, np.mean([own.var(0) for own in images], axis=0)
+    within = np.mean([own.var(0) for own in images], axis=0)
+    return means.mean(0), between, within + 1e-6  # images may all be one
 
 
 def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -100,7 +100,7 @@ class Room:
         """What the enrolled sources say of pairs of sets; of many, as many as are compared closely.
 
         Raises:
-            ValueError: fewer than two, or one of a single image.
+            NothingEnrolled: fewer than two, or one of a single image.
         """
         gallery = self.gallery()
         with self._lock:
@@ -108,7 +108,10 @@ class Room:
             if self._population is None or self._population[0] != state:
                 features = gallery.features(list(gallery.counts())[:CLOSELY])
                 name = f"{len(features)} enrolled sources"
-                self._population = state, Verification.fit(self.encoder, features, name, self._rate)
+                try:
+                    self._population = state, Verification.fit(self.encoder, features, name, self._rate)
+                except ValueError as error:
+                    raise NothingEnrolled(str(error)) from None
             return self._population[1]
 
 
