@@ -8,25 +8,21 @@ The arguments are those of benchmarks/results.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 from common import ROOT, collections, held_out, log_wild_run, parser, provenance
 
-from genprint.answers import DIFFERENT, SAME
 from genprint.artifacts import to_pixels
-from genprint.attribution import verify
 from genprint.changes import Change, blur, jpeg, noise, resize, shift
 from genprint.cli.common import tune_malloc
-from genprint.evaluation.intervals import over_sources
+from genprint.evaluation.verification import Population, Verified, by_the_others, verified
 from genprint.fingerprint import Features
 from genprint.histories import HISTORIES
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.simulator import draw_sources
-from genprint.verification import Verification
 
 SIMULATED, SIZES, LARGEST = 100, (2, 10, 30), 30
 # Some are histories that populations are looked at after, some lie between or beyond.
@@ -34,7 +30,6 @@ CHANGES: dict[str, Change] = {
     "JPEG 90": jpeg(90), "JPEG 75": jpeg(75), "JPEG 85 4:4:4": jpeg(85, "4:4:4"), "JPEG 20": jpeg(20),
     "blur 0.7": blur(0.7), "noise 3": noise(3), "resize 50 %": resize(0.5), "one-pixel shift": shift(0, 1),
 }  # fmt: skip
-Population = Callable[[str, str], Verification | None]
 
 _PAGE = """# One source or two
 
@@ -75,48 +70,26 @@ def simulated(encoder: SetEncoder, real: np.ndarray) -> dict[str, Features]:
     return made
 
 
-def row(
-    title: str, change: str, size: int, encoder: SetEncoder, population: Population,
-    left: Mapping[str, Features], right: Mapping[str, Features],
-) -> str:  # fmt: skip
-    """Compares a set of each source in the left state with one of each in the right state."""
-    names = list(left)
-    answers = np.empty((len(names), len(names)), object)
-    ratios = np.full(answers.shape, np.nan)
-    for i, one in enumerate(names):
-        for j, other in enumerate(names):
-            a, b = left[one][np.arange(size)], right[other][np.arange(size, 2 * size)]
-            found = verify(encoder, one, a, other, b, population(one, other))
-            answers[i, j] = found.answer
-            ratios[i, j] = np.nan if found.log10_lr is None else found.log10_lr
-    own = np.eye(len(names), dtype=bool)
-    others = [~mine for mine in own]
-    by_source = [
-        np.array([(answers[i][others[i]] == SAME).mean() for i in range(len(names))]),
-        np.diag(answers) == DIFFERENT,
-        np.diag(answers) == SAME,
-        np.array([(answers[i][others[i]] == DIFFERENT).mean() for i in range(len(names))]),
-    ]
-    means = [over_sources(100 * rate) for rate in by_source]
-    cllr = (np.nanmean(np.log2(1 + 10 ** -ratios[own])) + np.nanmean(np.log2(1 + 10 ** ratios[~own]))) / 2
-    given = 100 * np.isfinite(ratios).mean()
-    cells = [f"{own.mean:.1f} [{own.low:.1f}, {own.high:.1f}]" for own in means]
-    line = (
-        "| "
-        + " | ".join([title, change, str(size), *cells, f"{given:.0f}", f"{cllr:.2f}" if given > 10 else "-"])
-        + " |"
-    )
+def row(title: str, change: str, size: int, found: Verified) -> str:
+    """A line of the tables."""
+    means = (found.false_same, found.false_different, found.same, found.different)
+    cells = [f"{100 * own.mean:.1f} [{100 * own.low:.1f}, {100 * own.high:.1f}]" for own in means]
+    cllr = f"{found.cllr:.2f}" if found.cllr is not None and found.given > 0.1 else "-"
+    line = "| " + " | ".join([title, change, str(size), *cells, f"{100 * found.given:.0f}", cllr]) + " |"
     print(line, flush=True)
     return line
 
 
-def judges(encoder: SetEncoder, known: Mapping[str, Features]) -> Population:
-    """For each pair of sources, all the others."""
-    made = {
-        frozenset(pair): Verification.fit(encoder, {n: own for n, own in known.items() if n not in pair}, "the others")
-        for pair in [*combinations(known, 2), *((one,) for one in known)]
-    }
-    return lambda one, other: made[frozenset((one, other))]
+def _changes(
+    title: str, encoder: SetEncoder, as_made: Mapping[str, Features], asked: Mapping[str, Mapping[str, Features]],
+    population: Population = lambda one, other: None,
+) -> list[str]:  # fmt: skip
+    """Pairs as they were made, both after each change, and one of them."""
+    rows = [row(title, "none", size, verified(encoder, as_made, as_made, size, population)) for size in SIZES]
+    for change, own in asked.items():
+        rows.append(row(title, f"{change}, both", 10, verified(encoder, own, own, 10, population)))
+    one = verified(encoder, as_made, asked["JPEG 90"], 10, population)
+    return [*rows, row(title, "JPEG 90, one", 10, one)]
 
 
 def main() -> None:
@@ -128,17 +101,11 @@ def main() -> None:
     titles = {"reference": "shipped generators, real", "wild": f"third-party ({given.wild.name})"}
     log_wild_run(given.wild.name, "verification", given.why)
 
-    def shipped(one: str, other: str) -> None:
-        return None
-
-    rows = [
-        row(f"{SIMULATED} simulated", "none", size, encoder, shipped, made, made)
-        for made in [simulated(encoder, held_out(given.real))]
-        for size in SIZES
-    ]
+    made = simulated(encoder, held_out(given.real))
+    rows = [row(f"{SIMULATED} simulated", "none", size, verified(encoder, made, made, size)) for size in SIZES]
     at_hand = []
     for name, sets in world.items():
-        pixels = {own.name: own.to_array()[: 2 * LARGEST] for own in sets}
+        title, pixels = titles[name], {own.name: own.to_array()[: 2 * LARGEST] for own in sets}
         asked = {
             change: {one: encoder.features(ImageSet.from_array(how(own), one)) for one, own in pixels.items()}
             for change, how in CHANGES.items()
@@ -146,19 +113,14 @@ def main() -> None:
         known = {
             one: encoder.features(ImageSet.from_array(own, one), histories=HISTORIES) for one, own in pixels.items()
         }
-        rows += [row(titles[name], "none", size, encoder, shipped, known, known) for size in SIZES]
-        rows += [row(titles[name], f"{change}, both", 10, encoder, shipped, own, own) for change, own in asked.items()]
-        rows.append(row(titles[name], "JPEG 90, one", 10, encoder, shipped, known, asked["JPEG 90"]))
         as_made = {one: replace(own, after={}) for one, own in known.items()}
-        others = judges(encoder, as_made)
-        at_hand += [row(titles[name], "none (--no-histories)", size, encoder, others, known, known) for size in SIZES]
+        rows += _changes(title, encoder, as_made, asked)
+        others = by_the_others(encoder, as_made)
+        for size in SIZES:
+            found = verified(encoder, as_made, as_made, size, others)
+            at_hand.append(row(title, "none (--no-histories)", size, found))
         if name == "wild":  # of generators there are too many pairs
-            others = judges(encoder, known)
-            at_hand += [row(titles[name], "none", size, encoder, others, known, known) for size in SIZES]
-            at_hand += [
-                row(titles[name], f"{what}, both", 10, encoder, others, own, own) for what, own in asked.items()
-            ]
-            at_hand.append(row(titles[name], "JPEG 90, one", 10, encoder, others, known, asked["JPEG 90"]))
+            at_hand += _changes(title, encoder, as_made, asked, by_the_others(encoder, known))
     page = _PAGE.format(
         provenance=provenance(given.seed, start), rate=100 * encoder.verification_.rate, largest=LARGEST,
         sources=encoder.verification_.sources, shipped="\n".join(rows), at_hand="\n".join(at_hand),

@@ -87,6 +87,15 @@ def test_verify(tmp_path, rng):
     run(*pair, *known, "--gallery", data, code=1)
 
 
+def test_evaluate_verification(tmp_path, rng):
+    data = many(tmp_path / "data", rng)
+    found = json.loads(run("evaluate", "verification", data, "--size", "5,10", "--json").stdout)
+    assert (found["sources"], found["judged_by"]) == (6, "others")
+    assert set(found["sizes"]) == {"5", "10"}
+    assert found["sizes"]["10"]["false_same"]["mean"] < 0.3
+    assert "one source: different" in run("evaluate", "verification", data, "--shipped").stdout
+
+
 def test_families_writes_all_it_says(tmp_path, folder):
     output = tmp_path / "out"
     tree = json.loads(run("families", folder, "-o", output, "--json").stdout)

@@ -15,6 +15,7 @@ from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.open_set import open_set, oscr
 from genprint.evaluation.robustness import CHANGES
 from genprint.evaluation.stability import stability
+from genprint.evaluation.verification import by_the_others, verified
 from genprint.fingerprint import Features
 from genprint.methods.content import ColourQuantiles
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -179,6 +180,30 @@ def test_answers_count_false_right_and_wrong():
     assert alone.false.mean == pytest.approx(2 / 16, abs=0.05)
     assert alone.right.mean > 0.7
     assert alone.wrong.mean < 0.1
+
+
+def test_verification_counts_false_and_right_of_both_kinds():
+    rng, size = np.random.default_rng(0), 12
+    encoder = SetEncoder.from_pretrained()
+    encoder.plda_ = PLDA(np.zeros(size), np.eye(size), 4 * np.eye(size))
+    centres = 2 * rng.normal(size=(24, size))
+    centres[1] = centres[0]  # twins: no population of others can tell them apart
+    features = {
+        f"{i}": Features(
+            (centre + rng.normal(size=(40, size))).astype(np.float32),
+            tuple(f"{rng.integers(2**60):x}" for _ in range(40)),
+        )
+        for i, centre in enumerate(centres)
+    }
+    found = verified(encoder, features, features, 20, by_the_others(encoder, features))
+    assert found.false_same.mean == pytest.approx(2 / 24 / 23, abs=0.01)
+    assert found.false_different.mean <= 0.1
+    assert found.same.mean > 0.7
+    assert found.different.mean > 0.7
+    assert found.given > 0.8
+    assert found.cllr < 0.3
+    with pytest.raises(ValueError, match="twice 30 images"):
+        verified(encoder, features, features, 30)
 
 
 def test_paired_by_hand():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, read_features, show
+from genprint.cli.common import AsJson, Histories, Model, bar, errors, load_encoder, read_features, show
 from genprint.cli.evaluation import app
 from genprint.cli.measuring import (
     Data,
@@ -114,6 +114,40 @@ def unknown_in_turn(data: Path, unknown: str, sets: Sequence[ImageSet]) -> dict[
         return {own.name: own.name for own in sets}
     about = about_sources(data, ("source", unknown), sets)
     return {own.name: about[own.name][unknown] for own in sets}
+
+
+@app.command("verification")
+def verification_(
+    data: Data,
+    size: Sizes = "10",
+    shipped: Annotated[
+        bool, typer.Option(help="Judge by what came with the encoder, in place of all the other sources.")
+    ] = False,
+    histories: Histories = False,
+    seed: Seed = 0,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """What genprint verify says of pairs of sets: right and wrong, each pair judged by all the other sources."""
+    from genprint.evaluation.verification import by_the_others, verified
+    from genprint.images import read_sources
+
+    with errors(as_json):
+        encoder, sets = load_encoder(model), read_sources(data)
+        features = read_features(encoder, sets, histories)
+        judge = {} if shipped else {"population": by_the_others(encoder, features)}
+        found = {}
+        for n in set_sizes(size):
+            with bar("comparing", total=len(sets)) as advance:
+                found[n] = verified(encoder, features, features, n, seed=seed, progress=advance, **judge)
+        lines = [
+            f"{n:>4} images  two sources: same {interval(row.false_same)} (wrong), "
+            f"different {interval(row.different)}; "
+            f"one source: different {interval(row.false_different)} (wrong), same {interval(row.same)}"
+            for n, row in found.items()
+        ]
+        settings = {"sources": len(sets), "judged_by": "shipped" if shipped else "others", "seed": seed}
+        show({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, as_json, "\n".join(lines))
 
 
 @app.command("calibration")

@@ -1,0 +1,103 @@
+"""Verification: how often two sets are called one source's, or two sources', rightly and wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from genprint.answers import DIFFERENT, SAME
+from genprint.attribution import verify
+from genprint.evaluation.intervals import Mean, over_sources
+from genprint.fingerprint import Features
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.verification import Verification
+
+# From the names of two sources to the population that a pair of theirs is judged by; None: the encoder's own.
+Population = Callable[[str, str], Verification | None]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Shares of pairs, as means over sources; the others are inconclusive.
+
+    Attributes:
+        false_same: sets of two sources called the same.
+        false_different: sets of one source called different.
+        same: sets of one source called the same.
+        different: sets of two sources called different.
+        given: share of pairs with a likelihood ratio.
+        cllr: cost of these, if there are any of either kind: 0 is perfect, 1 says nothing (Brummer & du Preez, 2006).
+    """
+
+    false_same: Mean
+    false_different: Mean
+    same: Mean
+    different: Mean
+    given: float
+    cllr: float | None
+
+
+def verified(
+    encoder: SetEncoder,
+    left: Mapping[str, Features],
+    right: Mapping[str, Features],
+    size: int,
+    population: Population = lambda one, other: None,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
+) -> Verified:
+    """Compares a set of each source with one of each, all with all, of different images.
+
+    Args:
+        left: features of each source's images.
+        right: of the same images, in the same order, perhaps in another state.
+        size: images of a set.
+        progress: told of every source.
+
+    Raises:
+        ValueError: there is one source, or one has too few images for two sets.
+    """
+    names = list(left)
+    few = min(names, key=lambda name: len(left[name]))
+    if len(names) < 2 or len(left[few]) < 2 * size:
+        raise ValueError(f"{few}: two sources or more are needed, with twice {size} images each")
+    rng = np.random.default_rng(seed)
+    orders = {name: rng.permutation(len(left[name])) for name in names}
+    answers = np.empty((len(names), len(names)), object)
+    ratios = np.full(answers.shape, np.nan)
+    for i, one in enumerate(names):
+        for j, other in enumerate(names):
+            a, b = left[one][orders[one][:size]], right[other][orders[other][size : 2 * size]]
+            found = verify(encoder, one, a, other, b, population(one, other))
+            answers[i, j] = found.answer
+            ratios[i, j] = np.nan if found.log10_lr is None else found.log10_lr
+        if progress:
+            progress()
+    own = np.eye(len(names), dtype=bool)
+    others = [answers[i][~own[i]] for i in range(len(names))]
+    rates = (
+        [(theirs == SAME).mean() for theirs in others],
+        np.diag(answers) == DIFFERENT,
+        np.diag(answers) == SAME,
+        [(theirs == DIFFERENT).mean() for theirs in others],
+    )
+    alike, unlike = (ratios[kind][np.isfinite(ratios[kind])] for kind in (own, ~own))
+    cllr = None
+    if len(alike) and len(unlike):
+        cllr = float(np.log2(1 + 10**-alike).mean() + np.log2(1 + 10**unlike).mean()) / 2
+    false_same, false_different, same, different = (over_sources(np.asarray(rate, float), seed) for rate in rates)
+    return Verified(false_same, false_different, same, different, float(np.isfinite(ratios).mean()), cllr)
+
+
+def by_the_others(encoder: SetEncoder, features: Mapping[str, Features], rate: float = 0.05) -> Population:
+    """Each pair is judged by all the other sources."""
+
+    @cache
+    def fitted(pair: frozenset[str]) -> Verification:
+        rest = {name: own for name, own in features.items() if name not in pair}
+        return Verification.fit(encoder, rest, f"the other {len(rest)} sources", rate)
+
+    return lambda one, other: fitted(frozenset((one, other)))
