@@ -9,7 +9,7 @@ from lir.metrics import cllr, cllr_min
 from typer.testing import CliRunner
 
 from genprint.attribution import Identifier
-from genprint.calibration import LikelihoodRatio, relative_evidence
+from genprint.calibration import LikelihoodRatio, evidence
 from genprint.cli.app import app
 from genprint.evaluation.calibration import calibration, reliability_bins, summarise
 from genprint.fingerprint import Features
@@ -28,18 +28,28 @@ def test_costs_are_those_of_lir(rng):
 
 
 def test_calibrated_ratios_of_gaussians_are_the_true_ones(rng):
-    same = [rng.normal(2, 1, 400) for _ in range(30)]
-    different = [rng.normal(0, 1, 400) for _ in range(30)]
+    same = [rng.normal([2, 1], 1, (400, 2)) for _ in range(30)]
+    different = [rng.normal(0, 1, (400, 2)) for _ in range(30)]
     found = LikelihoodRatio.fit(same, different)
-    assert found.slope == pytest.approx(2, rel=0.1)  # log N(x; 2, 1) / N(x; 0, 1) = 2 x - 2
-    assert found.intercept == pytest.approx(-2, rel=0.1)
-    assert found.log10(np.array([-99.0, 1.0, 99.0])) == pytest.approx([-np.log10(30), 0, np.log10(30)], abs=0.05)
+    # log N(x; m, 1) / N(x; 0, 1) = m x - m^2 / 2
+    assert found.slopes == pytest.approx((2, 1), rel=0.1)
+    assert found.intercept == pytest.approx(-2.5, rel=0.1)
+    points = np.array([[-99.0, 1.0], [1.0, 0.5], [99.0, 1.0]])
+    assert found.log10(points) == pytest.approx([-np.log10(30), 0, np.log10(30)], abs=0.05)
+
+
+def test_more_of_one_kind_of_evidence_never_speaks_for_less(rng):
+    same, different = ([rng.normal([mean, -mean], 1, (200, 2)) for _ in range(20)] for mean in (1.0, 0.0))
+    found = LikelihoodRatio.fit(same, different)
+    alone = LikelihoodRatio.fit([own[:, :1] for own in same], [own[:, :1] for own in different])
+    assert found.slopes == (*alone.slopes, 0.0)
+    assert found.intercept == alone.intercept
 
 
 def test_evidence_is_against_the_rivals_and_the_unknown():
     ratios = np.array([[3.0, 1.0, -2.0]])
     expected = 3 - np.log(np.exp(1) + np.exp(-2) + 1)
-    assert relative_evidence(ratios)[0, 0] == pytest.approx(np.arcsinh(expected / 5))
+    assert evidence(ratios)[0, 0] == pytest.approx([np.arcsinh(expected / 5), np.arcsinh(3 / 50)])
 
 
 def test_bins_of_the_posterior():

@@ -51,23 +51,24 @@ def disjoint_subsets(features: Features, size: int, most: int, rng: np.random.Ge
     return [features[order[i * size : (i + 1) * size]] for i in range(count)]
 
 
-def relative_evidence(ratios: np.ndarray) -> np.ndarray:
-    """How much better each source explains a probe than all the others and an unknown one together.
+def evidence(ratios: np.ndarray) -> np.ndarray:
+    """How much better each source explains a probe than all others and an unknown one together, and than that alone.
 
-    Alone, a log ratio against an unknown source depends on the probe's content; against its rivals, it does not.
-    Its inverse hyperbolic sine is taken, for a Gaussian's log ratios of large sets are far too sure of themselves.
+    The log ratio against an unknown source alone depends on the probe's content; against its rivals, it does not. Of a
+    probe whose own source is not enrolled, though, the first says how far off all are. Inverse hyperbolic sines
+    are taken, for a Gaussian's log ratios of large sets are far too sure of themselves.
 
     Args:
         ratios: log ratios of probes against an unknown source, ``(n, sources)``.
 
     Returns:
-        ``(n, sources)``
+        ``(n, sources, 2)``
     """
     with_unknown = np.hstack([ratios, np.zeros((len(ratios), 1))])
     before = np.logaddexp.accumulate(with_unknown, axis=1)[:, :-2]
     after = np.logaddexp.accumulate(with_unknown[:, ::-1], axis=1)[:, -2::-1]
     rivals = np.logaddexp(np.hstack([np.full((len(ratios), 1), -np.inf), before]), after)
-    return np.arcsinh((ratios - rivals) / 5)
+    return np.stack([np.arcsinh((ratios - rivals) / 5), np.arcsinh(ratios / 50)], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,18 @@ class LikelihoodRatio:
     """Turns evidence into a likelihood ratio by logistic regression (Brummer & du Preez, 2006).
 
     Attributes:
-        slope: of the natural log of the ratio over the evidence.
+        slopes: of the natural log of the ratio over each kind of evidence; zero for one that would come out below.
         intercept: at no evidence.
         sources: it was calibrated on. The ratio is kept within as many to one, either way: no more was seen.
     """
 
-    slope: float
+    slopes: tuple[float, ...]
     intercept: float
     sources: int
 
     @classmethod
     def fit(cls, same: Sequence[np.ndarray], different: Sequence[np.ndarray]) -> Self:
-        """From evidence for the true source of probes, and for another one; of each source one array."""
+        """From evidence for the true source of probes, and for another one; of each source one array ``(n, kinds)``."""
         from sklearn.linear_model import LogisticRegression
 
         values = np.concatenate([*same, *different])
@@ -94,8 +95,17 @@ class LikelihoodRatio:
         weights = np.concatenate(
             [np.full(len(own), 1 / len(kind) / len(own)) for kind in (same, different) for own in kind]
         )
-        model = LogisticRegression(C=1e3).fit(values[:, None], truth, weights * len(values) / 2)
-        return cls(float(model.coef_[0, 0]), float(model.intercept_[0]), len(same))
+        kept = list(range(values.shape[1]))
+        while True:
+            model = LogisticRegression(C=1e3).fit(values[:, kept], truth, weights * len(values) / 2)
+            found = model.coef_[0]
+            if len(kept) == 1 or found.min() >= 0:
+                break
+            # More of a kind does not speak for less: of few sources, two kinds that go together may come out so.
+            kept.pop(int(found.argmin()))
+        slopes = np.zeros(values.shape[1])
+        slopes[kept] = found
+        return cls(tuple(slopes.tolist()), float(model.intercept_[0]), len(same))
 
     @property
     def cap(self) -> float:
@@ -103,5 +113,5 @@ class LikelihoodRatio:
         return float(np.log10(self.sources))
 
     def log10(self, evidence: np.ndarray) -> np.ndarray:
-        """Log10 of the ratio, capped."""
-        return ((self.slope * evidence + self.intercept) / np.log(10)).clip(-self.cap, self.cap)
+        """Log10 of the ratio, capped, of evidence ``(..., kinds)``."""
+        return ((evidence @ np.array(self.slopes) + self.intercept) / np.log(10)).clip(-self.cap, self.cap)

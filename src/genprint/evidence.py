@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.calibration import SIZES, LikelihoodRatio, relative_evidence
+from genprint.calibration import SIZES, LikelihoodRatio, evidence
 from genprint.fingerprint import Features, Fingerprint
 from genprint.trials import Trials
 
@@ -69,8 +69,8 @@ class Weigher:
         size = self._trials.size(images)
         if size not in self._likelihood_ratios:
             own, others = self._trials.held_out(size), self._trials.foreign(size)
-            same = [relative_evidence(ratios)[:, i] for i, ratios in enumerate(own)]
-            different = [relative_evidence(np.delete(ratios, i, axis=1)).ravel() for i, ratios in enumerate(others)]
+            same = [evidence(ratios)[:, i] for i, ratios in enumerate(own)]
+            different = [np.concatenate(evidence(np.delete(ratios, i, axis=1))) for i, ratios in enumerate(others)]
             self._likelihood_ratios[size] = LikelihoodRatio.fit(same, different)
         return self._likelihood_ratios[size]
 
@@ -88,7 +88,7 @@ class Weigher:
                 Fingerprint("", len(own), values[own].mean(0), scatter=None, digests=(), vector=_NONE) for own in sets
             ]
             ratios = self._trials.plda.compare(probes, self._gallery)
-            return model.log10(relative_evidence(ratios)[:, best])
+            return model.log10(evidence(ratios)[:, best])
 
         def of_parts(size: int) -> tuple[float, float, float]:
             """Mean and interval over parts drawn with replacement."""

@@ -113,8 +113,8 @@ class Verification:
             typical.append([_typical(images, size, rate) for size in sizes])
             pairs = [_likeness(fingerprinter, plda, own, size) for size in sizes]
             thresholds.append([_thresholds(same, different, rate) for same, different in pairs])
-            fitted = [LikelihoodRatio.fit(same, different) for same, different in pairs]
-            ratios.append([(ratio.slope, ratio.intercept) for ratio in fitted])
+            fitted = [LikelihoodRatio.fit(*([row[:, None] for row in kind] for kind in pair)) for pair in pairs]
+            ratios.append([(*ratio.slopes, ratio.intercept) for ratio in fitted])
         centres, between, within = (np.stack(own) for own in zip(*moments, strict=True))
         return cls(
             population, len(features), rate, sizes, states,
@@ -147,7 +147,7 @@ class Verification:
         log10_lr = None
         if typical and one_history and len(histories) == 1:
             slope, intercept = self.ratios[likely, least][0].tolist()
-            log10_lr = float(LikelihoodRatio(slope, intercept, self.sources).log10(np.array(likeness)))
+            log10_lr = float(LikelihoodRatio((slope,), intercept, self.sources).log10(np.array([likeness])))
         return Judgement(likeness, high, low, log10_lr, histories, one_history, typical)
 
     def _explained(self, mean: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from genprint.calibration import disjoint_subsets, relative_evidence
+from genprint.calibration import disjoint_subsets, evidence
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.evidence import Weigher
 from genprint.fingerprint import Features
@@ -103,8 +103,8 @@ def calibration(
             subsets = disjoint_subsets(own[orders[name][enrolled:]], size, 20, rng)
             probes = [encoder.summarise(subset, "", vector=False, scatter=False) for subset in subsets]
             ratios = trials.plda.compare(probes, list(gallery.values()))
-            same[name] += model.log10(relative_evidence(ratios)[:, i]).tolist()
-            different[name] += model.log10(relative_evidence(np.delete(ratios, i, axis=1))).ravel().tolist()
+            same[name] += model.log10(evidence(ratios)[:, i]).tolist()
+            different[name] += model.log10(evidence(np.delete(ratios, i, axis=1))).ravel().tolist()
     return summarise(
         {name: tuple(own) for name, own in same.items()},
         {name: tuple(own) for name, own in different.items()},
