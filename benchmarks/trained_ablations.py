@@ -58,6 +58,8 @@ sources; 95 % intervals by bootstrap over sources. *Features*: as the product us
 
 *Single images*: sets of one image only, as many images a step: the control that never sees a set. *Pool of n*: training sources drawn from
 n fixed ones in place of ever new ones, which is what a loss with proxies needs; proxy losses are to be compared with contrast on the same pool.
+*Their single images beside*: the same loss of single images is added. *Second seed*: what chance does; intervals do not have that. Rows that name
+stages of simulated sources (deformations bend, scramble, blend, paint, compress or zoom what images show) use these for tower, projection and scorer.
 """
 
 
