@@ -189,6 +189,7 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypat
     first = pretrain(photographs, TrainingConfig(2, validate_every=1), seed=0, **settings)
     assert first.training_.steps == 2
     assert first.verification_.sources == 3  # with real images
+    assert first.verification_.states == SetEncoder.from_pretrained().verification_.states
     first.save_pretrained(tmp_path)
     images = ImageSet.from_array(textured(rng, 3), "a")
     assert np.allclose(SetEncoder.from_pretrained(tmp_path).transform([images]), first.transform([images]))

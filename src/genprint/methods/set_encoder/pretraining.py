@@ -73,6 +73,7 @@ def pretrain(
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
     """
     training, validation = split(images)
+    population = _population(validation, population_images, seed + 4)  # before hours of training: it may lack something
     episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else 4000)
     fixed = SimulatedEpisodes(validation, set_sizes=set_sizes, warmup=0, seed=seed + 1)
     checks = [fixed(i) for i in range(8)]
@@ -87,7 +88,11 @@ def pretrain(
     train(encoder.network_, episodes, checks, last, aside, progress)
     known = _simulated_features(encoder, validation, calibration_sources, seed + 2)
     plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in known.items())
-    encoder._calibrate(plda, _population(encoder, validation, population_images, seed + 4), POPULATION)
+    histories = {**HISTORIES, **_EXTREMES}
+    features = {
+        name: encoder.features(ImageSet.from_array(own, name), histories=histories) for name, own in population.items()
+    }
+    encoder._calibrate(plda, features, POPULATION)
     return encoder
 
 
@@ -125,12 +130,11 @@ def _simulated_features(
     return features
 
 
-def _population(encoder: SetEncoder, real: np.ndarray, count: int, seed: int) -> dict[str, Features]:
-    """Features of images of the shipped generators, descendants apart, and of real ones, also after each history."""
+def _population(real: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:
+    """Images of the shipped generators, descendants apart, and real ones."""
     made = {
         folder.name: sample(load(folder)[0], folder.name, count, seed)
         for folder in shipped()
         if not describe(folder)["parent"]
     }
-    made["real"] = real[np.random.default_rng(seed).choice(len(real), count, replace=False)]
-    return {name: encoder.features(ImageSet.from_array(own, name), histories=HISTORIES) for name, own in made.items()}
+    return {**made, "real": real[np.random.default_rng(seed).choice(len(real), count, replace=False)]}
