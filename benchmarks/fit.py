@@ -55,7 +55,8 @@ def row(title: str, sets: list[ImageSet], seed: int) -> str:
         known.append(ImageSet.from_array(pixels[: len(pixels) // 2], own.name))
         asked.append(ImageSet.from_array(pixels[len(pixels) // 2 :], own.name))
     fitted = SetEncoder(seed=seed).fit(known, [own.name for own in known])
-    few, most = (f(len(own) for own in known) for f in (min, max))
+    counts = [len(own.to_array()) for own in known]
+    few, most = min(counts), max(counts)
     cells = [title, f"{few} to {most}", "{:.1f}, {:.1f}".format(*(100 * share for share in fitted.held_back_))]
     for size in SIZES:
         before, after = (attributed(own, known, asked, size, seed) for own in (SetEncoder.from_pretrained(), fitted))
