@@ -25,7 +25,7 @@ ENROLLED, PROBES, SIZES = 32, 20, (1, 5, 20)
 NEXT = """
 Now on your own folders (one sub-folder of images for each model):
   genprint attribute SUSPICIOUS_IMAGES --known MODELS
-  genprint verify SOME_IMAGES OTHER_IMAGES
+  genprint verify SOME_IMAGES OTHER_IMAGES --known MODELS
   genprint families MODELS"""
 
 # share done, what is being done
