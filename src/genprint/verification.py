@@ -110,7 +110,7 @@ class Verification:
             own = [known.with_history(state) for known in features.values()]
             images = [plda.project(known.values) for known in own]
             moments.append(_moments(images))
-            typical.append([_typical(images, size, rate) for size in sizes])
+            typical.append(_typical(images, sizes, rate))
             pairs = [_likeness(fingerprinter, plda, own, size) for size in sizes]
             thresholds.append([_thresholds(same, different, rate) for same, different in pairs])
             fitted = [LikelihoodRatio.fit(*([row[:, None] for row in kind] for kind in pair)) for pair in pairs]
@@ -172,10 +172,7 @@ class Verification:
         return cls(**kept, **{name: arrays[name] for name in _ARRAYS})  # type: ignore[arg-type]
 
 
-Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def _moments(images: Sequence[np.ndarray]) -> Moments:
+def _moments(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, variance between sources and within them, each ``(d,)``, of each source's images ``(n, d)``."""
     means = np.stack([own.mean(0) for own in images])
     between = means.var(0)
@@ -190,14 +187,17 @@ def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray) ->
     return -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2
 
 
-def _typical(images: Sequence[np.ndarray], size: int, rate: float) -> float:
-    """Log density that a source's sets have under the other sources' moments, but for the given rate."""
-    found = []
-    for i, own in enumerate(images):
-        centre, between, within = _moments([*images[:i], *images[i + 1 :]])
-        sets = np.stack([own[at : at + size].mean(0) for at in range(0, len(own) - size + 1, size)])
-        found.append(_log_density(sets, centre, between + within / size))
-    return -upper_threshold([-own for own in found], rate)
+def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float) -> list[float]:
+    """Log density that a source's sets of each size have under the other sources' moments, but for the given rate."""
+    others = [_moments([*images[:i], *images[i + 1 :]]) for i in range(len(images))]
+    typical = []
+    for size in sizes:
+        found = []
+        for own, (centre, between, within) in zip(images, others, strict=True):
+            sets = np.stack([own[at : at + size].mean(0) for at in range(0, len(own) - size + 1, size)])
+            found.append(_log_density(sets, centre, between + within / size))
+        typical.append(-upper_threshold([-own for own in found], rate))
+    return typical
 
 
 def _likeness(
