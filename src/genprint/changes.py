@@ -55,6 +55,11 @@ def noise(levels: float, seed: int = 0) -> Change:
     return _each(add)
 
 
+def grey() -> Change:
+    """Without colours: all channels are the luminance."""
+    return _each(lambda image: image.convert("L").convert("RGB"))
+
+
 def inner(margin: int) -> Change:
     """Cropped by a margin on every side."""
     return lambda images: images[:, margin:-margin, margin:-margin]

@@ -22,6 +22,9 @@ _FREEDOM = 5.0
 _RULED_OUT = 100.0
 # By how much less one history may explain both sets than two do, if they went through the same.
 _ALIKE = 40.0
+# Share of sources whose sets are taken for none of the population's, being unlike the others. That many answers are lost;
+# but sets of any source that went through what no history of the population is like would be alike, and unlike these.
+_UNTYPICAL = 0.2
 _ARRAYS = ("centres", "between", "within", "thresholds", "ratios", "typical")
 
 
@@ -67,7 +70,7 @@ class Verification:
         within: variance of a source's images, ``(states, d)``.
         thresholds: 'different' below the one, 'same' above the other, ``(states, sizes, 2)``.
         ratios: slope and intercept of the log likelihood ratio over the likeness, ``(states, sizes, 2)``.
-        typical: log density that sets of another such source fall below at ``rate`` at most, ``(states, sizes)``.
+        typical: log density that sets of one in five such sources fall below at most, ``(states, sizes)``.
     """
 
     population: str
@@ -110,7 +113,7 @@ class Verification:
             own = [known.with_history(state) for known in features.values()]
             images = [plda.project(known.values) for known in own]
             moments.append(_moments(images))
-            typical.append(_typical(images, sizes, rate))
+            typical.append(_typical(images, sizes, max(rate, _UNTYPICAL)))
             pairs = [_likeness(fingerprinter, plda, own, size) for size in sizes]
             thresholds.append([_thresholds(same, different, rate) for same, different in pairs])
             fitted = [LikelihoodRatio.fit(*([row[:, None] for row in kind] for kind in pair)) for pair in pairs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from genprint.artifacts import to_pixels
-from genprint.changes import chain, jpeg, resize
+from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize, shift
 from genprint.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.histories import HISTORIES
@@ -28,8 +28,23 @@ SINGLE = SetSizes(images=(1,), sets=(11, 11))
 KEPT_LAYERS, FEATURES = 4, 768
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
-# Beyond what galleries are looked at after: sets that went through more than any history are more alike than after it.
-_EXTREMES = {"JPEG 30": jpeg(30), "resize 60 %": resize(0.6), "resize 75 %, JPEG 90": chain(resize(0.75), jpeg(90))}
+# What galleries are not looked at after, but populations are: more than any one history, and several in turn. Sets that
+# went through what the population did not are more alike than its thresholds have it.
+_BEYOND: Mapping[str, Change] = {
+    **{f"JPEG {quality}": jpeg(quality) for quality in (30, 15, 8)},
+    **{f"resize {share} %": resize(share / 100) for share in (60, 40, 25)},
+    "blur 2": blur(2), "noise 10": noise(10), "grey": grey(), "grey, resize 75 %": chain(grey(), resize(0.75)),
+    "grey, JPEG 75": chain(grey(), jpeg(75)), "noise 5, JPEG 75": chain(noise(5), jpeg(75)),
+    "resize 50 %, noise 4": chain(resize(0.5), noise(4)),
+    **{
+        f"{name}, JPEG {quality}": chain(first, jpeg(quality))
+        for name, first in {
+            "resize 75 %": resize(0.75), "resize 50 %": resize(0.5), "blur 0.7": blur(0.7),
+            **{f"shift {y},{x}": shift(y, x) for y, x in ((0, 1), (1, 0), (1, 1))},
+        }.items()
+        for quality in (90, 75, 50)
+    },
+}  # fmt: skip
 POPULATION = "the shipped generators and real images"
 
 
@@ -88,7 +103,7 @@ def pretrain(
     train(encoder.network_, episodes, checks, last, aside, progress)
     known = _simulated_features(encoder, validation, calibration_sources, seed + 2)
     plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in known.items())
-    histories = {**HISTORIES, **_EXTREMES}
+    histories = {**HISTORIES, **_BEYOND}
     features = {
         name: encoder.features(ImageSet.from_array(own, name), histories=histories) for name, own in population.items()
     }
