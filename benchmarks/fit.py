@@ -33,16 +33,17 @@ training. Where that falls, `fit` keeps the encoder as it was, and so it is here
 """
 
 
-def attributed(encoder: SetEncoder, known: list[ImageSet], asked: list[ImageSet], size: int, seed: int) -> np.ndarray:
-    """Share of each source's probes of that many images that go to it."""
-    gallery = [encoder.features(own) for own in known]
+def attributed(encoder: SetEncoder, known: list[ImageSet], asked: list[ImageSet], seed: int) -> dict[int, np.ndarray]:
+    """Share of each source's probes that go to it, by their size."""
+    gallery, theirs = ([encoder.features(one) for one in sets] for sets in (known, asked))
     comparer = ByFingerprint(encoder, encoder.plda_)
-    rng = np.random.default_rng(seed)
-    right = np.zeros(len(asked))
-    for i, own in enumerate(encoder.features(one) for one in asked):
-        orders = [rng.permutation(len(own)) for _ in range(REPEATS)]
-        probes = [own[order[at : at + size]] for order in orders for at in range(0, len(own) - size + 1, size)]
-        right[i] = (comparer.score(probes, gallery).argmax(1) == i).mean()
+    right = {size: np.zeros(len(theirs)) for size in SIZES}
+    for size in SIZES:
+        rng = np.random.default_rng(seed)
+        for i, own in enumerate(theirs):
+            orders = [rng.permutation(len(own)) for _ in range(REPEATS)]
+            probes = [own[order[at : at + size]] for order in orders for at in range(0, len(own) - size + 1, size)]
+            right[size][i] = (comparer.score(probes, gallery).argmax(1) == i).mean()
     return right
 
 
@@ -58,9 +59,10 @@ def row(title: str, sets: list[ImageSet], seed: int) -> str:
     counts = [len(own.to_array()) for own in known]
     few, most = min(counts), max(counts)
     cells = [title, f"{few} to {most}", "{:.1f}, {:.1f}".format(*(100 * share for share in fitted.held_back_))]
+    before, after = (attributed(own, known, asked, seed) for own in (SetEncoder.from_pretrained(), fitted))
     for size in SIZES:
-        before, after = (attributed(own, known, asked, size, seed) for own in (SetEncoder.from_pretrained(), fitted))
-        for values, form in ((before, ".1f"), (after, ".1f"), (after - before, "+.1f")):
+        shares = ((before[size], ".1f"), (after[size], ".1f"), (after[size] - before[size], "+.1f"))
+        for values, form in shares:
             mean = over_sources(100 * values, seed)
             cells.append(f"{mean.mean:{form}} [{mean.low:{form}}, {mean.high:{form}}]")
     return "| " + " | ".join(cells) + " |"

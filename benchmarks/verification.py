@@ -15,7 +15,7 @@ import numpy as np
 from common import ROOT, collections, held_out, log_wild_run, parser, provenance
 
 from genprint.artifacts import to_pixels
-from genprint.changes import Change, blur, jpeg, noise, resize, shift
+from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize, shift
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.verification import Population, Verified, by_the_others, verified
 from genprint.fingerprint import Features
@@ -28,7 +28,9 @@ SIMULATED, SIZES, LARGEST = 100, (2, 10, 30), 30
 # Some are histories that populations are looked at after, some lie between or beyond.
 CHANGES: dict[str, Change] = {
     "JPEG 90": jpeg(90), "JPEG 75": jpeg(75), "JPEG 85 4:4:4": jpeg(85, "4:4:4"), "JPEG 20": jpeg(20),
-    "blur 0.7": blur(0.7), "noise 3": noise(3), "resize 50 %": resize(0.5), "one-pixel shift": shift(0, 1),
+    "blur 0.7": blur(0.7), "noise 3": noise(3), "resize 50 %": resize(0.5), "resize 35 %": resize(0.35),
+    "one-pixel shift": shift(0, 1), "grey": grey(), "resize 60 %, JPEG 70": chain(resize(0.6), jpeg(70)),
+    "shift 1,1, JPEG 80": chain(shift(1, 1), jpeg(80)),
 }  # fmt: skip
 
 _PAGE = """# One source or two
