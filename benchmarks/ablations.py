@@ -9,7 +9,7 @@ without training is one with random weights. Choices are made on the shipped gen
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from common import ROOT, collections, log_wild_run, parser, provenance
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.attributability import Rate, paired, top1
 from genprint.fingerprint import Features
+from genprint.generators.collection import describe, shipped
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.network import SetNetwork
@@ -35,7 +36,7 @@ from genprint.methods.set_encoder.pretraining import (
 from genprint.methods.vote import Vote
 from genprint.scoring import LDA, PLDA, ByFingerprint, Comparer
 
-SIZES, ENROLLED, REPEATS, CALIBRATION = (1, 10), 32, 3, 500
+SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 _PAGE = """# What the parts are worth
 
 Written by `benchmarks/ablations.py`. {provenance}
@@ -50,6 +51,15 @@ bootstrap over sources. *Paired*: the difference to the first row at 10 images, 
 The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer; their ratio and logarithm, which are
 *relative*; correlations between the maps of the first two, and of these with the pixel *phases*: parity of row, of column, of both) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
 images in place of that of the set. *LDA*: covariance from the enrolled images alone.
+
+## Real generators beside simulated sources
+
+Projection and scorer also from {train} shipped generators, those of the train split: how they differ is added to how simulated sources do, and how
+images of one of them vary has the share given. Top-1 of the other shipped generators, by split, and of third-party sources; *paired* to the first row.
+
+| | calibration @1 | @10 | paired | test @1 | @10 | paired | third-party @1 | @10 | paired |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+{real}
 """
 
 
@@ -58,6 +68,15 @@ def statistics_of(encoder: SetEncoder) -> SetEncoder:
     encoder.network_.tower.project = torch.nn.Identity()
     encoder.network_.eval()
     return encoder
+
+
+def parts() -> dict[str, list[str]]:
+    """Names of the shipped generators of each split, descendants apart."""
+    about = {folder.name: describe(folder) for folder in shipped()}
+    return {
+        part: [name for name, own in about.items() if own["part"] == part and not own["parent"]]
+        for part in ("train", "calibration", "test")
+    }
 
 
 def untrained() -> SetEncoder:
@@ -73,21 +92,19 @@ class World:
     """Statistics of everything that a row needs, by one tower."""
 
     encoder: SetEncoder
-    projection: dict[str, Features]
-    calibration: dict[str, Features]
+    split: Mapping[str, Sequence[str]]
+    simulated: dict[str, Features]
     reference: dict[str, Features]
     wild: dict[str, Features]
 
     @classmethod
     def see(cls, encoder: SetEncoder, real: list[np.ndarray], reference: list[ImageSet], wild: list[ImageSet]) -> World:
         """Looks at all images once."""
-        training, validation = split(real)
         statistics_of(encoder)
         with torch.inference_mode():
-            simulated = _simulated_features(encoder, training, PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
-            calibration = _simulated_features(encoder, validation, CALIBRATION, 2)
+            simulated = _simulated_features(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
         seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
-        return cls(encoder, simulated, calibration, *seen)
+        return cls(encoder, parts(), simulated, *seen)
 
 
 @dataclass(frozen=True)
@@ -96,36 +113,46 @@ class Cell:
 
     Attributes:
         columns: of the statistics; None: all.
-        sources: simulated, that the projection is learned from.
+        sources: simulated, that projection and scorer are learned from.
         directions: kept; 0: no projection at all, the statistics themselves.
         compare: what compares sets, from the encoder and the scorer.
+        between: weight of how the train split's generators differ, added to how simulated sources do.
+        within: share of how images of one of these vary.
     """
 
     columns: np.ndarray | None = None
     sources: int = PROJECTION_SOURCES
     directions: int = FEATURES
     compare: Callable[[SetEncoder, PLDA], Comparer] = ByFingerprint
+    between: float = 0.0
+    within: float = 0.0
 
-    def rates(self, world: World) -> Iterator[dict[int, Rate]]:
-        """On the reference, then on the wild sources."""
-
-        def summaries(sets: Mapping[str, Features]) -> Iterator:
-            return (world.encoder.summarise(own, name, vector=False) for name, own in sets.items())
-
-        picked = [self._pick(sets) for sets in (world.projection, world.calibration, world.reference, world.wild)]
+    def rates(self, world: World, asked: Sequence[Mapping[str, Features]]) -> Iterator[dict[int, Rate]]:
+        """On each collection of sources."""
+        picked = [self._pick(sets) for sets in asked]
+        scorer = self._learn(world, dict(list(world.simulated.items())[: self.sources]))
+        if self.between or self.within:
+            real = self._learn(world, {name: world.reference[name] for name in world.split["train"]})
+            scorer = PLDA(
+                scorer.mean,
+                (1 - self.within) * scorer.within + self.within * real.within,
+                scorer.between + self.between * real.between,
+            )
         if self.directions:
-            learned = PLDA.fit(summaries(dict(list(picked[0].items())[: self.sources])))
-            matrix = learned.directions()[:, : self.directions]
+            matrix = scorer.directions()[:, : self.directions]
             picked = [
                 {
-                    name: Features(((own.values - learned.mean) @ matrix).astype(np.float32), own.digests)
+                    name: Features(((own.values - scorer.mean) @ matrix).astype(np.float32), own.digests)
                     for name, own in sets.items()
                 }
                 for sets in picked
             ]
-        scorer = PLDA.fit(summaries(picked[1]))
-        for sets in picked[2:]:
+            scorer = scorer.along(matrix)
+        for sets in picked:
             yield top1(sets, self.compare(world.encoder, scorer), ENROLLED, SIZES, REPEATS, 0)
+
+    def _learn(self, world: World, sets: Mapping[str, Features]) -> PLDA:
+        return PLDA.fit(world.encoder.summarise(own, name, vector=False) for name, own in self._pick(sets).items())
 
     def _pick(self, sets: Mapping[str, Features]) -> dict[str, Features]:
         if self.columns is None:
@@ -180,7 +207,7 @@ def cells(columns: Columns) -> dict[str, Cell]:
     moments = [*columns.means, *columns.spreads]
     return {
         "as shipped": Cell(),
-        **{f"projection from {n} sources": Cell(sources=n) for n in (100, 400, 1600)},
+        **{f"projection and scorer from {n} sources": Cell(sources=n) for n in (100, 400, 1600)},
         **{f"{n} directions": Cell(directions=n) for n in (160, 320, 512, 1200)},
         "no projection": Cell(directions=0),
         **{f"layers 1 to {n} alone": Cell(columns.layers(1, n)) for n in (1, 2, 3)},
@@ -193,6 +220,15 @@ def cells(columns: Columns) -> dict[str, Cell]:
         "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),
         "vote": Cell(compare=lambda encoder, scorer: Vote(ByFingerprint(encoder, scorer))),
     }  # fmt: skip
+
+
+REAL = {
+    "simulated sources alone": Cell(),
+    "how they differ": Cell(between=1.0),
+    "how they differ, threefold": Cell(between=3.0),
+    "how their images vary, 30 %": Cell(within=0.3),
+    "both": Cell(between=1.0, within=0.3),
+}
 
 
 def _row(what: str, rates: list[dict[int, Rate]], first: list[dict[int, Rate]]) -> str:
@@ -220,14 +256,22 @@ def main() -> None:
     rows: list[str] = []
     first: list[dict[int, Rate]] = []
     for what, cell in cells(Columns.of(encoder.network_.config)).items():
-        rates = list(cell.rates(world))
+        rates = list(cell.rates(world, (world.reference, world.wild)))
         first = first or rates
         rows.append(_row(what, rates, first))
         print(rows[-1], flush=True)
-    rows.append(_row("tower not trained", list(Cell().rates(World.see(untrained(), real, reference, wild))), first))
+    beside = [
+        *({name: world.reference[name] for name in world.split[part]} for part in ("calibration", "test")),
+        world.wild,
+    ]
+    simulated = list(Cell().rates(world, beside))
+    real_rows = [_row(what, list(cell.rates(world, beside)), simulated) for what, cell in REAL.items()]
+    print(*real_rows, sep="\n", flush=True)
+    random = World.see(untrained(), real, reference, wild)
+    rows.append(_row("tower not trained", list(Cell().rates(random, (random.reference, random.wild))), first))
     page = _PAGE.format(
         provenance=provenance(0, start), enrolled=ENROLLED, reference=len(reference) - 1, wild=len(wild), rows="\n".join(rows),
-        statistics=next(iter(world.reference.values())).values.shape[1],
+        statistics=next(iter(world.reference.values())).values.shape[1], train=len(world.split["train"]), real="\n".join(real_rows),
     )  # fmt: skip
     (ROOT / "docs/ablations.md").write_text(page)
 

@@ -41,6 +41,18 @@ def test_plda_recovers_the_covariances(rng):
     assert np.allclose(fitted.between, between, atol=0.3)
 
 
+def test_ratios_are_the_same_along_all_directions(model, rng):
+    sets = [rng.normal(size=(n, 4)) for n in (3, 7)]
+    directions = model.directions()
+    along = model.along(directions)
+    assert np.allclose(along.within, np.eye(4), atol=2e-3)
+    whole = model.score(*([fingerprint(own)] for own in sets))
+    seen = along.score(*([fingerprint((own - model.mean) @ directions)] for own in sets))
+    assert seen == pytest.approx(whole)
+    assert along.prior_images == model.prior_images
+    assert model.along(directions[:, :2]).between.shape == (2, 2)
+
+
 def test_scores_rise_with_evidence(model, rng):
     w = np.linalg.cholesky(model.within)
     centres = rng.multivariate_normal(model.mean, model.between * 4, 5)

@@ -185,7 +185,7 @@ def test_fit_refuses_too_little(rng):
 def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypatch):
     monkeypatch.setattr(pretraining, "shipped", lambda: demonstrated()[1:3])
     photographs = [textured(rng, 600), textured(rng, 600, grain=5.0)]
-    settings = {"set_sizes": SMALL, "projection_sources": 12, "calibration_sources": 12, "population_images": 4}
+    settings = {"set_sizes": SMALL, "projection_sources": 12, "population_images": 4}
     first = pretrain(photographs, TrainingConfig(2, validate_every=1), seed=0, **settings)
     assert first.training_.steps == 2
     assert first.verification_.sources == 3  # with real images

@@ -116,6 +116,11 @@ class PLDA:
         ridge = self.within + 1e-3 * np.diag(np.diag(self.within))
         return np.ascontiguousarray(eigh(self.between, ridge)[1][:, ::-1])
 
+    def along(self, directions: np.ndarray) -> PLDA:
+        """The same of features less ``mean`` along ``directions``, ``(d, k)``."""
+        within, between = (directions.T @ own @ directions for own in (self.within, self.between))
+        return PLDA(np.zeros(len(within)), within, between, self.prior_images)
+
     def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
         """With the within-source covariance the gallery's own images suggest, one source at a time."""
         freedom, scatter = 0, np.zeros_like(self.within)

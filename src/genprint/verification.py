@@ -22,8 +22,8 @@ _FREEDOM = 5.0
 _RULED_OUT = 100.0
 # By how much less one history may explain both sets than two do, if they went through the same.
 _ALIKE = 40.0
-# Share of sources whose sets are taken for strangers to the population, at least. That many get no answer; but sets that
-# went through what no history of the population is like would be alike, and all but the oddest sources are unlike them.
+# Share of sources whose sets are taken for strangers to the population, at least. That many get no answer; but sets
+# that went through what no history of it is like would be alike, and only its oddest sources are like them.
 _UNTYPICAL = 0.2
 _ARRAYS = ("centres", "between", "within", "thresholds", "ratios", "typical")
 

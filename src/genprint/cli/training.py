@@ -47,7 +47,9 @@ def pretrain(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the encoder in.")],
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 12000,
     seed: Annotated[int, typer.Option(help="Of weights, sources and episodes.")] = 0,
-    single: Annotated[bool, typer.Option(help="Train on single images instead of sets: the control.")] = False,
+    single: Annotated[
+        bool, typer.Option("--single/--sets", help="What the tower learns from; the head learns from sets.")
+    ] = True,
     bfloat16: Annotated[bool, typer.Option(help="Faster where the processor has it.")] = False,
     start: Annotated[Path | None, typer.Option(help="Encoder to go on from, in place of random weights.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Largest step size; it falls to 5 %.")] = 2e-3,

@@ -140,7 +140,7 @@ class SetNetwork(nn.Module):
         features: int = 512,
         dim: int = 96,
         correlated: int = 2,
-        front_ends: Sequence[str] = ("raw", "high_pass"),
+        front_ends: Sequence[str] = ("high_pass",),
         relative: bool = False,
         phases: bool = False,
     ):

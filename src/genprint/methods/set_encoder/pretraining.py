@@ -16,13 +16,13 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.histories import HISTORIES
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
+from genprint.methods.set_encoder.episodes import Episode, SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.simulator import KINDS, draw_sources
 from genprint.methods.set_encoder.training import Progress, TrainingConfig, train
 from genprint.scoring import PLDA
 
-# The single-image control sees as many images a step as the set encoder does on average.
+# As many images a step as sets have on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
 # Later layers teach the first what to look for; what these see tells sources apart better without them.
 KEPT_LAYERS, FEATURES = 4, 768
@@ -66,59 +66,62 @@ def pretrain(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     seed: int = 0,
-    set_sizes: SetSizes = SetSizes(),
+    set_sizes: SetSizes = SINGLE,
     projection_sources: int = PROJECTION_SOURCES,
-    calibration_sources: int = 500,
     population_images: int = 100,
     start: SetEncoder | None = None,
 ) -> SetEncoder:
     """A set encoder that has never seen a generator.
 
-    A deep tower is trained end to end; its first layers are kept, with a projection and a head of their own.
+    A deep tower is trained end to end; its first layers are kept, with a projection and a head of their own. The head
+    always learns from sets.
 
     Args:
         images: collections of real images, uint8 ``(n, h, w, 3)`` of one size, sides multiples of 4.
         config: of the training.
         checkpoint: written at every validation; a later call goes on from it.
-        set_sizes: of the sets in training; ``SINGLE`` gives the control that never sees a set.
-        projection_sources: fresh simulated sources for the features' directions.
-        calibration_sources: fresh simulated sources for the scorer.
+        set_sizes: of what the tower learns from; single images teach it more than sets of several do.
+        projection_sources: fresh simulated sources for the features' directions and the scorer.
         population_images: of each shipped generator, and as many real ones, for verification: simulated sources differ
             more than models do.
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
     """
     training, validation = split(images)
     population = _population(validation, population_images, seed + 4)  # before hours of training: it may lack something
-    episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else 4000)
-    fixed = SimulatedEpisodes(validation, set_sizes=set_sizes, warmup=0, seed=seed + 1)
-    checks = [fixed(i) for i in range(8)]
     torch.manual_seed(seed)
     encoder = SetEncoder(seed=seed)
     deep = SetNetwork().with_layers_of(start.network_) if start else SetNetwork()
-    encoder.training_ = train(deep, episodes, checks, config, checkpoint, progress)
+    # Siblings come as the loss falls.
+    episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else config.steps // 4)
+    encoder.training_ = train(deep, episodes, _checks(validation, set_sizes, seed + 1), config, checkpoint, progress)
     encoder.network_ = deep.first_layers(KEPT_LAYERS, FEATURES)
-    _refit_projection(encoder, training, projection_sources, seed + 3)
+    scorer = _refit_projection(encoder, training, projection_sources, seed + 3)
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
-    train(encoder.network_, episodes, checks, last, aside, progress)
-    known = _simulated_features(encoder, validation, calibration_sources, seed + 2)
-    plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in known.items())
+    episodes = SimulatedEpisodes(training, seed=seed, warmup=0)
+    train(encoder.network_, episodes, _checks(validation, SetSizes(), seed + 1), last, aside, progress)
     histories = {**HISTORIES, **_BEYOND}
     features = {
         name: encoder.features(ImageSet.from_array(own, name), histories=histories) for name, own in population.items()
     }
-    encoder._calibrate(plda, features, POPULATION)
+    encoder._calibrate(scorer, features, POPULATION)
     return encoder
+
+
+def _checks(images: np.ndarray, set_sizes: SetSizes, seed: int) -> list[Episode]:
+    """Episodes to validate with."""
+    episodes = SimulatedEpisodes(images, set_sizes=set_sizes, warmup=0, seed=seed)
+    return [episodes(i) for i in range(8)]
 
 
 @torch.no_grad()
 def _refit_projection(
     encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, kinds: Sequence[str] = KINDS
-) -> None:
+) -> PLDA:
     """Replaces the tower's projection by the directions that best tell fresh simulated sources apart.
 
     The learned projection keeps what solves its training; on real generators the linear discriminants of all
-    statistics, many of them, carry further.
+    statistics, many of them, carry further. Returns how sources differ along these.
     """
     tower = encoder.network_.tower
     size = tower.project.in_features
@@ -129,6 +132,7 @@ def _refit_projection(
     directions = plda.directions()[:, : encoder.network_.config["features"]]
     tower.project.weight.copy_(torch.from_numpy(directions).T)
     tower.project.bias.copy_(torch.from_numpy(-plda.mean @ directions))
+    return plda.along(directions)
 
 
 @torch.inference_mode()
