@@ -93,7 +93,7 @@ class PLDA:
     mean: np.ndarray
     within: np.ndarray
     between: np.ndarray
-    prior_images: float = 600.0
+    prior_images: float = 300.0
 
     @classmethod
     def fit(cls, fingerprints: Iterable[Fingerprint]) -> PLDA:
