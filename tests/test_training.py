@@ -193,9 +193,11 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypat
     first.save_pretrained(tmp_path)
     images = ImageSet.from_array(textured(rng, 3), "a")
     assert np.allclose(SetEncoder.from_pretrained(tmp_path).transform([images]), first.transform([images]))
-    start = SetEncoder.from_pretrained(tmp_path)
+    start = SetEncoder.from_pretrained()
+    assert start.network_.config["front_ends"] != first.network_.config["front_ends"]
     on = pretrain(photographs, TrainingConfig(1, validate_every=1), seed=0, start=start, **settings)
     assert on.training_.first_loss != first.training_.first_loss  # not random weights any more
+    assert on.network_.config["front_ends"] == start.network_.config["front_ends"]
 
 
 def _gradient(rank: int, processes: int, folder: str) -> None:

@@ -90,7 +90,10 @@ def pretrain(
     population = _population(validation, population_images, seed + 4)  # before hours of training: it may lack something
     torch.manual_seed(seed)
     encoder = SetEncoder(seed=seed)
-    deep = SetNetwork().with_layers_of(start.network_) if start else SetNetwork()
+    if start:
+        deep = SetNetwork(front_ends=start.network_.config["front_ends"]).with_layers_of(start.network_)
+    else:
+        deep = SetNetwork()
     # Siblings come as the loss falls.
     episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else config.steps // 4)
     encoder.training_ = train(deep, episodes, _checks(validation, set_sizes, seed + 1), config, checkpoint, progress)
