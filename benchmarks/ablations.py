@@ -92,7 +92,6 @@ class World:
     """Statistics of everything that a row needs, by one tower."""
 
     encoder: SetEncoder
-    split: Mapping[str, Sequence[str]]
     simulated: dict[str, Features]
     reference: dict[str, Features]
     wild: dict[str, Features]
@@ -104,7 +103,7 @@ class World:
         with torch.inference_mode():
             simulated = _simulated_features(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
         seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
-        return cls(encoder, parts(), simulated, *seen)
+        return cls(encoder, simulated, *seen)
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Cell:
         picked = [self._pick(sets) for sets in asked]
         scorer = self._learn(world, dict(list(world.simulated.items())[: self.sources]))
         if self.between or self.within:
-            real = self._learn(world, {name: world.reference[name] for name in world.split["train"]})
+            real = self._learn(world, {name: world.reference[name] for name in parts()["train"]})
             scorer = PLDA(
                 scorer.mean,
                 (1 - self.within) * scorer.within + self.within * real.within,
@@ -239,6 +238,20 @@ def _row(what: str, rates: list[dict[int, Rate]], first: list[dict[int, Rate]]) 
     return f"| {what} | " + " | ".join(row) + " |"
 
 
+def _rows(
+    table: Mapping[str, Cell], world: World, asked: Sequence[Mapping[str, Features]]
+) -> tuple[list[str], list[dict[int, Rate]]]:
+    """Lines of a table, and the rates of its first row, which the others are paired with."""
+    rows: list[str] = []
+    first: list[dict[int, Rate]] = []
+    for what, cell in table.items():
+        rates = list(cell.rates(world, asked))
+        first = first or rates
+        rows.append(_row(what, rates, first))
+        print(rows[-1], flush=True)
+    return rows, first
+
+
 def main() -> None:
     """Measures and writes."""
     options = parser(__doc__)
@@ -253,25 +266,15 @@ def main() -> None:
     encoder = SetEncoder.from_pretrained()
     log_wild_run(given.wild.name, "ablations", given.why)
     world = World.see(encoder, real, reference, wild)
-    rows: list[str] = []
-    first: list[dict[int, Rate]] = []
-    for what, cell in cells(Columns.of(encoder.network_.config)).items():
-        rates = list(cell.rates(world, (world.reference, world.wild)))
-        first = first or rates
-        rows.append(_row(what, rates, first))
-        print(rows[-1], flush=True)
-    beside = [
-        *({name: world.reference[name] for name in world.split[part]} for part in ("calibration", "test")),
-        world.wild,
-    ]
-    simulated = list(Cell().rates(world, beside))
-    real_rows = [_row(what, list(cell.rates(world, beside)), simulated) for what, cell in REAL.items()]
-    print(*real_rows, sep="\n", flush=True)
+    rows, first = _rows(cells(Columns.of(encoder.network_.config)), world, (world.reference, world.wild))
+    split_of = parts()
+    others = [{name: world.reference[name] for name in split_of[part]} for part in ("calibration", "test")]
+    real_rows, _ = _rows(REAL, world, (*others, world.wild))
     random = World.see(untrained(), real, reference, wild)
     rows.append(_row("tower not trained", list(Cell().rates(random, (random.reference, random.wild))), first))
     page = _PAGE.format(
         provenance=provenance(0, start), enrolled=ENROLLED, reference=len(reference) - 1, wild=len(wild), rows="\n".join(rows),
-        statistics=next(iter(world.reference.values())).values.shape[1], train=len(world.split["train"]), real="\n".join(real_rows),
+        statistics=next(iter(world.reference.values())).values.shape[1], train=len(split_of["train"]), real="\n".join(real_rows),
     )  # fmt: skip
     (ROOT / "docs/ablations.md").write_text(page)
 

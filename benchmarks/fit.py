@@ -37,14 +37,17 @@ def attributed(encoder: SetEncoder, known: list[ImageSet], asked: list[ImageSet]
     """Share of each source's probes that go to it, by their size."""
     gallery, theirs = ([encoder.features(one) for one in sets] for sets in (known, asked))
     comparer = ByFingerprint(encoder, encoder.plda_)
-    right = {size: np.zeros(len(theirs)) for size in SIZES}
+    shares = {}
     for size in SIZES:
         rng = np.random.default_rng(seed)
+        probes, owners = [], []
         for i, own in enumerate(theirs):
             orders = [rng.permutation(len(own)) for _ in range(REPEATS)]
-            probes = [own[order[at : at + size]] for order in orders for at in range(0, len(own) - size + 1, size)]
-            right[size][i] = (comparer.score(probes, gallery).argmax(1) == i).mean()
-    return right
+            probes += [own[order[at : at + size]] for order in orders for at in range(0, len(own) - size + 1, size)]
+            owners += [i] * (len(probes) - len(owners))
+        right = comparer.score(probes, gallery).argmax(1) == np.array(owners)
+        shares[size] = np.array([right[np.array(owners) == i].mean() for i in range(len(theirs))])
+    return shares
 
 
 def row(title: str, sets: list[ImageSet], seed: int) -> str:

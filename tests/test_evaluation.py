@@ -200,8 +200,8 @@ def test_verification_counts_false_and_right_of_both_kinds():
     assert found.false_different.mean <= 0.1
     # one source in five gets no answer, being unlike the others, nor has a pair that it is of
     assert found.same.mean > 0.7
-    assert found.different.mean > 0.8**2 - 0.05
-    assert found.given > 0.8**2 - 0.05
+    assert found.different.mean > 0.8**2
+    assert found.given > 0.8**2
     assert found.cllr < 0.3
     with pytest.raises(ValueError, match="twice 30 images"):
         verified(encoder, features, features, 30)

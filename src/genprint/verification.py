@@ -70,7 +70,8 @@ class Verification:
         within: variance of a source's images, ``(states, d)``.
         thresholds: 'different' below the one, 'same' above the other, ``(states, sizes, 2)``.
         ratios: slope and intercept of the log likelihood ratio over the likeness, ``(states, sizes, 2)``.
-        typical: log density that sets of one in five such sources fall below at most, ``(states, sizes)``.
+        typical: log density that sets of one in five such sources fall below at most, or of ``rate`` if that is more,
+            ``(states, sizes)``.
     """
 
     population: str

@@ -54,7 +54,7 @@ def pretrain(
     start: Annotated[Path | None, typer.Option(help="Encoder to go on from, in place of random weights.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Largest step size; it falls to 5 %.")] = 2e-3,
     image_loss: Annotated[
-        float, typer.Option(min=0, help="Weight of the loss of single images beside their sets.")
+        float, typer.Option(min=0, help="With --sets: weight of the loss of single images beside.")
     ] = 1.0,
 ) -> None:
     """Trains an encoder on real images and simulated sources alone. Killed, it goes on where it was.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from genprint.artifacts import to_pixels
-from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize, shift
+from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize
 from genprint.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.histories import HISTORIES
@@ -40,7 +40,7 @@ _BEYOND: Mapping[str, Change] = {
         f"{name}, JPEG {quality}": chain(first, jpeg(quality))
         for name, first in {
             "resize 75 %": resize(0.75), "resize 50 %": resize(0.5), "blur 0.7": blur(0.7),
-            **{f"shift {y},{x}": shift(y, x) for y, x in ((0, 1), (1, 0), (1, 1))},
+            **{name: change for name, change in HISTORIES.items() if name.startswith("shift")},
         }.items()
         for quality in (90, 75, 50)
     },
@@ -140,7 +140,7 @@ def _refit_projection(
 
 @torch.inference_mode()
 def _simulated_features(
-    encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, count: int = 100, kinds: Sequence[str] = KINDS
+    encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, count: int, kinds: Sequence[str] = KINDS
 ) -> dict[str, Features]:
     """Features of ``count`` images of each of many fresh simulated sources."""
     rng = np.random.default_rng(seed)
