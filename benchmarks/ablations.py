@@ -20,21 +20,23 @@ from common import ROOT, collections, log_wild_run, parser, provenance
 
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.attributability import Rate, paired, top1
-from genprint.fingerprint import Features
+from genprint.fingerprint import Features, by_part
 from genprint.generators.collection import describe, shipped
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import (
     FEATURES,
-    KEPT_LAYERS,
+    FRONT_ENDS,
     PROJECTION_IMAGES,
     PROJECTION_SOURCES,
     _simulated_features,
+    first_layers,
     split,
 )
 from genprint.methods.vote import Vote
-from genprint.scoring import LDA, PLDA, ByFingerprint, Comparer
+from genprint.plda import PLDA
+from genprint.scoring import LDA, ByFingerprint, Comparer
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 _PAGE = """# What the parts are worth
@@ -64,8 +66,9 @@ images of one of them vary has the share given. Top-1 of the other shipped gener
 
 
 def statistics_of(encoder: SetEncoder) -> SetEncoder:
-    """The encoder with all statistics of its tower as features."""
-    encoder.network_.tower.project = torch.nn.Identity()
+    """The encoder with all statistics of its towers as features."""
+    for tower in encoder.network_.towers:
+        tower.project = torch.nn.Identity()  # type: ignore[assignment]
     encoder.network_.eval()
     return encoder
 
@@ -80,18 +83,30 @@ def parts() -> dict[str, list[str]]:
 
 
 def untrained() -> SetEncoder:
-    """A tower with random weights, its normalisation at rest."""
+    """Towers with random weights, their normalisation at rest."""
     torch.manual_seed(0)
     encoder = SetEncoder()
-    encoder.network_, encoder.weights_digest_ = SetNetwork().first_layers(KEPT_LAYERS, FEATURES), "random"
+    encoder.network_ = first_layers(FRONT_ENDS, SetNetwork(front_ends=FRONT_ENDS).towers)
+    encoder.weights_digest_ = "random"
     return encoder
+
+
+class Given(SetEncoder):
+    """A fingerprinter of features that are given, in so many parts."""
+
+    parts = 1
+
+    @classmethod
+    def of(cls, parts: int) -> Given:
+        given = cls()
+        given.parts = parts  # type: ignore[misc]
+        return given
 
 
 @dataclass
 class World:
-    """Statistics of everything that a row needs, by one tower."""
+    """Statistics of everything that a row needs, one tower's after the other's."""
 
-    encoder: SetEncoder
     simulated: dict[str, Features]
     reference: dict[str, Features]
     wild: dict[str, Features]
@@ -103,7 +118,7 @@ class World:
         with torch.inference_mode():
             simulated = _simulated_features(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
         seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
-        return cls(encoder, simulated, *seen)
+        return cls(simulated, *seen)
 
 
 @dataclass(frozen=True)
@@ -111,14 +126,18 @@ class Cell:
     """One way to make fingerprints of statistics.
 
     Attributes:
-        columns: of the statistics; None: all.
+        towers: whose statistics count.
+        together: whether how statistics of one tower vary with those of another counts too.
+        columns: of a tower's statistics; None: all.
         sources: simulated, that projection and scorer are learned from.
-        directions: kept; 0: no projection at all, the statistics themselves.
-        compare: what compares sets, from the encoder and the scorer.
+        directions: kept of each part; 0: no projection at all, the statistics themselves.
+        compare: what compares sets, from their fingerprinter and the scorer.
         between: weight of how the train split's generators differ, added to how simulated sources do.
         within: share of how images of one of these vary.
     """
 
+    towers: tuple[int, ...] = (0, 1)
+    together: bool = False
     columns: np.ndarray | None = None
     sources: int = PROJECTION_SOURCES
     directions: int = FEATURES
@@ -129,34 +148,39 @@ class Cell:
     def rates(self, world: World, asked: Sequence[Mapping[str, Features]]) -> Iterator[dict[int, Rate]]:
         """On each collection of sources."""
         picked = [self._pick(sets) for sets in asked]
-        scorer = self._learn(world, dict(list(world.simulated.items())[: self.sources]))
+        scorer = self._learn(dict(list(world.simulated.items())[: self.sources]))
         if self.between or self.within:
-            real = self._learn(world, {name: world.reference[name] for name in parts()["train"]})
-            scorer = PLDA(
-                scorer.mean,
-                (1 - self.within) * scorer.within + self.within * real.within,
-                scorer.between + self.between * real.between,
-            )
+            real = self._learn({name: world.reference[name] for name in parts()["train"]})
+            within = (1 - self.within) * scorer.within + self.within * real.within
+            scorer = PLDA(scorer.mean, within, scorer.between + self.between * real.between)
         if self.directions:
-            matrix = scorer.directions()[:, : self.directions]
-            picked = [
-                {
-                    name: Features(((own.values - scorer.mean) @ matrix).astype(np.float32), own.digests)
-                    for name, own in sets.items()
-                }
-                for sets in picked
-            ]
-            scorer = scorer.along(matrix)
+            directions = scorer.directions()[:, :, : self.directions]
+            picked = [{name: _along(own, scorer.mean, directions) for name, own in sets.items()} for sets in picked]
+            scorer = scorer.along(directions)
         for sets in picked:
-            yield top1(sets, self.compare(world.encoder, scorer), ENROLLED, SIZES, REPEATS, 0)
+            yield top1(sets, self.compare(self._given, scorer), ENROLLED, SIZES, REPEATS, 0)
 
-    def _learn(self, world: World, sets: Mapping[str, Features]) -> PLDA:
-        return PLDA.fit(world.encoder.summarise(own, name, vector=False) for name, own in self._pick(sets).items())
+    @property
+    def _given(self) -> Given:
+        return Given.of(1 if self.together else len(self.towers))
+
+    def _learn(self, sets: Mapping[str, Features]) -> PLDA:
+        return PLDA.fit(self._given.summarise(own, name, vector=False) for name, own in self._pick(sets).items())
 
     def _pick(self, sets: Mapping[str, Features]) -> dict[str, Features]:
-        if self.columns is None:
-            return dict(sets)
-        return {name: Features(own.values[:, self.columns], own.digests) for name, own in sets.items()}
+        picked = {}
+        for name, own in sets.items():
+            values = own.values.reshape(len(own), len(FRONT_ENDS), -1)[:, self.towers]
+            if self.columns is not None:
+                values = values[:, :, self.columns]
+            picked[name] = Features(values.reshape(len(own), -1), own.digests)
+        return picked
+
+
+def _along(features: Features, mean: np.ndarray, directions: np.ndarray) -> Features:
+    """Features along directions of each part."""
+    values = by_part(features.values - mean, len(directions)) @ directions
+    return Features(values.swapaxes(0, 1).reshape(len(features), -1).astype(np.float32), features.digests)
 
 
 class _Unadapted(PLDA):
@@ -205,16 +229,19 @@ def cells(columns: Columns) -> dict[str, Cell]:
     """All rows that read a trained tower."""
     moments = [*columns.means, *columns.spreads]
     return {
-        "as shipped": Cell(),
+        "two towers, scorer from the projections' sources": Cell(),
+        "pixels and residual alone": Cell(towers=(0,)),
+        "residual alone": Cell(towers=(1,)),
+        "both towers' features as one part": Cell(together=True, directions=2 * FEATURES),
         **{f"projection and scorer from {n} sources": Cell(sources=n) for n in (100, 400, 1600)},
         **{f"{n} directions": Cell(directions=n) for n in (160, 320, 512, 1200)},
         "no projection": Cell(directions=0),
-        **{f"layers 1 to {n} alone": Cell(columns.layers(1, n)) for n in (1, 2, 3)},
-        "layer 4 alone": Cell(columns.layers(4, 4)),
-        "nothing relative": Cell(np.concatenate([*moments, *columns.pairs, *columns.phases])),
-        "no correlations of maps": Cell(np.concatenate([*moments, *columns.relative, *columns.phases])),
-        "no phases": Cell(np.concatenate([*moments, *columns.relative, *columns.pairs])),
-        "correlations of maps alone": Cell(np.concatenate(columns.pairs)),
+        **{f"layers 1 to {n} alone": Cell(columns=columns.layers(1, n)) for n in (1, 2, 3)},
+        "layer 4 alone": Cell(columns=columns.layers(4, 4)),
+        "nothing relative": Cell(columns=np.concatenate([*moments, *columns.pairs, *columns.phases])),
+        "no correlations of maps": Cell(columns=np.concatenate([*moments, *columns.relative, *columns.phases])),
+        "no phases": Cell(columns=np.concatenate([*moments, *columns.relative, *columns.pairs])),
+        "correlations of maps alone": Cell(columns=np.concatenate(columns.pairs)),
         "scorer not adapted to the enrolled images": Cell(compare=_unadapted),
         "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),
         "vote": Cell(compare=lambda encoder, scorer: Vote(ByFingerprint(encoder, scorer))),
@@ -271,7 +298,7 @@ def main() -> None:
     others = [{name: world.reference[name] for name in split_of[part]} for part in ("calibration", "test")]
     real_rows, _ = _rows(REAL, world, (*others, world.wild))
     random = World.see(untrained(), real, reference, wild)
-    rows.append(_row("tower not trained", list(Cell().rates(random, (random.reference, random.wild))), first))
+    rows.append(_row("towers not trained", list(Cell().rates(random, (random.reference, random.wild))), first))
     page = _PAGE.format(
         provenance=provenance(0, start), enrolled=ENROLLED, reference=len(reference) - 1, wild=len(wild), rows="\n".join(rows),
         statistics=next(iter(world.reference.values())).values.shape[1], train=len(split_of["train"]), real="\n".join(real_rows),

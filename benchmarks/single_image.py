@@ -32,23 +32,23 @@ LEARNED = 100
 def single_image_logits(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.ndarray], steps: int) -> list:
     """Log-probabilities of each probe image by a classifier trained on single images."""
     torch.manual_seed(0)
-    tower = copy.deepcopy(encoder.network_.tower)
-    model = nn.Sequential(tower, nn.Linear(encoder.network_.config["features"], len(learned)))
-    optimizer = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=1e-2)
+    model = copy.deepcopy(encoder.network_)
+    classify = nn.Linear(len(model.towers) * model.config["features"], len(learned))
+    optimizer = torch.optim.AdamW([*model.parameters(), *classify.parameters()], 3e-4, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     images, labels = to_pixels(np.concatenate(learned)), torch.arange(len(learned)).repeat_interleave(LEARNED)
     rng = torch.Generator().manual_seed(0)
     model.train()
     for _ in range(steps):
         chosen = torch.randint(len(images), (96,), generator=rng)
-        loss = nn.functional.cross_entropy(model(images[chosen]), labels[chosen])
+        loss = nn.functional.cross_entropy(classify(model.features(images[chosen])), labels[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
     model.eval()
     with torch.inference_mode():
-        return [model(to_pixels(own)).log_softmax(1).numpy() for own in probes]
+        return [classify(model.features(to_pixels(own))).log_softmax(1).numpy() for own in probes]
 
 
 def set_scores(encoder: SetEncoder, learned: list[np.ndarray], probes: list[np.ndarray], size: int) -> np.ndarray:

@@ -98,7 +98,10 @@ def row(what: str, images: ImageSet, encoder: SetEncoder, patches: int, rounds: 
     decoded = list(images)[:256]
     network = inception_sized()
     resized = torch.rand(16, 3, 299, 299).contiguous(memory_format=torch.channels_last)
-    per_patch = multiplications(nn.Sequential(*encoder.network_.tower.layers).eval(), torch.rand(1, 6, 32, 32))
+    per_patch = sum(
+        multiplications(nn.Sequential(*tower.layers).eval(), torch.rand(1, 3 * len(tower.front_ends), 32, 32))
+        for tower in encoder.network_.towers
+    )
     pieces = patches if decoded[0].pixels.shape[0] > 32 else 1
     # Square matrices with as many multiplications as the tower needs for 256 images.
     side = round((per_patch * pieces * len(decoded)) ** (1 / 3))

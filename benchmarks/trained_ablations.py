@@ -29,16 +29,16 @@ from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.pretraining import (
-    FEATURES,
-    KEPT_LAYERS,
     SINGLE,
     _refit_projection,
     _simulated_features,
+    first_layers,
     split,
 )
 from genprint.methods.set_encoder.simulator import KINDS, draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, train
-from genprint.scoring import PLDA, ByFingerprint
+from genprint.plda import PLDA
+from genprint.scoring import ByFingerprint
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 PROJECTION, CALIBRATION = 400, 300
@@ -132,7 +132,7 @@ class Cell:
         )
         checks = SimulatedEpisodes(validation, warmup=0, seed=self.seed + 1)
         torch.manual_seed(self.seed)
-        network = self.network(front_ends=self.front_ends)
+        network = self.network(front_ends=[self.front_ends])
         config = TrainingConfig(steps, precision="bfloat16", validate_every=100, image_loss=self.image_loss)
         criterion = self.loss(self.pool) if self.loss else None
         train(
@@ -203,7 +203,7 @@ def measure(
     encoder.network_, encoder.weights_digest_ = network.eval(), "cell"
     learned = {name: {own.name: encoder.features(own) for own in sets} for name, sets in world.items()}
     embedding = {name: top1(own, Embedded(network), ENROLLED, SIZES, REPEATS, 0) for name, own in learned.items()}
-    encoder.network_ = network.first_layers(KEPT_LAYERS, FEATURES).eval()
+    encoder.network_ = first_layers(network.config["front_ends"], network.towers).eval()
     training, validation = split(real)
     _refit_projection(encoder, training, PROJECTION, 3, kinds)
     simulated = _simulated_features(encoder, validation, CALIBRATION, 2, 60, kinds)

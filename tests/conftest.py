@@ -7,6 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.plda import PLDA
+
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
@@ -14,6 +17,17 @@ def textured(rng: np.random.Generator, n: int, side: int = 32, grain: float = 20
     """Smooth colour fields with grain: images of a made-up source."""
     fields = rng.normal(128, 40, (n, 1, 1, 3)) + rng.normal(0, grain, (n, side, side, 3))
     return fields.clip(0, 255).astype(np.uint8)
+
+
+class _OnePart(SetEncoder):
+    parts = 1
+
+
+def encoder_of_sources(between: np.ndarray, prior_images: float = 600) -> SetEncoder:
+    """A set encoder of features that are given: sources vary like this ``(d, d)``, images of one with the identity."""
+    encoder, size = _OnePart.from_pretrained(), len(between)
+    encoder.plda_ = PLDA(np.zeros(size), np.eye(size)[None], between[None], prior_images)
+    return encoder
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from genprint.cli.app import app
 from genprint.evaluation.calibration import calibration, reliability_bins, summarise
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import PLDA
+
+from .conftest import encoder_of_sources
 
 ENCODER = SetEncoder.from_pretrained()
 
@@ -65,9 +66,8 @@ def test_bins_of_the_posterior():
 def world():
     """Sources that are just what the scorer believes them to be."""
     rng = np.random.default_rng(0)
-    encoder = SetEncoder.from_pretrained()
     size = 6
-    encoder.plda_ = PLDA(np.zeros(size), np.eye(size), 0.3 * np.eye(size))
+    encoder = encoder_of_sources(0.3 * np.eye(size))
 
     def source(n):
         values = (rng.normal(0, 0.3**0.5, size) + rng.normal(size=(n, size))).astype(np.float32)

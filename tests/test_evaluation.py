@@ -18,10 +18,9 @@ from genprint.evaluation.stability import stability
 from genprint.evaluation.verification import by_the_others, verified
 from genprint.fingerprint import Features
 from genprint.methods.content import ColourQuantiles
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import LDA, PLDA, ByFingerprint
+from genprint.scoring import LDA, ByFingerprint
 
-from .conftest import textured
+from .conftest import encoder_of_sources, textured
 
 
 def sources(rng, centres, images=60):
@@ -162,8 +161,7 @@ def test_a_label_that_is_not_there_is_told(labelled):
 
 def test_answers_count_false_right_and_wrong():
     rng, size = np.random.default_rng(0), 6
-    encoder = SetEncoder.from_pretrained()
-    encoder.plda_ = PLDA(np.zeros(size), np.eye(size), 25 * np.eye(size))
+    encoder = encoder_of_sources(25 * np.eye(size))
     centres = 5 * rng.normal(size=(16, size))
     centres[1] = centres[0]  # twins: each is taken for the other when that alone is enrolled
     features = {
@@ -184,8 +182,7 @@ def test_answers_count_false_right_and_wrong():
 
 def test_verification_counts_false_and_right_of_both_kinds():
     rng, size = np.random.default_rng(0), 12
-    encoder = SetEncoder.from_pretrained()
-    encoder.plda_ = PLDA(np.zeros(size), np.eye(size), 4 * np.eye(size))
+    encoder = encoder_of_sources(4 * np.eye(size))
     centres = 2 * rng.normal(size=(24, size))
     centres[1] = centres[0]  # twins: no population of others can tell them apart
     features = {

@@ -20,8 +20,9 @@ from genprint.histories import HISTORIES
 from genprint.images import ImageSet
 from genprint.methods.content import ColourQuantiles
 from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.plda import PLDA
 from genprint.plots import tree_figure
-from genprint.scoring import LDA, PLDA, ByFingerprint
+from genprint.scoring import LDA, ByFingerprint
 
 from .conftest import textured
 
@@ -143,9 +144,9 @@ def test_distances_by_hand(rng):
     size = 5
     within, between = (np.cov(rng.normal(size=(size, 20))) + np.eye(size) for _ in range(2))
     counts = (4, 9, 30)
-    prints = [Fingerprint("", n, rng.normal(size=size), (n - 1) * within, (), np.full(1, np.nan)) for n in counts]
+    prints = [Fingerprint("", n, rng.normal(size=size), (n - 1) * within[None], (), np.full(1, np.nan)) for n in counts]
     mean = rng.normal(size=size)
-    found = PLDA(mean, within, between).distances(prints)
+    found = PLDA(mean, within[None], between[None]).distances(prints)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         # Cosines do not depend on the basis: whitened by each one's total covariance along the discriminants.
         values, basis = eigh(between, within)

@@ -86,7 +86,7 @@ def test_set_encoder_takes_any_size(rng, side):
 def test_padding_changes_nothing(rng):
     import torch
 
-    features = torch.randn(7, ENCODER.network_.config["features"])
+    features = torch.randn(7, ENCODER.parts * ENCODER.network_.config["features"])
     padded, mask = pad_sets(features, (5, 2))
     wide = torch.nn.functional.pad(padded, (0, 0, 0, 4), value=9.0)
     wider = torch.nn.functional.pad(mask, (0, 4))

@@ -18,7 +18,8 @@ from genprint.histories import HISTORIES, NONE, Matched
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.mixture import unmix
-from genprint.scoring import PLDA, ByFingerprint
+from genprint.plda import PLDA
+from genprint.scoring import ByFingerprint
 
 from .conftest import textured
 
@@ -48,17 +49,17 @@ def probe(images, change):
 def test_density_is_that_of_the_gaussian(rng):
     size, count, images = 4, 3, 7
     within, between = (m @ m.T + np.eye(size) for m in rng.normal(size=(2, size, size)))
-    plda = PLDA(rng.normal(size=size), within, between)
+    plda = PLDA(rng.normal(size=size), within[None], between[None])
 
     def of(mean, n):
-        return Fingerprint("", n, mean, None, (), np.full(1, np.nan))
+        return Fingerprint("", n, mean, (n - 1) * within[None], (), np.full(1, np.nan))
 
     known, asked = rng.normal(size=(2, size))
     gain = between @ np.linalg.inv(between + within / images)
     expected = multivariate_normal(
         plda.mean + gain @ (known - plda.mean), between - gain @ between + within / count
     ).logpdf(asked)  # fmt: skip
-    assert plda.log_density([of(asked, count)], [of(known, images)])[0, 0] == pytest.approx(expected)
+    assert plda.posterior([of(known, images)]).log_density([of(asked, count)])[0, 0] == pytest.approx(expected)
 
 
 def test_a_jpeg_probe_is_told_by_a_lossless_gallery(images, gallery):

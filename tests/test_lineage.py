@@ -10,17 +10,15 @@ from genprint.cli.app import app
 from genprint.fingerprint import Features
 from genprint.generators import collection
 from genprint.lineage import lineage
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import PLDA
+
+from .conftest import encoder_of_sources
 
 SIZE = 8
 
 
 @pytest.fixture
 def encoder():
-    encoder = SetEncoder.from_pretrained()
-    encoder.plda_ = PLDA(np.zeros(SIZE), np.eye(SIZE), np.eye(SIZE))
-    return encoder
+    return encoder_of_sources(np.eye(SIZE))
 
 
 def model(rng, centre, n=150):

@@ -1,35 +1,75 @@
 """Scorers and thresholds against formulas written out, and on data with a known answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
 from genprint.calibration import smallest_rate, upper_threshold
 from genprint.families import FamilyTree
-from genprint.fingerprint import Fingerprint
-from genprint.scoring import LDA, PLDA
+from genprint.fingerprint import Fingerprint, by_part
+from genprint.plda import PLDA
+from genprint.scoring import LDA
 
 
-def fingerprint(values: np.ndarray, name: str = "") -> Fingerprint:
-    centred = values - values.mean(0)
-    return Fingerprint(name, len(values), values.mean(0), centred.T @ centred, (), np.ones(1))
+def fingerprint(values: np.ndarray, name: str = "", parts: int = 1) -> Fingerprint:
+    centred = by_part(values - values.mean(0), parts)
+    return Fingerprint(name, len(values), values.mean(0), centred.swapaxes(1, 2) @ centred, (), np.ones(1))
 
 
 @pytest.fixture
 def model(rng):
-    a, b = rng.normal(size=(2, 4, 4))
-    return PLDA(rng.normal(size=4), a @ a.T + np.eye(4), 3 * b @ b.T + np.eye(4))
+    return made_up(rng)
+
+
+def made_up(rng, parts=1):
+    within, between = (own @ own.swapaxes(1, 2) for own in rng.normal(size=(2, parts, 4, 4)))
+    return PLDA(rng.normal(size=4 * parts), within + np.eye(4), 3 * between + np.eye(4))
 
 
 def test_plda_is_the_ratio_of_joint_gaussians(model, rng):
     probe, known = fingerprint(rng.normal(size=(3, 4)), "p"), fingerprint(rng.normal(size=(7, 4)), "g")
-    w, b = model.adapt([known]).within, model.between
+    (w,), (b,) = model.adapt([known]).within, model.between
     both = np.concatenate([probe.mean, known.mean])
     apart = np.block([[b + w / 3, np.zeros((4, 4))], [np.zeros((4, 4)), b + w / 7]])
     shared = apart + np.block([[np.zeros((4, 4)), b], [b, np.zeros((4, 4))]])
     mean = np.tile(model.mean, 2)
     expected = multivariate_normal(mean, shared).logpdf(both) - multivariate_normal(mean, apart).logpdf(both)
+    # less what it adds to the squared distance that the known images vary more, or less, than within says
+    gain = b @ np.linalg.inv(b + w / 7)
+    predicted = b - gain @ b + w / 3
+    spread = np.trace(np.linalg.solve(w, known.scatter[0])) / (7 - 1) / 4
+    expected += (spread - 1) / 7 * np.trace(np.linalg.solve(predicted, gain @ w @ gain.T)) / 2
     assert model.score([probe], [known])[0, 0] == pytest.approx(expected)
+
+
+def test_sources_of_images_that_vary_more_are_no_farther(rng):
+    model = PLDA(np.zeros(4), np.eye(4)[None], 9 * np.eye(4)[None])
+    centre, few = rng.normal(0, 3, 4), 4
+    ratios, uncorrected = [], []
+    for _ in range(2000):
+        known = [fingerprint(centre + spread * rng.normal(size=(few, 4))) for spread in (1, 3)]
+        probe = [fingerprint(centre + rng.normal(size=(8, 4)))]
+        posterior = model.posterior(known)
+        ratios.append(posterior.compare(probe)[0])
+        uncorrected.append(replace(posterior, noise=np.zeros_like(posterior.noise)).compare(probe)[0])
+    calm, varied = np.mean(ratios, axis=0)
+    assert varied == pytest.approx(calm, abs=0.5)
+    calm, varied = np.mean(uncorrected, axis=0)
+    assert varied < calm - 5
+
+
+def test_parts_are_views_of_the_same_images(rng):
+    model = made_up(rng, parts=2)
+    sets = [[rng.normal(size=(n, 8)) for n in sizes] for sizes in ((3, 1), (7, 20))]
+    whole = model.score(*([fingerprint(own, parts=2) for own in some] for some in sets))
+    apart = []
+    for i in range(2):
+        own = slice(4 * i, 4 * i + 4)
+        one = PLDA(model.mean[own], model.within[[i]], model.between[[i]])
+        apart.append(one.score(*([fingerprint(values[:, own]) for values in some] for some in sets)))
+    assert np.allclose(whole, np.mean(apart, axis=0))
 
 
 def test_plda_recovers_the_covariances(rng):
@@ -37,25 +77,25 @@ def test_plda_recovers_the_covariances(rng):
     means = rng.multivariate_normal([1, -1], between, 4000)
     sets = [fingerprint(rng.multivariate_normal(mean, within, 8)) for mean in means]
     fitted = PLDA.fit(sets)
-    assert np.allclose(fitted.within, within, atol=0.1)
-    assert np.allclose(fitted.between, between, atol=0.3)
+    assert np.allclose(fitted.within[0], within, atol=0.1)
+    assert np.allclose(fitted.between[0], between, atol=0.3)
 
 
 def test_ratios_are_the_same_along_all_directions(model, rng):
     sets = [rng.normal(size=(n, 4)) for n in (3, 7)]
     directions = model.directions()
     along = model.along(directions)
-    assert np.allclose(along.within, np.eye(4), atol=2e-3)
+    assert np.allclose(along.within[0], np.eye(4), atol=2e-3)
     whole = model.score(*([fingerprint(own)] for own in sets))
-    seen = along.score(*([fingerprint((own - model.mean) @ directions)] for own in sets))
+    seen = along.score(*([fingerprint((own - model.mean) @ directions[0])] for own in sets))
     assert seen == pytest.approx(whole)
     assert along.prior_images == model.prior_images
-    assert model.along(directions[:, :2]).between.shape == (2, 2)
+    assert model.along(directions[:, :, :2]).between.shape == (1, 2, 2)
 
 
 def test_scores_rise_with_evidence(model, rng):
-    w = np.linalg.cholesky(model.within)
-    centres = rng.multivariate_normal(model.mean, model.between * 4, 5)
+    w = np.linalg.cholesky(model.within[0])
+    centres = rng.multivariate_normal(model.mean, model.between[0] * 4, 5)
     draw = lambda i, n: fingerprint(centres[i] + rng.normal(size=(n, 4)) @ w.T)  # noqa: E731
     gallery = [draw(i, 50) for i in range(5)]
     for scorer in (model, LDA()):
@@ -66,8 +106,8 @@ def test_scores_rise_with_evidence(model, rng):
 
 
 def test_distances_are_short_within_a_source_and_long_between(model, rng):
-    w = np.linalg.cholesky(model.within)
-    centres = rng.multivariate_normal(model.mean, model.between * 4, 6)
+    w = np.linalg.cholesky(model.within[0])
+    centres = rng.multivariate_normal(model.mean, model.between[0] * 4, 6)
     sets = [fingerprint(centre + rng.normal(size=(50, 4)) @ w.T) for centre in centres for _ in range(2)]
     apart = model.distances(sets) + np.diag(np.full(12, np.inf))
     assert (apart.argmin(1) == np.arange(12) ^ 1).all()  # the other half of the same source

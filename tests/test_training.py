@@ -186,7 +186,7 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypat
     monkeypatch.setattr(pretraining, "shipped", lambda: demonstrated()[1:3])
     photographs = [textured(rng, 600), textured(rng, 600, grain=5.0)]
     settings = {"set_sizes": SMALL, "projection_sources": 12, "population_images": 4}
-    first = pretrain(photographs, TrainingConfig(2, validate_every=1), seed=0, **settings)
+    first = pretrain(photographs, TrainingConfig(2, validate_every=1), front_ends=[["high_pass"]], **settings)
     assert first.training_.steps == 2
     assert first.verification_.sources == 3  # with real images
     assert first.verification_.states == SetEncoder.from_pretrained().verification_.states
@@ -195,8 +195,14 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypat
     assert np.allclose(SetEncoder.from_pretrained(tmp_path).transform([images]), first.transform([images]))
     start = SetEncoder.from_pretrained()
     assert start.network_.config["front_ends"] != first.network_.config["front_ends"]
-    on = pretrain(photographs, TrainingConfig(1, validate_every=1), seed=0, start=start, **settings)
+    told = []
+    on = pretrain(
+        photographs, TrainingConfig(1, validate_every=1), tmp_path / "checkpoint", lambda *at: told.append(at[:2]),
+        start=start, **settings,
+    )  # fmt: skip
     assert on.training_.first_loss != first.training_.first_loss  # not random weights any more
+    assert told == [(1, 2), (2, 2), (1, 1)]  # two towers, and the head
+    assert on.parts == len(on.plda_.within) == 2
     assert on.network_.config["front_ends"] == start.network_.config["front_ends"]
 
 
@@ -206,7 +212,7 @@ def _gradient(rank: int, processes: int, folder: str) -> None:
     rng = np.random.default_rng(0)
     episode = SimulatedEpisodes(textured(rng, 60), sources=3, set_sizes=SMALL)(0)
     torch.manual_seed(0)
-    network = SetNetwork((4, 4, 8, 8), 8, 4)
+    network = SetNetwork((4, 4, 8, 8), 8, 4, front_ends=(("raw", "high_pass"), ("high_pass",)))
     if processes > 1:
         dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=processes)
         share_norms(network)

@@ -8,16 +8,15 @@ from genprint.attribution import LEAST_SCORE, Identifier
 from genprint.calibration import upper_threshold
 from genprint.evaluation.answers import answers
 from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import PLDA, ByFingerprint
+from genprint.scoring import ByFingerprint
 from genprint.trials import Normalised, Normaliser, Trials
+
+from .conftest import encoder_of_sources
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    made = SetEncoder.from_pretrained()
-    made.plda_ = PLDA(np.zeros(6), np.eye(6), np.diag([9.0, 9, 4, 1, 1, 1]))
-    return made
+    return encoder_of_sources(np.diag([9.0, 9, 4, 1, 1, 1]))
 
 
 def source(rng, images, centre=None):
@@ -68,8 +67,7 @@ def test_trials_leave_out_what_they_ask_for(encoder, rng):
 
 def test_held_out_images_score_as_fresh_ones_do(encoder, rng):
     # Few images for their many dimensions: a scorer that had seen them would name them all.
-    wide = SetEncoder.from_pretrained()
-    wide.plda_ = PLDA(np.zeros(100), np.eye(100), 0.02 * np.eye(100), prior_images=10)
+    wide = encoder_of_sources(0.02 * np.eye(100), prior_images=10)
     centres = 0.02**0.5 * rng.normal(size=(8, 100))
     drawn = centres[:, None] + rng.normal(size=(8, 60, 100))
     features = [Features(own.astype(np.float32), tuple(f"{i} {j}" for j in range(60))) for i, own in enumerate(drawn)]

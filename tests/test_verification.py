@@ -8,8 +8,9 @@ import pytest
 from genprint.attribution import verify
 from genprint.fingerprint import Features
 from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import PLDA
 from genprint.verification import Verification
+
+from .conftest import encoder_of_sources
 
 DIM = 24
 
@@ -17,9 +18,7 @@ DIM = 24
 @pytest.fixture
 def encoder():
     """One whose scorer is known: within is the identity, between four times that."""
-    made = SetEncoder.from_pretrained()
-    made.plda_ = PLDA(np.zeros(DIM), np.eye(DIM), 4 * np.eye(DIM))
-    return made
+    return encoder_of_sources(4 * np.eye(DIM))
 
 
 def images(rng, centre, count=40):

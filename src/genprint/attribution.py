@@ -67,7 +67,6 @@ class Identifier:
         self._thresholds: dict[int, float] = {}
         self._trials = Trials(encoder, encoder.plda_, list(self.features.values()), self.gallery)
         self._weigh = Weigher(self._trials, self.gallery)
-        self._directions = encoder.plda_.directions()
 
     def after(self, history: str) -> Identifier:
         """The same with the enrolled images as they are after a history."""
@@ -111,7 +110,8 @@ class Identifier:
 
     def _exchangeable(self, features: Features, source: str) -> float:
         """p of the test that the probe's images and the source's are drawn alike."""
-        return exchangeable(*(own.values @ self._directions for own in (self.features[source], features)))
+        enrolled, own = (self.encoder.plda_.project(images.values) for images in (self.features[source], features))
+        return exchangeable(enrolled, own)
 
     def _rival(self, features: Features, candidates: tuple[Candidate, ...]) -> bool:
         """Whether the second candidate comes near and draws images as the probe's."""

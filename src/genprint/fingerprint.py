@@ -60,7 +60,8 @@ class Fingerprint:
         source: name of the set.
         count: number of images.
         mean: ``(d,)`` mean of their features.
-        scatter: ``(d, d)`` sum of outer products of deviations from the mean; None where d is too large for it.
+        scatter: ``(parts, d / parts, d / parts)`` sum of outer products of deviations from the mean, within each of the
+            equal parts that the features come in; None where d is too large for it.
         digests: SHA-256 of each image's file.
         vector: ``(e,)`` unit-length view, for search and trees.
     """
@@ -79,9 +80,23 @@ class Fingerprint:
         scatter = None
         if self.scatter is not None and other.scatter is not None:
             # Chan, Golub & LeVeque (1983), equation 2.1
-            scatter = self.scatter + other.scatter + np.outer(apart, apart) * (self.count * other.count / count)
+            parts = apart.reshape(len(self.scatter), -1)
+            outer = parts[:, :, None] * parts[:, None]
+            scatter = self.scatter + other.scatter + outer * (self.count * other.count / count)
         vector = np.full_like(self.vector, np.nan)
         return Fingerprint(self.source, count, mean, scatter, self.digests + other.digests, vector)
+
+
+def by_part(features: np.ndarray, parts: int) -> np.ndarray:
+    """Features ``(n, d)`` as ``(parts, n, d / parts)``."""
+    return features.reshape(len(features), parts, -1).swapaxes(0, 1)
+
+
+def scatter_of(fingerprint: Fingerprint) -> np.ndarray:
+    """The scatter, or an error that says it is not there."""
+    if fingerprint.scatter is None:
+        raise ValueError(f"{fingerprint.source}: this scorer needs fingerprints with their scatter")
+    return fingerprint.scatter
 
 
 Progress = Callable[[int], None]
@@ -112,6 +127,11 @@ class Fingerprinter(BaseEstimator, ABC):
     method: ClassVar[str]
     #: whether fingerprints keep the scatter matrix of their features
     keeps_scatter: ClassVar[bool] = True
+
+    @property
+    def parts(self) -> int:
+        """How many equal parts the features come in; scatter is kept within each."""
+        return 1
 
     def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:
         """Learns from sets of known sources. Methods without anything to learn return as they are."""
@@ -191,7 +211,10 @@ class Fingerprinter(BaseEstimator, ABC):
         values = features.values.astype(np.float64)
         mean = values.mean(0)
         centred = values - mean
-        products = centred.T @ centred if self.keeps_scatter and scatter else None
+        products = None
+        if self.keeps_scatter and scatter:
+            parts = by_part(centred, self.parts)
+            products = parts.swapaxes(1, 2) @ parts
         view = self._vector(mean, centred.var(0)) if vector else np.full(1, np.nan)
         return Fingerprint(source, len(values), mean, products, features.digests, view)
 
@@ -201,7 +224,9 @@ class Fingerprinter(BaseEstimator, ABC):
         total = sum(rest, start=first)
         if total.scatter is None:
             raise ValueError(f"{self.method} keeps no scatter; its fingerprints cannot be combined")
-        return replace(total, vector=self._vector(total.mean, np.diag(total.scatter) / total.count))
+        return replace(
+            total, vector=self._vector(total.mean, np.diagonal(total.scatter, axis1=1, axis2=2).ravel() / total.count)
+        )
 
     def fingerprint(self, sets: Sequence[ImageSet], progress: Progress | None = None) -> list[Fingerprint]:
         """The fingerprint of each set."""

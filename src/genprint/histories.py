@@ -8,7 +8,7 @@ and a probe is compared with the state of the gallery in which its features are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
@@ -17,7 +17,8 @@ from scipy.special import logsumexp
 
 from genprint.changes import Change, blur, jpeg, noise, resize, shift
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
-from genprint.scoring import PLDA, ByFingerprint
+from genprint.plda import PLDA, Posterior
+from genprint.scoring import ByFingerprint
 
 # By how much more log density a history must explain a probe than none does. Log densities of many features are too
 # sure of themselves: this much costs no unchanged set of 5 or more images of the shipped generators its source, and
@@ -58,13 +59,12 @@ class Matcher:
         self._names = common(gallery)
 
     @cached_property
-    def states(self) -> dict[str, tuple[PLDA, list[Fingerprint]]]:
-        """The gallery after each history, and the scorer adapted to it."""
+    def states(self) -> dict[str, Posterior]:
+        """What is known of the gallery after each history, by the scorer adapted to it."""
         made = {}
         for name in self._names:
-            own = self._summaries([known.with_history(name) for known in self._gallery], scatter=True)
-            # Scatter is of no use after adapting, and of all states at once it would fill the memory.
-            made[name] = self._plda.adapt(own), [replace(known, scatter=None) for known in own]
+            own = [self._summary(known.with_history(name)) for known in self._gallery]
+            made[name] = self._plda.adapt(own).posterior(own)
         return made
 
     def match(self, probes: Sequence[Fingerprint]) -> list[str]:
@@ -86,13 +86,13 @@ class Matcher:
         best = explained.argmax(0)
         return [self._names[i] if more > MARGIN else NONE for i, more in zip(best, gained, strict=True)]
 
-    def _summaries(self, sets: Sequence[Features], scatter: bool = False) -> list[Fingerprint]:
-        return [self._fingerprinter.summarise(own, "", vector=False, scatter=scatter) for own in sets]
+    def _summary(self, features: Features) -> Fingerprint:
+        return self._fingerprinter.summarise(features, "", vector=False)
 
     @staticmethod
-    def _explained(probes: Sequence[Fingerprint], states: Mapping[str, tuple[PLDA, list[Fingerprint]]]) -> np.ndarray:
+    def _explained(probes: Sequence[Fingerprint], states: Mapping[str, Posterior]) -> np.ndarray:
         """Log density of each probe, were it of any enrolled source, ``(histories, n)``."""
-        return np.stack([logsumexp(plda.log_density(probes, known), axis=1) for plda, known in states.values()])
+        return np.stack([logsumexp(known.log_density(probes), axis=1) for known in states.values()])
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,5 @@ class Matched(ByFingerprint):
         found = np.array(matcher.match(summaries))
         scores = np.empty((len(probes), len(gallery)))
         for name in set(found):
-            plda, known = matcher.states[name]
-            scores[found == name] = plda.compare([summaries[i] for i in np.flatnonzero(found == name)], known)
+            scores[found == name] = matcher.states[name].compare([summaries[i] for i in np.flatnonzero(found == name)])
         return scores

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 from genprint.answers import Result
 from genprint.attribution import MISSES
@@ -73,8 +72,8 @@ def lineage(
         if len(own) < 10:
             raise ValueError(f"{name}: {len(own)} images are too few to tell a child from a relative; give ten or more")
     fingerprints = [encoder.summarise(own, name, vector=False) for name, own in sets.items()]
-    values, vectors = eigh(encoder.plda_.adapt(fingerprints).within)
-    white = [own.values.astype(np.float64) @ (vectors / np.sqrt(values)) for own in sets.values()]
+    plda = encoder.plda_.adapt(fingerprints)
+    white = [plda.project(own.values.astype(np.float64)) for own in sets.values()]
     squared = _squared(np.stack([own.mean(0)[None] for own in white]), white, 1)[:, 0]
     rng = np.random.default_rng(seed)
     resampled = np.stack([rng.multinomial(len(x), np.full(len(x), 1 / len(x)), draws) @ x / len(x) for x in white])

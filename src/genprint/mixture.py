@@ -203,5 +203,5 @@ def _fit(
     most = min(len(own) / share for own, share in zip(gallery, shares, strict=True) if share > 0.01)
     counts = [min(len(own), round(share * most)) for own, share in zip(gallery, shares, strict=True)]
     alike = [own.values[rng.permutation(len(own))[:count]] for own, count in zip(gallery, counts, strict=True)]
-    directions = encoder.plda_.directions()
-    return exchangeable(np.concatenate(alike) @ directions, probe.values @ directions)
+    project = encoder.plda_.project
+    return exchangeable(project(np.concatenate(alike)), project(probe.values))

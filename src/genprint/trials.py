@@ -16,7 +16,8 @@ import numpy as np
 
 from genprint.calibration import SIZES
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
-from genprint.scoring import PLDA, ByFingerprint
+from genprint.plda import PLDA
+from genprint.scoring import ByFingerprint
 
 # Nats: a source whose own images score no better than others' is not blown up to look like one.
 _LEAST_GAIN = 1.0

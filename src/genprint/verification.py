@@ -11,7 +11,7 @@ import numpy as np
 from genprint.calibration import SIZES, LikelihoodRatio, disjoint_subsets, smallest_rate, upper_threshold
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 from genprint.histories import common
-from genprint.scoring import PLDA
+from genprint.plda import PLDA
 
 # Pairs of disjoint sets that each source gives at each size.
 _DRAWS = 4
@@ -114,7 +114,7 @@ class Verification:
             own = [known.with_history(state) for known in features.values()]
             images = [plda.project(known.values) for known in own]
             moments.append(_moments(images))
-            typical.append(_typical(images, sizes, max(rate, _UNTYPICAL)))
+            typical.append(_typical(images, sizes, max(rate, _UNTYPICAL), len(plda.within)))
             pairs = [_likeness(fingerprinter, plda, own, size) for size in sizes]
             thresholds.append([_thresholds(same, different, rate) for same, different in pairs])
             fitted = [LikelihoodRatio.fit(*([row[:, None] for row in kind] for kind in pair)) for pair in pairs]
@@ -129,7 +129,7 @@ class Verification:
         """Compares two sets with what the population's are like."""
         small, large = sorted((one, other), key=lambda own: own.count)
         likeness = float(plda.alike([small], [large])[0, 0])
-        each = [self._explained(*plda.coordinates([own])) for own in (small, large)]
+        each = [self._explained(plda, own) for own in (small, large)]
         may_be = [own >= own.max() - _RULED_OUT for own in each]
         likely = may_be[0] & may_be[1]
         if not likely.any():
@@ -154,9 +154,10 @@ class Verification:
             log10_lr = float(LikelihoodRatio((slope,), intercept, self.sources).log10(np.array([likeness])))
         return Judgement(likeness, high, low, log10_lr, histories, one_history, typical)
 
-    def _explained(self, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
+    def _explained(self, plda: PLDA, fingerprint: Fingerprint) -> np.ndarray:
         """Log density of a set after each history, were it of a source like the population's, ``(states,)``."""
-        return _log_density(mean, self.centres, self.between + self.within / count)
+        mean, count = plda.coordinates([fingerprint])
+        return _log_density(mean, self.centres, self.between + self.within / count, len(plda.within))
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, for JSON."""
@@ -186,12 +187,13 @@ def _moments(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
     return means.mean(0), between, within + 1e-6  # images may all be one
 
 
-def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray, parts: int) -> np.ndarray:
+    """Mean of the parts' log densities, as PLDA has it."""
     squared = np.square(means - centre) / variance
-    return -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2
+    return -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2 / parts
 
 
-def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float) -> list[float]:
+def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float, parts: int) -> list[float]:
     """Log density that a source's sets of each size have under the other sources' moments, but for the given rate."""
     others = [_moments([*images[:i], *images[i + 1 :]]) for i in range(len(images))]
     typical = []
@@ -199,7 +201,7 @@ def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float) ->
         found = []
         for own, (centre, between, within) in zip(images, others, strict=True):
             sets = np.stack([own[at : at + size].mean(0) for at in range(0, len(own) - size + 1, size)])
-            found.append(_log_density(sets, centre, between + within / size))
+            found.append(_log_density(sets, centre, between + within / size, parts))
         typical.append(-upper_threshold([-own for own in found], rate))
     return typical
 

@@ -45,10 +45,10 @@ def fit(
 def pretrain(
     images: Annotated[list[Path], typer.Argument(exists=True, help="Real images of one size: folders or .npz.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the encoder in.")],
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 12000,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each of two towers.")] = 4000,
     seed: Annotated[int, typer.Option(help="Of weights, sources and episodes.")] = 0,
     single: Annotated[
-        bool, typer.Option("--single/--sets", help="What the tower learns from; the head learns from sets.")
+        bool, typer.Option("--single/--sets", help="What the towers learn from; the head learns from sets.")
     ] = True,
     bfloat16: Annotated[bool, typer.Option(help="Faster where the processor has it.")] = False,
     start: Annotated[Path | None, typer.Option(help="Encoder to go on from, in place of random weights.")] = None,
@@ -65,7 +65,7 @@ def pretrain(
     from genprint.images import ImageSet
     from genprint.methods.set_encoder import sharing
     from genprint.methods.set_encoder.episodes import SetSizes
-    from genprint.methods.set_encoder.pretraining import SINGLE
+    from genprint.methods.set_encoder.pretraining import FRONT_ENDS, SINGLE
     from genprint.methods.set_encoder.pretraining import pretrain as pretrain_encoder
     from genprint.methods.set_encoder.training import TrainingConfig
 
@@ -73,11 +73,13 @@ def pretrain(
         arrays = [ImageSet.read(path).to_array() for path in images]
         precision = "bfloat16" if bfloat16 else "float32"
         config = TrainingConfig(steps, learning_rate, precision=precision, image_loss=0.0 if single else image_loss)
-        with bar("pretraining", total=steps) as advance:
+        going_on = load_encoder(start) if start else None
+        towers = going_on.network_.config["front_ends"] if going_on else FRONT_ENDS
+        with bar("pretraining", total=steps * len(towers)) as advance:
             encoder = pretrain_encoder(
                 arrays, config, output.with_name(output.name + ".checkpoint.safetensors"),
                 lambda step, _, loss, val: advance(at=step, extra=f"loss {loss:.3f} validation {val:.3f}"),
-                seed, SINGLE if single else SetSizes(), start=load_encoder(start) if start else None,
+                seed, SINGLE if single else SetSizes(), start=going_on,
             )  # fmt: skip
         if first:
             encoder.save_pretrained(output)

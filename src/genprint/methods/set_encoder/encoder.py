@@ -18,7 +18,8 @@ from genprint.fingerprint import Features, Fingerprinter
 from genprint.histories import HISTORIES
 from genprint.images import Image, ImageSet, ImageSetError
 from genprint.methods.set_encoder.network import SetNetwork
-from genprint.scoring import PLDA, ByFingerprint
+from genprint.plda import PLDA
+from genprint.scoring import ByFingerprint
 from genprint.verification import Verification
 from genprint.weights import WeightsError, load_model, save_model, serialise
 
@@ -79,9 +80,13 @@ class SetEncoder(Fingerprinter):
         self.learning_rate = learning_rate
         self.seed = seed
 
+    @property
+    def parts(self) -> int:
+        return len(self.network_.towers)
+
     @torch.inference_mode()
     def _features(self, images: Sequence[Image]) -> np.ndarray:
-        tower = self.network_.eval().tower.fused()
+        network = self.network_.eval().fused()
         pieces = [patches(image, self.patches_per_image, self.seed) for image in images]
         owner = np.repeat(np.arange(len(images)), [len(own) for own in pieces])
         flat = [piece for own in pieces for piece in own]
@@ -93,7 +98,7 @@ class SetEncoder(Fingerprinter):
             for start in range(0, len(chosen), 64):
                 part = chosen[start : start + 64]
                 pixels = to_pixels(np.stack([flat[i] for i in part])).to(self._device)
-                rows = tower(pixels).cpu().numpy()
+                rows = network.features(pixels).cpu().numpy()
                 if features is None:
                     features = np.empty((len(flat), rows.shape[1]), np.float32)
                 features[part] = rows

@@ -129,10 +129,12 @@ class Tower(nn.Module):
 
 
 class SetNetwork(nn.Module):
-    """phi (tower), masked moment pooling, rho (head): a set of images to a unit vector.
+    """phi (one tower or several side by side), masked moment pooling, rho (head): a set of images to a unit vector.
 
     Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
     """
+
+    towers: Sequence[Tower]
 
     def __init__(
         self,
@@ -140,32 +142,38 @@ class SetNetwork(nn.Module):
         features: int = 512,
         dim: int = 96,
         correlated: int = 2,
-        front_ends: Sequence[str] = ("high_pass",),
+        front_ends: Sequence[Sequence[str]] = (("high_pass",),),
         relative: bool = False,
         phases: bool = False,
     ):
         super().__init__()
         self.config: dict[str, Any] = {
             "channels": list(channels), "features": features, "dim": dim, "correlated": correlated,
-            "front_ends": list(front_ends), "relative": relative, "phases": phases,
+            "front_ends": [list(views) for views in front_ends], "relative": relative, "phases": phases,
         }  # fmt: skip
-        self.tower = Tower(channels, features, correlated, front_ends, relative, phases)
-        self.head = nn.Sequential(nn.Linear(2 * features, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
+        self.towers = nn.ModuleList(  # type: ignore[assignment]
+            Tower(channels, features, correlated, views, relative, phases) for views in front_ends
+        )
+        moments = 2 * features * len(front_ends)
+        self.head = nn.Sequential(nn.Linear(moments, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
-    def with_layers_of(self, other: SetNetwork) -> SetNetwork:
-        """This network with the layers of another's tower, as far as both go."""
-        for own, given in zip(self.tower.layers, other.tower.layers, strict=False):
-            own.load_state_dict(given.state_dict())
+    def with_layers_of(self, towers: Sequence[Tower]) -> SetNetwork:
+        """This network with the layers of other towers, as far as both go."""
+        for own, given in zip(self.towers, towers, strict=True):
+            for layer, trained in zip(own.layers, given.layers, strict=False):
+                layer.load_state_dict(trained.state_dict())
         return self
 
-    def first_layers(self, count: int, features: int) -> SetNetwork:
-        """A network of the first layers of this one's tower, with all statistics there are; the rest is untrained."""
-        first = {"channels": self.config["channels"][:count], "features": features, "relative": True, "phases": True}
-        return SetNetwork(**{**self.config, **first}).with_layers_of(self)
-
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
-        """Features of single images."""
-        return self.tower(pixels)
+        """Features of single images, one tower's after the other's."""
+        return torch.cat([tower(pixels) for tower in self.towers], dim=1)
+
+    def fused(self) -> SetNetwork:
+        """The same in evaluation mode, with towers that are faster (``Tower.fused``)."""
+        fused = copy.copy(self)
+        towers = nn.ModuleList(tower.fused() for tower in self.towers)
+        fused._modules = {**self._modules, "towers": towers}
+        return fused
 
     def embed(self, mean: Float[Tensor, "sets d"], variance: Float[Tensor, "sets d"]) -> Float[Tensor, "sets e"]:
         """Unit vector of each set from the moments of its images' features."""

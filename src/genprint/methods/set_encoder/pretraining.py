@@ -17,15 +17,17 @@ from genprint.histories import HISTORIES
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import Episode, SetSizes, SimulatedEpisodes
-from genprint.methods.set_encoder.network import SetNetwork
+from genprint.methods.set_encoder.network import SetNetwork, Tower
 from genprint.methods.set_encoder.simulator import KINDS, draw_sources
 from genprint.methods.set_encoder.training import Progress, TrainingConfig, train
-from genprint.scoring import PLDA
+from genprint.plda import PLDA
 
 # As many images a step as sets have on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
 # Later layers teach the first what to look for; what these see tells sources apart better without them.
 KEPT_LAYERS, FEATURES = 4, 768
+# Some sources are told better by the residual alone, others with the pixels beside it.
+FRONT_ENDS = (("raw", "high_pass"), ("high_pass",))
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
 # What galleries are not looked at after, but populations are: more than any one history, and several in turn. Sets that
@@ -70,45 +72,79 @@ def pretrain(
     projection_sources: int = PROJECTION_SOURCES,
     population_images: int = 100,
     start: SetEncoder | None = None,
+    front_ends: Sequence[Sequence[str]] = FRONT_ENDS,
 ) -> SetEncoder:
     """A set encoder that has never seen a generator.
 
-    A deep tower is trained end to end; its first layers are kept, with a projection and a head of their own. The head
-    always learns from sets.
+    Deep towers are trained end to end, one after the other; their first layers are kept side by side, with projections
+    and a head of their own. The head always learns from sets.
 
     Args:
         images: collections of real images, uint8 ``(n, h, w, 3)`` of one size, sides multiples of 4.
-        config: of the training.
+        config: of the training of each tower.
         checkpoint: written at every validation; a later call goes on from it.
-        set_sizes: of what the tower learns from; single images teach it more than sets of several do.
+        progress: told of all towers' steps together.
+        set_sizes: of what the towers learn from; single images teach it more than sets of several do.
         projection_sources: fresh simulated sources for the features' directions and the scorer.
         population_images: of each shipped generator, and as many real ones, for verification: simulated sources differ
             more than models do.
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
+        front_ends: what each tower sees; those of ``start`` if there is one.
     """
     training, validation = split(images)
     population = _population(validation, population_images, seed + 4)  # before hours of training: it may lack something
-    torch.manual_seed(seed)
     encoder = SetEncoder(seed=seed)
     if start:
-        deep = SetNetwork(front_ends=start.network_.config["front_ends"]).with_layers_of(start.network_)
-    else:
-        deep = SetNetwork()
+        front_ends = start.network_.config["front_ends"]
     # Siblings come as the loss falls.
     episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else config.steps // 4)
-    encoder.training_ = train(deep, episodes, _checks(validation, set_sizes, seed + 1), config, checkpoint, progress)
-    encoder.network_ = deep.first_layers(KEPT_LAYERS, FEATURES)
+    checks = _checks(validation, set_sizes, seed + 1)
+    towers = []
+    for i, views in enumerate(front_ends):
+        torch.manual_seed(seed)
+        deep = SetNetwork(front_ends=[views])
+        if start:
+            deep.with_layers_of([start.network_.towers[i]])
+        along = _of_all(progress, i, len(front_ends))
+        encoder.training_ = train(deep, episodes, checks, config, _aside(checkpoint, "-".join(views)), along)
+        towers.append(deep.towers[0])
+    encoder.network_ = first_layers(front_ends, towers)
     scorer = _refit_projection(encoder, training, projection_sources, seed + 3)
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
-    aside = checkpoint.with_suffix(".head" + checkpoint.suffix) if checkpoint else None
     episodes = SimulatedEpisodes(training, seed=seed, warmup=0)
-    train(encoder.network_, episodes, _checks(validation, SetSizes(), seed + 1), last, aside, progress)
+    train(
+        encoder.network_,
+        episodes,
+        _checks(validation, SetSizes(), seed + 1),
+        last,
+        _aside(checkpoint, "head"),
+        progress,
+    )
     histories = {**HISTORIES, **_BEYOND}
     features = {
         name: encoder.features(ImageSet.from_array(own, name), histories=histories) for name, own in population.items()
     }
     encoder._calibrate(scorer, features, POPULATION)
     return encoder
+
+
+def first_layers(front_ends: Sequence[Sequence[str]], towers: Sequence[Tower]) -> SetNetwork:
+    """The first layers of these towers, side by side, with all statistics there are; the rest is untrained."""
+    channels = SetNetwork().config["channels"][:KEPT_LAYERS]
+    network = SetNetwork(channels, FEATURES, front_ends=front_ends, relative=True, phases=True)
+    return network.with_layers_of(towers)
+
+
+def _aside(checkpoint: Path | None, what: str) -> Path | None:
+    """A checkpoint of its own for each training."""
+    return checkpoint.with_suffix(f".{what}{checkpoint.suffix}") if checkpoint else None
+
+
+def _of_all(progress: Progress | None, done: int, towers: int) -> Progress | None:
+    """Progress of one tower's training as that of all of them."""
+    if progress is None:
+        return None
+    return lambda step, steps, loss, val: progress(done * steps + step, towers * steps, loss, val)
 
 
 def _checks(images: np.ndarray, set_sizes: SetSizes, seed: int) -> list[Episode]:
@@ -121,20 +157,23 @@ def _checks(images: np.ndarray, set_sizes: SetSizes, seed: int) -> list[Episode]
 def _refit_projection(
     encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, kinds: Sequence[str] = KINDS
 ) -> PLDA:
-    """Replaces the tower's projection by the directions that best tell fresh simulated sources apart.
+    """Replaces the towers' projections by the directions that best tell fresh simulated sources apart.
 
     The learned projection keeps what solves its training; on real generators the linear discriminants of all
     statistics, many of them, carry further. Returns how sources differ along these.
     """
-    tower = encoder.network_.tower
-    size = tower.project.in_features
-    tower.project = torch.nn.Identity()  # type: ignore[assignment]
+    towers = encoder.network_.towers
+    projections = [tower.project for tower in towers]
+    for tower in towers:
+        tower.project = torch.nn.Identity()  # type: ignore[assignment]
     statistics = _simulated_features(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
     plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in statistics.items())
-    tower.project = torch.nn.Linear(size, encoder.network_.config["features"])
-    directions = plda.directions()[:, : encoder.network_.config["features"]]
-    tower.project.weight.copy_(torch.from_numpy(directions).T)
-    tower.project.bias.copy_(torch.from_numpy(-plda.mean @ directions))
+    directions = plda.directions()[:, :, : encoder.network_.config["features"]]
+    means = np.split(plda.mean, len(towers))
+    for tower, projection, own, mean in zip(towers, projections, directions, means, strict=True):
+        projection.weight.copy_(torch.from_numpy(own).T)
+        projection.bias.copy_(torch.from_numpy(-mean @ own))
+        tower.project = projection
     return plda.along(directions)
 
 

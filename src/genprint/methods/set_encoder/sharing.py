@@ -86,8 +86,9 @@ class SharedNorm(nn.BatchNorm2d):
 
 def share_norms(network: SetNetwork) -> None:
     """Makes the network's batch normalisation that of all processes; parameters stay the same tensors."""
-    for layer in network.tower.layers:
-        layer[1] = SharedNorm.of(layer[1])  # type: ignore[index,operator]
+    for tower in network.towers:
+        for layer in tower.layers:
+            layer[1] = SharedNorm.of(layer[1])  # type: ignore[index,operator]
 
 
 def shared_features(network: SetNetwork, pixels: Tensor) -> Float[Tensor, "n d"]:
@@ -105,8 +106,8 @@ def shared_features(network: SetNetwork, pixels: Tensor) -> Float[Tensor, "n d"]
 
 
 def add_gradients(network: SetNetwork) -> None:
-    """Sums the tower's gradients, each of its own images, over processes; the head's are the same in all."""
+    """Sums the towers' gradients, each of its own images, over processes; the head's are the same in all."""
     if processes() > 1:
-        for parameter in network.tower.parameters():
+        for parameter in (own for tower in network.towers for own in tower.parameters()):
             if parameter.grad is not None:
                 dist.all_reduce(parameter.grad)

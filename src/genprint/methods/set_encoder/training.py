@@ -118,7 +118,8 @@ def train(
 
 def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor], config: TrainingConfig) -> Tensor:
     network.train()
-    network.tower.train(not config.head_only)
+    for tower in network.towers:
+        tower.train(not config.head_only)
     with (
         torch.set_grad_enabled(not config.head_only),
         torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"),
