@@ -178,6 +178,10 @@ def test_answers_count_false_right_and_wrong():
     assert alone.false.mean == pytest.approx(2 / 16, abs=0.05)
     assert alone.right.mean > 0.7
     assert alone.wrong.mean < 0.1
+    again = answers(encoder, features, {name: name for name in features}, rate=0.2, seed=1)
+    both = answers(encoder, features, {name: name for name in features}, rate=0.2, repeats=2)
+    assert both.right.mean == pytest.approx((alone.right.mean + again.right.mean) / 2)
+    assert alone.right.mean != again.right.mean
 
 
 def test_verification_counts_false_and_right_of_both_kinds():

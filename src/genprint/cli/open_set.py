@@ -83,6 +83,7 @@ def answers_(
     enrolled: Enrolled = 32,
     size: Sizes = "10",
     rate: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Of false attributions, as asked for.")] = 0.1,
+    repeats: Repeats = 1,
     seed: Seed = 0,
     model: Model = None,
     as_json: AsJson = False,
@@ -97,14 +98,16 @@ def answers_(
         features = read_features(encoder, sets)
         found = {}
         for n in set_sizes(size):
-            with bar("asking", total=len(sets)) as advance:
-                found[n] = answers(encoder, features, groups, enrolled, n, rate, seed=seed, progress=advance)
+            with bar("asking", total=len(sets) * repeats) as advance:
+                found[n] = answers(
+                    encoder, features, groups, enrolled, n, rate, repeats=repeats, seed=seed, progress=advance
+                )
         lines = [
             f"{n:>4} images  rate {row.rate:.1%}: falsely attributed {interval(row.false)} (unknown {unknown}); "
             f"known: right {interval(row.right)}, wrong {interval(row.wrong)}"
             for n, row in found.items()
         ]
-        settings = {"sources": len(sets), "unknown": unknown, "enrolled": enrolled, "seed": seed}
+        settings = {"sources": len(sets), "unknown": unknown, "enrolled": enrolled, "repeats": repeats, "seed": seed}
         show({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, as_json, "\n".join(lines))
 
 

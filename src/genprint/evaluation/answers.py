@@ -38,6 +38,7 @@ def answers(
     size: int = 10,
     rate: float = 0.1,
     most: int = 10,
+    repeats: int = 1,
     seed: int = 0,
     progress: Callable[[], None] | None = None,
 ) -> Answers:
@@ -46,11 +47,29 @@ def answers(
     Args:
         groups: of each source: what is not enrolled when it is unknown. Its own name: the source alone.
         most: disjoint probes of a source.
+        repeats: divisions of each source's images into enrolled ones and probes.
         progress: told of every source.
 
     Raises:
         ValueError: a source has too few images, or a group is all there is.
     """
+    division = (encoder, features, groups, enrolled, size, rate, most)
+    rates, shares = zip(*(_shares(*division, seed + repeat, progress) for repeat in range(repeats)), strict=True)
+    return Answers(max(rates), *(over_sources(own, seed) for own in np.mean(shares, axis=0)))
+
+
+def _shares(
+    encoder: SetEncoder,
+    features: Mapping[str, Features],
+    groups: Mapping[str, str],
+    enrolled: int,
+    size: int,
+    rate: float,
+    most: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> tuple[float, np.ndarray]:
+    """The rate that could be had, and false, right and wrong of each source, ``(3, sources)``, in one division."""
     rng = np.random.default_rng(seed)
     known: dict[str, Features] = {}
     probes: dict[str, list[Features]] = {}
@@ -75,5 +94,4 @@ def answers(
         false.append(np.mean([without[group].identify("", probe, weigh=False).source is not None for probe in sets]))
         if progress:
             progress()
-    means = [over_sources(np.array(shares), seed) for shares in (false, right, wrong)]
-    return Answers(max(identifier.rate for identifier in without.values()), *means)
+    return max(identifier.rate for identifier in without.values()), np.array([false, right, wrong])
