@@ -140,7 +140,7 @@ class Identifier:
         (history,) = self._matcher.match([probe])
         if history != NONE:
             return replace(self.after(history).identify(name, features, weigh), history=history)
-        ratios = self._trials.plda.compare([probe], self.gallery)[0]
+        ratios = self._trials.known.compare([probe])[0]
         shares = softmax(ratios)
         order = np.argsort(-ratios)
         candidates = tuple(

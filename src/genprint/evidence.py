@@ -87,7 +87,7 @@ class Weigher:
             probes = [
                 Fingerprint("", len(own), values[own].mean(0), scatter=None, digests=(), vector=_NONE) for own in sets
             ]
-            ratios = self._trials.plda.compare(probes, self._gallery)
+            ratios = self._trials.known.compare(probes)
             return model.log10(evidence(ratios)[:, best])
 
         def of_parts(size: int) -> tuple[float, float, float]:

@@ -100,7 +100,7 @@ class PLDA:
         spread = np.ones((len(fingerprints), len(inverse)))
         for row, own in zip(spread, fingerprints, strict=True):
             if own.count > 1:
-                row[:] = (inverse * scatter_of(own)).sum((1, 2)) / (own.count - 1) / size
+                row[:] = np.einsum("pij,pij->p", inverse, scatter_of(own)) / (own.count - 1) / size
         return spread.repeat(size, axis=1)
 
     @cached_property

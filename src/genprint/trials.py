@@ -89,7 +89,7 @@ class Trials:
         gallery: their fingerprints, with scatter.
 
     Attributes:
-        plda: adapted to the gallery.
+        known: what the scorer, adapted to the gallery, knows of it.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Trials:
         self._held_out: dict[int, list[np.ndarray]] = {}
         self._foreign: dict[int, list[np.ndarray]] = {}
         self._plda = plda
-        self.plda = plda.adapt(gallery)
+        self.known = plda.adapt(gallery).posterior(gallery)
 
     def size(self, images: int) -> int:
         """Of the sets that stand for a probe of so many images: as many, or half of what each source has."""
@@ -141,10 +141,10 @@ class Trials:
             self._summary(kept if len(kept) else own, scatter=True)
             for own, kept in zip(self._features, rest, strict=True)
         ]
-        plda = self._plda.adapt(gallery)
+        known = self._plda.adapt(gallery).posterior(gallery)
         for i, sets in enumerate(left):
             if sets:
-                ratios[i][:] = plda.compare([self._summary(own) for own in sets], gallery)
+                ratios[i][:] = known.compare([self._summary(own) for own in sets])
                 ratios[i][:, i] = np.where(len(rest[i]), ratios[i][:, i], np.nan)
 
     def foreign(self, size: int) -> list[np.ndarray]:
@@ -159,8 +159,9 @@ class Trials:
                 self._foreign[n] = [np.empty(0)] * len(self._gallery)
             for group in np.array_split(np.arange(len(self._gallery)), min(_GROUPS, len(self._gallery))):
                 plda = self._plda.adapt(own for i, own in enumerate(self._gallery) if i not in group)
+                known = plda.posterior(self._gallery)
                 for (n, sets), i in product(wanted.items(), group):
-                    ratios = plda.compare([self._summary(own) for own in sets[i]], self._gallery)
+                    ratios = known.compare([self._summary(own) for own in sets[i]])
                     ratios[:, i] = -np.inf
                     self._foreign[n][i] = ratios
         return self._foreign[size]
@@ -200,7 +201,7 @@ class Trials:
         rng = np.random.default_rng(0)
         draws = _DRAWS if len(features) > size else 1
         parts = [features[rng.permutation(len(features))[:size]] for _ in range(draws)]
-        ratios = self.plda.compare([self._summary(part) for part in parts], self._gallery)
+        ratios = self.known.compare([self._summary(part) for part in parts])
         return float(self.normaliser(size)(ratios, np.full(draws, chosen)).mean())
 
     def _means(self, size: int) -> np.ndarray:
@@ -230,6 +231,6 @@ class Normalised(ByFingerprint):
         summaries = [self.fingerprinter.summarise(own, "", vector=False) for own in gallery]
         trials = Trials(self.fingerprinter, self.scorer, gallery, summaries)
         asked = [self.fingerprinter.summarise(own, "", vector=False, scatter=False) for own in probes]
-        ratios = trials.plda.compare(asked, summaries)
+        ratios = trials.known.compare(asked)
         scores = [trials.score(own, row.argmax()) for own, row in zip(probes, ratios, strict=True)]
         return ratios - ratios.max(1, keepdims=True) + np.array(scores)[:, None]

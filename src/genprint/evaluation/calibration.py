@@ -102,7 +102,7 @@ def calibration(
             cap = min(cap, model.cap)
             subsets = disjoint_subsets(own[orders[name][enrolled:]], size, 20, rng)
             probes = [encoder.summarise(subset, "", vector=False, scatter=False) for subset in subsets]
-            ratios = trials.plda.compare(probes, list(gallery.values()))
+            ratios = trials.known.plda.compare(probes, list(gallery.values()))
             same[name] += model.log10(evidence(ratios)[:, i]).tolist()
             different[name] += model.log10(evidence(np.delete(ratios, i, axis=1))).ravel().tolist()
     return summarise(
