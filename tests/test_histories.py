@@ -70,17 +70,18 @@ def test_a_jpeg_probe_is_told_by_a_lossless_gallery(images, gallery):
     answers = {name: matched.identify("", own) for name, own in asked.items()}
     assert np.mean(nearest) < 0.5
     assert np.mean([answer.candidates[0].source == name for name, answer in answers.items()]) > 0.7
-    unmixed = [unmix(ENCODER, gallery, "", own, draws=50) for own in asked.values()]
+    unmixed = [unmix(ENCODER, gallery, "", own, draws=50) for own in list(asked.values())[:2]]
     assert {found.history for found in [*answers.values(), *unmixed]} <= {"JPEG 70", "JPEG 50"}
 
 
 def test_lossless_probes_are_compared_with_the_images_as_they_are(images, gallery):
     plain = {name: own.with_history(NONE) for name, own in gallery.items()}
     asked = probe(images, lambda own: own)
+    matched, blind = Identifier(ENCODER, gallery), Identifier(ENCODER, plain)
     for own in asked.values():
-        answer = Identifier(ENCODER, gallery).identify("", own)
+        answer = matched.identify("", own)
         assert answer.history == NONE
-        assert answer == Identifier(ENCODER, plain).identify("", own)
+        assert answer == blind.identify("", own)
     scores = [
         comparer.score(list(asked.values()), list(gallery.values()))
         for comparer in (Matched(ENCODER, ENCODER.plda_), ByFingerprint(ENCODER, ENCODER.plda_))
