@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from genprint.attribution import Identifier
 from genprint.cache import FeatureCache
-from genprint.changes import jpeg
+from genprint.changes import chain, jpeg, shift
 from genprint.cli.app import app
 from genprint.fingerprint import Fingerprint
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.histories import HISTORIES, NONE, Matched
+from genprint.histories import HISTORIES, NONE, Matched, Matcher
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.mixture import unmix
@@ -72,6 +72,13 @@ def test_a_jpeg_probe_is_told_by_a_lossless_gallery(images, gallery):
     assert np.mean([answer.candidates[0].source == name for name, answer in answers.items()]) > 0.7
     unmixed = [unmix(ENCODER, gallery, "", own, draws=50) for own in list(asked.values())[:2]]
     assert {found.history for found in [*answers.values(), *unmixed]} <= {"JPEG 70", "JPEG 50"}
+
+
+def test_a_probe_cropped_and_saved_is_taken_for_that(images, gallery):
+    asked = probe(images, chain(shift(3, 5), jpeg(75)))
+    matcher = Matcher(ENCODER, ENCODER.plda_, list(gallery.values()))
+    found = matcher.match([ENCODER.summarise(own, name, vector=False, scatter=False) for name, own in asked.items()])
+    assert set(found) == {"shift 1,1, JPEG 82"}
 
 
 def test_lossless_probes_are_compared_with_the_images_as_they_are(images, gallery):

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.special import logsumexp
 
-from genprint.changes import Change, blur, jpeg, noise, resize, shift
+from genprint.changes import Change, blur, chain, jpeg, noise, resize, shift
 from genprint.fingerprint import Features, Fingerprint, Fingerprinter
 from genprint.plda import PLDA, Posterior
 from genprint.scoring import ByFingerprint
@@ -26,6 +26,7 @@ from genprint.scoring import ByFingerprint
 MARGIN = 40.0
 #: The history of images that went through nothing since they were enrolled.
 NONE = "none"
+SHIFTS: Mapping[str, Change] = MappingProxyType({f"shift {y},{x}": shift(y, x) for y, x in ((0, 1), (1, 0), (1, 1))})
 HISTORIES: Mapping[str, Change] = MappingProxyType(
     {
         **{f"JPEG {quality}": jpeg(quality) for quality in (95, 90, 82, 70, 50)},
@@ -33,7 +34,9 @@ HISTORIES: Mapping[str, Change] = MappingProxyType(
         "resize 75 %": resize(0.75),
         **{f"blur {sigma:g}": blur(sigma) for sigma in (0.5, 1.0)},
         **{f"noise {levels}": noise(levels) for levels in (2, 5)},
-        **{f"shift {y},{x}": shift(y, x) for y, x in ((0, 1), (1, 0), (1, 1))},
+        **SHIFTS,
+        # Cropped, then saved: of other qualities too, this is nearer than either alone.
+        **{f"{name}, JPEG 82": chain(change, jpeg(82)) for name, change in SHIFTS.items()},
     }
 )
 

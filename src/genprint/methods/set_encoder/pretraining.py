@@ -13,7 +13,7 @@ from genprint.artifacts import to_pixels
 from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize
 from genprint.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.histories import HISTORIES
+from genprint.histories import HISTORIES, SHIFTS
 from genprint.images import ImageSet
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.methods.set_encoder.episodes import Episode, SetSizes, SimulatedEpisodes
@@ -42,7 +42,7 @@ _BEYOND: Mapping[str, Change] = {
         f"{name}, JPEG {quality}": chain(first, jpeg(quality))
         for name, first in {
             "resize 75 %": resize(0.75), "resize 50 %": resize(0.5), "blur 0.7": blur(0.7),
-            **{name: change for name, change in HISTORIES.items() if name.startswith("shift")},
+            **SHIFTS,
         }.items()
         for quality in (90, 75, 50)
     },
