@@ -107,10 +107,12 @@ def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, monkeypat
     store, sources = Gallery(tmp_path / "g.sqlite", ENCODER), dict(made_up(rng, 30, images=12))
     store.enroll_all((name, own[np.arange(8)]) for name, own in sources.items())
     large = GalleryIdentifier(ENCODER, store, rate=0.2)
-    for name, own in list(sources.items())[::5]:
+    for i, (name, own) in enumerate(sources.items()):
         near = large.near(Gallery(tmp_path / "g.sqlite", ENCODER), probe := own[np.arange(8, 12)])
         assert len(near.features) == 8
-        assert near.identify("probe", probe).candidates[0].source == name
+        assert name in near.features
+        if i % 5 == 0:  # an answer takes seconds
+            assert near.identify("probe", probe).candidates[0].source == name
     few = Gallery(tmp_path / "few.sqlite", ENCODER)
     few.enroll_all((name, own[np.arange(8)]) for name, own in list(sources.items())[:8])
     whole = GalleryIdentifier(ENCODER, few, rate=0.2).near(few, probe)

@@ -70,7 +70,7 @@ def test_a_jpeg_probe_is_told_by_a_lossless_gallery(images, gallery):
     answers = {name: matched.identify("", own) for name, own in asked.items()}
     assert np.mean(nearest) < 0.5
     assert np.mean([answer.candidates[0].source == name for name, answer in answers.items()]) > 0.7
-    unmixed = [unmix(ENCODER, gallery, "", own, draws=50) for own in list(asked.values())[:2]]
+    unmixed = [unmix(ENCODER, gallery, "", own, draws=50) for own in asked.values()]
     assert {found.history for found in [*answers.values(), *unmixed]} <= {"JPEG 70", "JPEG 50"}
 
 

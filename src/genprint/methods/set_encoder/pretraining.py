@@ -130,7 +130,7 @@ def pretrain(
 
 def first_layers(front_ends: Sequence[Sequence[str]], towers: Sequence[Tower]) -> SetNetwork:
     """The first layers of these towers, side by side, with all statistics there are; the rest is untrained."""
-    channels = SetNetwork().config["channels"][:KEPT_LAYERS]
+    channels = [layer[0].out_channels for layer in towers[0].layers[:KEPT_LAYERS]]  # type: ignore[index]
     network = SetNetwork(channels, FEATURES, front_ends=front_ends, relative=True, phases=True)
     return network.with_layers_of(towers)
 
