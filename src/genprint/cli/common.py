@@ -98,16 +98,16 @@ def show(result: Any, as_json: bool, text: str) -> None:
 
 @contextmanager
 def bar(unit: str, total: float | None = None) -> Iterator[Any]:
-    """A progress bar on stderr; yields a function that advances it: ``advance(by, extra='')``."""
+    """A progress bar on stderr; yields a function that advances it by so much, or takes it to a place of a total."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[extra]}"))
     with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
         task = progress.add_task(unit, total=total, extra="")
 
-        def advance(by: float = 1, extra: str = "", at: float | None = None) -> None:
+        def advance(by: float = 1, extra: str = "", at: float | None = None, of: float | None = None) -> None:
             if at is None:
                 progress.update(task, extra=extra, advance=by)
             else:
-                progress.update(task, extra=extra, completed=at)
+                progress.update(task, extra=extra, completed=at, total=of)
 
         yield advance
 

@@ -65,7 +65,7 @@ def pretrain(
     from genprint.images import ImageSet
     from genprint.methods.set_encoder import sharing
     from genprint.methods.set_encoder.episodes import SetSizes
-    from genprint.methods.set_encoder.pretraining import FRONT_ENDS, SINGLE
+    from genprint.methods.set_encoder.pretraining import SINGLE
     from genprint.methods.set_encoder.pretraining import pretrain as pretrain_encoder
     from genprint.methods.set_encoder.training import TrainingConfig
 
@@ -74,11 +74,10 @@ def pretrain(
         precision = "bfloat16" if bfloat16 else "float32"
         config = TrainingConfig(steps, learning_rate, precision=precision, image_loss=0.0 if single else image_loss)
         going_on = load_encoder(start) if start else None
-        towers = going_on.network_.config["front_ends"] if going_on else FRONT_ENDS
-        with bar("pretraining", total=steps * len(towers)) as advance:
+        with bar("pretraining") as advance:
             encoder = pretrain_encoder(
                 arrays, config, output.with_name(output.name + ".checkpoint.safetensors"),
-                lambda step, _, loss, val: advance(at=step, extra=f"loss {loss:.3f} validation {val:.3f}"),
+                lambda step, of, loss, val: advance(at=step, of=of, extra=f"loss {loss:.3f} validation {val:.3f}"),
                 seed, SINGLE if single else SetSizes(), start=going_on,
             )  # fmt: skip
         if first:
