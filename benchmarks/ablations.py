@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from genprint.plda import PLDA
 from genprint.scoring import LDA, ByFingerprint, Comparer
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
+SOURCES = (100, 400, 1600, PROJECTION_SOURCES)
 _PAGE = """# What the parts are worth
 
 Written by `benchmarks/ablations.py`. {provenance}
@@ -50,7 +52,7 @@ bootstrap over sources. *Paired*: the difference to the first row at 10 images, 
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The *projection* takes {statistics} statistics of an image (mean and standard deviation of every map of every layer; their ratio and logarithm, which are
+The *projection* takes {statistics} statistics of an image by each tower (mean and standard deviation of every map of every layer; their ratio and logarithm, which are
 *relative*; correlations between the maps of the first two, and of these with the pixel *phases*: parity of row, of column, of both) to the directions that tell simulated sources apart best; *scorer* and projection are learned from simulated sources alone. *Vote*: the mean log ratio of single
 images in place of that of the set. *LDA*: covariance from the enrolled images alone.
 
@@ -103,11 +105,40 @@ class Given(SetEncoder):
         return given
 
 
-@dataclass
+@dataclass(frozen=True)
+class Moments:
+    """What a scorer is learned from: of each source, its mean and number of images; of some first ones, their scatter."""
+
+    means: np.ndarray
+    counts: np.ndarray
+    scatter: dict[int, np.ndarray]
+
+    @classmethod
+    def of(cls, sets: Mapping[str, Features], sources: Sequence[int]) -> Moments:
+        """Of all sets; scatter of the first so many, the last number being that of all."""
+        own = [features.values for features in sets.values()]
+        means = np.stack([values.mean(0, dtype=np.float64) for values in own])
+        total, scatter = np.zeros((means.shape[1],) * 2), {}
+        for first, last in pairwise([0, *sources]):
+            for at in range(first, last, 100):
+                chosen = range(at, min(at + 100, last))
+                centred = np.concatenate([own[i] - means[i] for i in chosen])
+                total += centred.T @ centred
+            scatter[last] = total.copy()
+        return cls(means, np.array([len(values) for values in own]), scatter)
+
+    def scorer(self, sources: int, columns: Sequence[np.ndarray]) -> PLDA:
+        """Of the first so many sources, and these statistics of each part."""
+        scatter = np.stack([self.scatter[sources][np.ix_(part, part)] for part in columns])
+        return PLDA.from_moments(self.means[:sources, np.concatenate(columns)], self.counts[:sources], scatter)
+
+
+@dataclass(frozen=True)
 class World:
     """Statistics of everything that a row needs, one tower's after the other's."""
 
-    simulated: dict[str, Features]
+    simulated: Moments
+    trained: Moments
     reference: dict[str, Features]
     wild: dict[str, Features]
 
@@ -118,7 +149,8 @@ class World:
         with torch.inference_mode():
             simulated = _simulated_features(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
         seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
-        return cls(simulated, *seen)
+        train = {name: seen[0][name] for name in parts()["train"]}
+        return cls(Moments.of(simulated, SOURCES), Moments.of(train, [len(train)]), *seen)
 
 
 @dataclass(frozen=True)
@@ -147,40 +179,45 @@ class Cell:
 
     def rates(self, world: World, asked: Sequence[Mapping[str, Features]]) -> Iterator[dict[int, Rate]]:
         """On each collection of sources."""
-        picked = [self._pick(sets) for sets in asked]
-        scorer = self._learn(dict(list(world.simulated.items())[: self.sources]))
+        columns = self._columns(world.simulated.means.shape[1])
+        scorer = world.simulated.scorer(self.sources, columns)
         if self.between or self.within:
-            real = self._learn({name: world.reference[name] for name in parts()["train"]})
+            real = world.trained.scorer(len(world.trained.means), columns)
             within = (1 - self.within) * scorer.within + self.within * real.within
             scorer = PLDA(scorer.mean, within, scorer.between + self.between * real.between)
+        change = _picked(np.concatenate(columns))
         if self.directions:
             directions = scorer.directions()[:, :, : self.directions]
-            picked = [{name: _along(own, scorer.mean, directions) for name, own in sets.items()} for sets in picked]
+            change = _along(np.concatenate(columns), scorer.mean, directions)
             scorer = scorer.along(directions)
-        for sets in picked:
-            yield top1(sets, self.compare(self._given, scorer), ENROLLED, SIZES, REPEATS, 0)
+        compare = self.compare(Given.of(len(columns)), scorer)
+        for sets in asked:
+            changed = {name: Features(change(own.values), own.digests) for name, own in sets.items()}
+            yield top1(changed, compare, ENROLLED, SIZES, REPEATS, 0)
 
-    @property
-    def _given(self) -> Given:
-        return Given.of(1 if self.together else len(self.towers))
-
-    def _learn(self, sets: Mapping[str, Features]) -> PLDA:
-        return PLDA.fit(self._given.summarise(own, name, vector=False) for name, own in self._pick(sets).items())
-
-    def _pick(self, sets: Mapping[str, Features]) -> dict[str, Features]:
-        picked = {}
-        for name, own in sets.items():
-            values = own.values.reshape(len(own), len(FRONT_ENDS), -1)[:, self.towers]
-            if self.columns is not None:
-                values = values[:, :, self.columns]
-            picked[name] = Features(values.reshape(len(own), -1), own.digests)
-        return picked
+    def _columns(self, statistics: int) -> list[np.ndarray]:
+        """Places of each part's statistics among those of all towers."""
+        size = statistics // len(FRONT_ENDS)
+        own = [tower * size + (np.arange(size) if self.columns is None else self.columns) for tower in self.towers]
+        return [np.concatenate(own)] if self.together else own
 
 
-def _along(features: Features, mean: np.ndarray, directions: np.ndarray) -> Features:
-    """Features along directions of each part."""
-    values = by_part(features.values - mean, len(directions)) @ directions
-    return Features(values.swapaxes(0, 1).reshape(len(features), -1).astype(np.float32), features.digests)
+Reading = Callable[[np.ndarray], np.ndarray]
+
+
+def _picked(columns: np.ndarray) -> Reading:
+    """These statistics as they are."""
+    return lambda values: values[:, columns]
+
+
+def _along(columns: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> Reading:
+    """These statistics along directions of each part."""
+
+    def read(values: np.ndarray) -> np.ndarray:
+        along = by_part(values[:, columns] - mean, len(directions)) @ directions
+        return along.swapaxes(0, 1).reshape(len(values), -1).astype(np.float32)
+
+    return read
 
 
 class _Unadapted(PLDA):
@@ -233,7 +270,7 @@ def cells(columns: Columns) -> dict[str, Cell]:
         "pixels and residual alone": Cell(towers=(0,)),
         "residual alone": Cell(towers=(1,)),
         "both towers' features as one part": Cell(together=True, directions=2 * FEATURES),
-        **{f"projection and scorer from {n} sources": Cell(sources=n) for n in (100, 400, 1600)},
+        **{f"projection and scorer from {n} sources": Cell(sources=n) for n in SOURCES[:-1]},
         **{f"{n} directions": Cell(directions=n) for n in (160, 320, 512, 1200)},
         "no projection": Cell(directions=0),
         **{f"layers 1 to {n} alone": Cell(columns=columns.layers(1, n)) for n in (1, 2, 3)},
@@ -301,7 +338,7 @@ def main() -> None:
     rows.append(_row("towers not trained", list(Cell().rates(random, (random.reference, random.wild))), first))
     page = _PAGE.format(
         provenance=provenance(0, start), enrolled=ENROLLED, reference=len(reference) - 1, wild=len(wild), rows="\n".join(rows),
-        statistics=next(iter(world.reference.values())).values.shape[1], train=len(split_of["train"]), real="\n".join(real_rows),
+        statistics=world.simulated.means.shape[1] // len(FRONT_ENDS), train=len(split_of["train"]), real="\n".join(real_rows),
     )  # fmt: skip
     (ROOT / "docs/ablations.md").write_text(page)
 

@@ -39,23 +39,28 @@ class PLDA:
     @classmethod
     def fit(cls, fingerprints: Iterable[Fingerprint]) -> PLDA:
         """Estimates both covariances from one fingerprint of each of many sources, by moments, one at a time."""
-        counts, means, within = [], [], np.zeros((1, 1, 1))
+        counts, means, scatter = [], [], np.zeros((1, 1, 1))
         for fingerprint in fingerprints:
             counts.append(fingerprint.count)
             means.append(fingerprint.mean)
-            within = within + scatter_of(fingerprint)
-        within /= sum(counts) - len(counts)
+            scatter = scatter + scatter_of(fingerprint)
+        return cls.from_moments(np.stack(means), np.array(counts), scatter)
+
+    @classmethod
+    def from_moments(cls, means: np.ndarray, counts: np.ndarray, scatter: np.ndarray) -> PLDA:
+        """As ``fit``, from the sources' means ``(n, parts * d)``, their counts, and the sum of their scatters."""
+        within = scatter / (counts.sum() - len(counts))
         size = within.shape[-1]
         traces = np.trace(within, axis1=1, axis2=2)[:, None, None]
         within += 1e-6 * traces / size * np.eye(size)  # a feature may be constant
-        parts = by_part(np.stack(means), len(within))
+        parts = by_part(means, len(within))
         # The means scatter by the sources and by the few images behind each; the second part goes.
-        sampled = within * np.mean(1 / np.array(counts))
+        sampled = within * np.mean(1 / counts)
         between = np.stack([np.cov(own, rowvar=False) for own in parts]) - sampled
         values, vectors = _joint_eigh(between, within)
         inverse = np.linalg.inv(vectors)
         between = inverse.swapaxes(1, 2) @ (values.clip(1e-3)[:, :, None] * inverse)
-        return cls(np.mean(means, axis=0), within, between)
+        return cls(means.mean(0), within, between)
 
     def directions(self) -> np.ndarray:
         """Columns are each part's linear discriminants, ``(parts, d, d)``, the strongest first.
