@@ -60,6 +60,23 @@ def test_sources_of_images_that_vary_more_are_no_farther(rng):
     assert varied < calm - 5
 
 
+def test_a_learned_spread_is_narrowed_to_thrice_that_of_the_gallery(rng):
+    model = made_up(rng, parts=2)
+    drawn = [
+        scale * rng.multivariate_normal(np.zeros(4), own, 60) for scale, own in zip((3, 0.1), model.within, strict=True)
+    ]
+    images = np.concatenate(drawn, axis=1)
+    gallery = [fingerprint(own, parts=2) for own in (images[:30], images[30:])]
+    kept, narrowed = replace(model, prior_images=1e6).adapt(gallery).within / model.within
+    for own, variance in ((kept, 1), (narrowed, 3 * 0.01)):
+        assert np.allclose(own, own[0, 0], rtol=1e-2)  # the shape stays
+        assert own[0, 0] == pytest.approx(variance, rel=0.3)
+    # Nothing is known of how single images vary, and of those that do not, only that it is little.
+    assert model.adapt([fingerprint(images[:1], parts=2)]) is model
+    same = model.adapt([fingerprint(np.ones((3, 8)), parts=2)])
+    assert (np.linalg.eigvalsh(same.within) > 0).all()
+
+
 def test_parts_are_views_of_the_same_images(rng):
     model = made_up(rng, parts=2)
     sets = [[rng.normal(size=(n, 8)) for n in sizes] for sizes in ((3, 1), (7, 20))]

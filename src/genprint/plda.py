@@ -11,6 +11,11 @@ from scipy.linalg import eigh
 
 from genprint.fingerprint import Fingerprint, by_part, scatter_of
 
+# Features of large images are means over patches, and vary far less than those of the small ones a scorer is learned
+# from. Too wide a learned spread helps where little tells sources apart; still wider, the gallery's own shape drowns.
+_WIDEST = 3.0
+_LEAST_SCALE = 1e-2  # enrolled images that hardly differ at all do not make it singular
+
 
 @dataclass(frozen=True)
 class PLDA:
@@ -19,7 +24,8 @@ class PLDA:
     Two Gaussians: sources vary with covariance ``between`` about ``mean``, images of one source with covariance
     ``within`` about their source's mean. (Ioffe, "Probabilistic Linear Discriminant Analysis", 2006; in the
     two-covariance form of Brummer & de Villiers, 2010.) The within-source covariance is drawn towards what the
-    gallery's own images show, as if the learned one came from ``prior_images`` images.
+    gallery's own images show, as if the learned one came from ``prior_images`` images; where it is more than three
+    times as wide as theirs, it is narrowed to that first.
 
     Features may come in parts, one of each tower. How those of one part vary with those of another is left out: of few
     enrolled images it cannot be told. Parts are views of the same images and no independent evidence: the log ratio is
@@ -81,8 +87,11 @@ class PLDA:
         for own in gallery:
             freedom += own.count - 1
             scatter += scatter_of(own)
-        within = (self.prior_images * self.within + scatter) / (self.prior_images + freedom)
-        return replace(self, within=within)
+        if not freedom:
+            return self  # single images
+        scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
+        learned = self.prior_images * scale[:, None, None] * self.within
+        return replace(self, within=(learned + scatter) / (self.prior_images + freedom))
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         return self.adapt(gallery).compare(probes, gallery)
@@ -101,16 +110,23 @@ class PLDA:
 
     def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """How much images of each source vary, against ``within``, for each coordinate; one is average."""
-        inverse, size = self._vectors @ self._vectors.swapaxes(1, 2), self.within.shape[-1]
-        spread = np.ones((len(fingerprints), len(inverse)))
+        spread = np.ones((len(fingerprints), len(self.within)))
         for row, own in zip(spread, fingerprints, strict=True):
             if own.count > 1:
-                row[:] = np.einsum("pij,pij->p", inverse, scatter_of(own)) / (own.count - 1) / size
-        return spread.repeat(size, axis=1)
+                row[:] = self._variance(scatter_of(own)) / (own.count - 1)
+        return spread.repeat(self.within.shape[-1], axis=1)
+
+    def _variance(self, scatter: np.ndarray) -> np.ndarray:
+        """Of each part, in units of ``within``: the mean over its directions."""
+        return np.einsum("pij,pij->p", self._precision, scatter) / self.within.shape[-1]
 
     @cached_property
     def _diagonal(self) -> tuple[np.ndarray, np.ndarray]:
         return _joint_eigh(self.between, self.within)
+
+    @cached_property
+    def _precision(self) -> np.ndarray:
+        return self._vectors @ self._vectors.swapaxes(1, 2)
 
     @property
     def _vectors(self) -> np.ndarray:
