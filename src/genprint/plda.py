@@ -54,7 +54,7 @@ class PLDA:
 
     @classmethod
     def from_moments(cls, means: np.ndarray, counts: np.ndarray, scatter: np.ndarray) -> PLDA:
-        """As ``fit``, from the sources' means ``(n, parts * d)``, their counts, and the sum of their scatters."""
+        """As ``fit``, from sources' means ``(n, parts * d)``, counts ``(n,)`` and summed scatter ``(parts, d, d)``."""
         within = scatter / (counts.sum() - len(counts))
         size = within.shape[-1]
         traces = np.trace(within, axis1=1, axis2=2)[:, None, None]
@@ -126,7 +126,7 @@ class PLDA:
 
     @cached_property
     def _precision(self) -> np.ndarray:
-        return self._vectors @ self._vectors.swapaxes(1, 2)
+        return np.linalg.inv(self.within)
 
     @property
     def _vectors(self) -> np.ndarray:
