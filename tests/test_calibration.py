@@ -47,6 +47,12 @@ def test_more_of_one_kind_of_evidence_never_speaks_for_less(rng):
     assert found.intercept == alone.intercept
 
 
+def test_evidence_that_goes_the_wrong_way_is_none(rng):
+    same, different = ([rng.normal(mean, 1, (20, 2)) for _ in range(3)] for mean in (0.0, 1.0))
+    found = LikelihoodRatio.fit(same, different)
+    assert (found.slopes, found.intercept) == ((0.0, 0.0), 0.0)
+
+
 def test_evidence_is_against_the_rivals_and_the_unknown():
     ratios = np.array([[3.0, 1.0, -2.0]])
     expected = 3 - np.log(np.exp(1) + np.exp(-2) + 1)
@@ -111,8 +117,8 @@ def test_evidence_for_an_answer(world):
 
 def test_two_sources_give_no_ratio(world):
     encoder, features = world
-    two = dict(list(features.items())[:2])
-    assert Identifier(encoder, two).identify("probe", next(iter(two.values()))).evidence is None
+    two = {name: own[np.arange(40)] for name, own in list(features.items())[:2]}
+    assert Identifier(encoder, two).identify("probe", features["source 0"][np.arange(40, 80)]).evidence is None
 
 
 def test_a_ratio_of_one_source_hardly_moves_with_another_in_the_gallery(world):

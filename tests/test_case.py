@@ -87,6 +87,8 @@ def test_a_gallery_has_no_files_to_compare(world, tmp_path):
     run("attribute", world / "probe", "--gallery", gallery, "--report", page)
     assert "files of the known sources were not at hand" in page.read_text()
     assert run("report", "verify", tmp_path / "report.json").exit_code == 0
+    done = run("report", "verify", tmp_path / "report.json", "--known", world / "known")
+    assert done.exit_code == 0, done.output  # the same images, whose files are at hand now
 
 
 def test_confounds(tmp_path, rng):

@@ -64,6 +64,26 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, rng, probe):
     assert json.loads(run("sources", "--gallery", gallery, "--json").stdout)["s0"] == 30
 
 
+def test_images_that_are_enrolled_prove_nothing(tmp_path, rng, probe):
+    known = many(tmp_path / "known", rng)
+    for file in list((known / "s0").iterdir())[:4]:
+        shutil.copy(file, probe / f"copy of {file.name}")
+    done = run("attribute", probe, "--known", known, "--no-histories", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["images"] == 12
+    assert [left["reason"] for left in answer["left_out"]] == ["the same file is enrolled, as of s0"] * 4
+    assert done.stderr.count("the same file is enrolled") == 4
+    failed = run("attribute", known / "s1", "--known", known, "--no-histories", code=1)
+    assert "all 30 images are enrolled themselves" in failed.stderr
+
+
+def test_messages_show_names_as_they_are(tmp_path):
+    for name in ("models[v2]", "a[/b]"):
+        (tmp_path / name).mkdir(parents=True)
+        done = run("attribute", tmp_path / name, "--known", tmp_path / name, code=1)
+        assert str(tmp_path / name) in done.stderr
+
+
 def test_a_source_far_from_all_is_unknown(tmp_path, rng):
     data = many(tmp_path / "data", rng)
     shutil.move(data / "s5", tmp_path / "probe")

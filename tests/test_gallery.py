@@ -1,5 +1,7 @@
 """The gallery: what is enrolled stays, search is exact, a large one is compared by its nearest sources."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -55,11 +57,42 @@ def test_histories_are_kept_where_all_images_of_a_source_have_them(tmp_path, rng
     assert np.allclose(whole.after["JPEG 90"], expected.after["JPEG 90"], atol=1e-4)
     assert store.enroll("a", ENCODER.features(parts[0])) == 0  # nothing new: nothing lost
     assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
-    store.enroll("a", ENCODER.features(parts[2]))
-    assert common([store.features()["a"]]) == [NONE]
+    with pytest.raises(GalleryError, match="would be lost"):
+        store.enroll("a", ENCODER.features(parts[2]))
+    assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
     store.remove("a")
     store.enroll("a", ENCODER.features(parts[2]))
     assert not store.features()["a"].after
+    assert store.enroll("a", ENCODER.features(parts[2], histories=some)) == 0  # the same images, looked at again
+    assert list(store.features()["a"].after) == list(some)
+
+
+def test_sources_without_histories_are_named(tmp_path, rng):
+    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+    assert store.without_histories() == []
+    store.enroll_all(made_up(rng, 2, after=("JPEG 90",)))
+    assert store.without_histories() == []
+    store.enroll("bare", next(iter(made_up(rng, 1)))[1])
+    assert store.without_histories() == ["bare"]
+
+
+def test_histories_of_a_gallery_are_left_out_if_so_wanted(tmp_path, rng):
+    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+    store.enroll_all(made_up(rng, 3, after=("JPEG 90",)))
+    probe = next(iter(made_up(rng, 1)))[1]
+    for histories, kept in ((True, [NONE, "JPEG 90"]), (False, [NONE])):
+        identifier = GalleryIdentifier(ENCODER, store, histories=histories).near(store, probe)
+        assert common(list(identifier.features.values())) == kept
+
+
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path):
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE mine (value)")
+    content = path.read_bytes()
+    with pytest.raises(GalleryError, match="something else"):
+        Gallery(path, ENCODER)
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("after", [(), ("JPEG 90", "blur 1")])

@@ -1,5 +1,7 @@
 """Image sets: what is read, what is converted, what is left out and why."""
 
+import contextlib
+import gzip
 import hashlib
 import io
 import struct
@@ -184,6 +186,87 @@ def test_members_that_cannot_be_bounded_are_left_out(tmp_path, rng):
     images = ImageSet.read(tmp_path / "z.zip")
     assert [image.name for image in images] == ["a.png"]
     assert "stored and deflated" in images.left_out[0].reason
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_a_tar_that_is_damaged_in_the_middle_loses_nothing_in_silence(tmp_path, rng, ending):
+    whole = tmp_path / f"whole.{ending}"
+    with tarfile.open(whole, "w:gz" if ending.endswith("gz") else "w") as tar:
+        starts = []
+        for i, pixels in enumerate(textured(rng, 6)):
+            content, info = encoded(Image.fromarray(pixels)), tarfile.TarInfo(f"{i}.png")
+            info.size = len(content)
+            starts.append(tar.offset)
+            tar.addfile(info, io.BytesIO(content))
+    assert len(list(ImageSet.read(whole))) == 6
+    content = bytearray(gzip.decompress(whole.read_bytes()) if ending.endswith("gz") else whole.read_bytes())
+    content[starts[3]] ^= 1
+    damaged = tmp_path / f"damaged.{ending}"
+    damaged.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    with pytest.raises(ImageSetError, match="damaged"):
+        list(ImageSet.read(damaged))
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.tar.xz", "a.tar.gz", "a.zip"])
+def test_damage_to_archives_never_escapes(tmp_path, rng, name):
+    path = tmp_path / name
+    images = textured(rng, 4)
+    if name == "a.npz":
+        np.savez_compressed(path, images=images)
+    elif name == "a.zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for i, pixels in enumerate(images):
+                archive.writestr(f"{i}.bmp", encoded(Image.fromarray(pixels), "BMP"))
+    else:
+        with tarfile.open(path, f"w:{path.suffix[1:]}") as tar:
+            for i, pixels in enumerate(images):
+                content, info = encoded(Image.fromarray(pixels), "BMP"), tarfile.TarInfo(f"{i}.bmp")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    whole = path.read_bytes()
+    for _ in range(60):
+        content = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+        content[rng.integers(len(content))] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(content))
+        with contextlib.suppress(ImageSetError):
+            list(ImageSet.read(path))
+
+
+def test_sources_of_an_archive_are_its_folders_whoever_packed_it(tmp_path, folder):
+    expected = ["coarse", "fine", "middle"]
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        tar.add(folder, ".")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, path.relative_to(folder))
+            archive.writestr(f"__MACOSX/{path.relative_to(folder).parent}/._{path.name}", b"resource fork")
+    for name in ("a.tgz", "a.zip"):
+        sources = read_sources(tmp_path / name)
+        assert [images.name for images in sources] == expected
+        assert [len(list(images)) for images in sources] == [24] * 3
+
+
+def test_names_keep_their_dots_and_do_not_collide(tmp_path, rng):
+    for name in ("sd-v1.4", "sd-v1.5"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.fromarray(textured(rng, 1)[0]).save(tmp_path / "data" / name / "a.png")
+        assert ImageSet.read(tmp_path / "data" / name).name == name
+    np.save(tmp_path / "data" / "sd-v1.4.npy", textured(rng, 2))
+    with pytest.raises(ImageSetError, match=r"both are named sd-v1\.4"):
+        read_sources(tmp_path / "data")
+
+
+def test_eight_bits_are_eight_bits_whatever_the_width(tmp_path, rng):
+    path = tmp_path / "a.bmp"
+    path.write_bytes(encoded(Image.fromarray(textured(rng, 1, 72)[0]), "BMP"))  # 216 bytes a row
+    assert only(path).conversions == ()
+
+
+def test_icons_are_not_read(tmp_path, rng):
+    """They would be decoded before their size is known."""
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(textured(rng, 1)[0]), "ICO"))
+    with pytest.raises(ImageSetError, match="not an image"):
+        list(ImageSet.read(tmp_path))
 
 
 def test_programs_are_no_images(tmp_path):

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from genprint.cli.app import app
 from genprint.fingerprint import Features
 from genprint.generators import collection
+from genprint.images import ImageSetError
 from genprint.lineage import lineage
 
 from .conftest import encoder_of_sources
@@ -22,7 +23,9 @@ def encoder():
 
 
 def model(rng, centre, n=150):
-    return Features((centre + rng.normal(size=(n, SIZE))).astype(np.float32), tuple(map(str, range(n))))
+    return Features(
+        (centre + rng.normal(size=(n, SIZE))).astype(np.float32), tuple(f"{rng.integers(2**60):x}" for _ in range(n))
+    )
 
 
 def test_a_child_is_derived_and_a_sibling_of_the_other_is_apart(encoder, rng):
@@ -62,7 +65,14 @@ def test_needs_somebody_apart_and_enough_images(encoder, rng):
     with pytest.raises(ValueError, match="trained apart"):
         lineage(encoder, ("a", a), ("a2", a), {})
     with pytest.raises(ValueError, match="too few"):
-        lineage(encoder, ("a", a), ("a2", a), {"b": b})
+        lineage(encoder, ("a", a), ("a2", model(rng, np.zeros(SIZE))), {"b": b})
+
+
+def test_a_child_that_shares_images_with_another_set_is_refused(encoder, rng):
+    a, b, c = (model(rng, np.zeros(SIZE)) for _ in range(3))
+    for sets in ((a, {"c": c}), (b, {"c": c, "a": a})):
+        with pytest.raises(ImageSetError, match="in both"):
+            lineage(encoder, ("child", a), ("parent", sets[0]), sets[1])
 
 
 def test_a_quantised_generator_is_derived(tmp_path):

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from genprint.cli.app import app
 from genprint.evaluation.mixture import mixtures
-from genprint.images import ImageSet
+from genprint.fingerprint import Features
+from genprint.images import ImageSet, ImageSetError
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.mixture import unmix
 
@@ -58,6 +59,18 @@ def test_what_is_not_enrolled_is_unknown(enrolled, rng):
     stripes = textured(rng, 40, grain=5.0)
     stripes[:, ::2] //= 2
     assert unmix(ENCODER, enrolled, "stripes", features(stripes)).answer == "unknown"
+
+
+def test_images_that_are_enrolled_are_left_out(enrolled, rng):
+    own = enrolled["fine"]
+    fresh = features(textured(rng, 20, grain=GRAINS["fine"]))
+    both = Features(np.concatenate([fresh.values, own.values[:5]]), fresh.digests + own.digests[:5])
+    found = unmix(ENCODER, enrolled, "probe", both)
+    assert found.images == 20
+    assert [left["reason"] for left in found.left_out] == ["the same file is enrolled, as of fine"] * 5
+    assert found.shares == unmix(ENCODER, enrolled, "probe", fresh).shares
+    with pytest.raises(ImageSetError, match="all 40 images are enrolled"):
+        unmix(ENCODER, enrolled, "probe", own)
 
 
 def test_one_source_has_no_shares(enrolled):

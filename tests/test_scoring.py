@@ -44,6 +44,24 @@ def test_plda_is_the_ratio_of_joint_gaussians(model, rng):
     assert model.score([probe], [known])[0, 0] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("few", [1, 4, 8])
+def test_sources_with_few_images_keep_their_probes(rng, few):
+    """Sources lie far nearer each other than the scorer believes, as models trained on the same data do."""
+    size, sources, most = 200, 8, 100
+    model = PLDA(np.zeros(size), np.eye(size)[None], np.eye(size)[None])
+    right = []
+    for _ in range(20):
+        centres = rng.normal(0, 1, size) + rng.normal(0, 0.5, (sources, size))
+        gallery = [
+            fingerprint(centre + rng.normal(size=(few if i % 2 else most, size))) for i, centre in enumerate(centres)
+        ]
+        probes = [fingerprint(centre + rng.normal(size=(10, size))) for centre in centres]
+        right.append(model.score(probes, gallery).argmax(1) == np.arange(sources))
+    small, large = np.mean(right, axis=0)[1::2].mean(), np.mean(right, axis=0)[::2].mean()
+    assert large > 0.95
+    assert small > {1: 0.6, 4: 0.9, 8: 0.95}[few]
+
+
 def test_sources_of_images_that_vary_more_are_no_farther(rng):
     model = PLDA(np.zeros(4), np.eye(4)[None], 9 * np.eye(4)[None])
     centre, few = rng.normal(0, 3, 4), 4

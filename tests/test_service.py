@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from genprint.families import FamilyTree
 from genprint.gallery import Gallery
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.service.app import create_app
@@ -88,6 +89,27 @@ def test_answers(client, rng):
     assert "20 images are in both" in refused.json()["detail"]
     assert sorted(client.get("/v1/families").json()["sources"]) == sorted(GRAINS)
     assert client.get("/v1/families.svg").text.startswith("<?xml")
+
+
+def test_trees_are_made_once_and_of_many_sources_in_groups(client, gallery, monkeypatch, rng):
+    built, build = [], FamilyTree.build
+
+    def counted(*arguments):
+        built.append(arguments)
+        return build(*arguments)
+
+    monkeypatch.setattr(FamilyTree, "build", counted)
+    assert client.get("/v1/families").json() == client.get("/v1/families").json()
+    assert client.get("/v1/families.svg").status_code == 200
+    assert len(built) == 1
+    client.post("/v1/sources/new", files=files(textured(rng, 4, grain=30.0)))
+    assert "new" in client.get("/v1/families").json()["sources"]
+    Gallery(gallery, ENCODER).remove("new")
+    monkeypatch.setattr("genprint.service.app.MOST_LISTED", 4)
+    monkeypatch.setattr("genprint.service.app.MOST_DRAWN", 3)
+    grouped = client.get("/v1/families").json()["sources"]
+    assert len(grouped) == 3
+    assert any(" and " in name for name in grouped)
 
 
 def test_a_zip_is_its_images(client, rng):

@@ -5,9 +5,11 @@ import pytest
 import torch
 import torch.distributed as dist
 from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
+from typer.testing import CliRunner
 
+from genprint.cli.app import app
 from genprint.generators.collection import demonstrated
-from genprint.images import ImageSet, ImageSetError
+from genprint.images import ImageSet, ImageSetError, read_sources
 from genprint.methods.set_encoder import pretraining
 from genprint.methods.set_encoder.deformations import scramble
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -17,6 +19,7 @@ from genprint.methods.set_encoder.pretraining import pretrain
 from genprint.methods.set_encoder.sharing import add_gradients, share_norms
 from genprint.methods.set_encoder.simulator import _STAGES, SimulatedSource, Stage, draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, TrainingResult, _loss, train
+from genprint.weights import WeightsError
 
 from .conftest import textured
 
@@ -148,6 +151,29 @@ def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, rng, killed
         assert torch.equal(a, b)
 
 
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, rng):
+    episodes = SimulatedEpisodes(textured(rng, 20), sources=2, set_sizes=SMALL)
+    path, config = tmp_path / "training.safetensors", TrainingConfig(steps=1)
+    network = SetNetwork((4, 4, 8, 8, 8, 8), 8, 4)
+    train(network, episodes, [episodes(9)], config, path, of="these images")
+    train(network, episodes, [episodes(9)], config, path, of="these images")
+    for other in ({"of": "other images"}, {"config": TrainingConfig(steps=2)}):
+        asked = {"config": config, "of": "these images", **other}
+        with pytest.raises(WeightsError, match="belongs to a training with other"):
+            train(network, episodes, [episodes(9)], asked["config"], path, of=asked["of"])
+
+
+def test_fitting_again_with_more_sources_starts_anew(tmp_path, folder):
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["fit", str(folder), "-o", str(out), "--steps", "2"])
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == []
+    sets = read_sources(folder)
+    SetEncoder(steps=2).fit(sets[:2], ["a", "b"], tmp_path / "c")
+    with pytest.raises(WeightsError, match="remove it"):
+        SetEncoder(steps=2).fit(sets, ["a", "b", "c"], tmp_path / "c")
+
+
 def test_fit_learns_from_sets_of_images(tmp_path, rng):
     sets = [ImageSet.from_array(textured(rng, 20, grain=g), n) for n, g in (("a", 3.0), ("b", 20.0), ("c", 60.0))]
     encoder = SetEncoder(steps=20).fit(sets, [s.name for s in sets])
@@ -160,7 +186,7 @@ def test_fit_learns_from_sets_of_images(tmp_path, rng):
 
 
 def test_an_encoder_that_fine_tuning_spoils_stays_as_it_was(rng, monkeypatch):
-    def spoil(network, *_):
+    def spoil(network, *_, **__):
         for parameter in network.parameters():
             parameter.data.zero_()
         return TrainingResult(1, 1, 0.0, 1.0, ())

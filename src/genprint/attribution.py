@@ -20,10 +20,9 @@ from genprint.answers import (
 )
 from genprint.calibration import smallest_rate, upper_threshold
 from genprint.evidence import Weigher
-from genprint.fingerprint import Features
+from genprint.fingerprint import Features, check_disjoint
 from genprint.gallery import Gallery
 from genprint.histories import NONE, Matcher
-from genprint.images import ImageSetError
 from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.trials import TOLD_APART, Trials
 from genprint.two_sample import exchangeable
@@ -124,6 +123,9 @@ class Identifier:
     def _undecided(self, images: int, best: int, second: int) -> str:
         """That two sources explain a probe about as well, and what it would take to tell them apart."""
         names = f"{self.gallery[best].source} and {self.gallery[second].source}"
+        shared = set(self.gallery[best].digests) & set(self.gallery[second].digests)
+        if shared:
+            return f"{names} explain it about as well, and share {len(shared)} images; leave these out of one"
         size, right = self._trials.separation(best, second)
         if right < TOLD_APART:
             told = f"this gallery cannot tell them apart ({right:.0%} right of its own sets of {size})"
@@ -134,8 +136,14 @@ class Identifier:
         return f"{names} explain it about as well; {told}"
 
     def identify(self, name: str, features: Features, weigh: bool = True) -> Attribution:
-        """The answer to one probe; without the likelihood ratio, which takes longest, if only the answer is wanted."""
-        features = _ordered(features)
+        """The answer to one probe; without the likelihood ratio, which takes longest, if only the answer is wanted.
+
+        Images of the probe that are enrolled are left out: they would be compared with themselves.
+
+        Raises:
+            ImageSetError: all are.
+        """
+        features = _ordered(features.without(self.features))
         probe = self.encoder.summarise(features, name, vector=False)
         (history,) = self._matcher.match([probe])
         if history != NONE:
@@ -191,14 +199,15 @@ class GalleryIdentifier:
 
     Args:
         gallery: as it is now; what is enrolled later is not seen.
+        histories: whether probes are compared with the enrolled images after these, too.
     """
 
-    def __init__(self, encoder: SetEncoder, gallery: Gallery, rate: float = 0.05):
+    def __init__(self, encoder: SetEncoder, gallery: Gallery, rate: float = 0.05, histories: bool = True):
         if not len(gallery):
             raise ValueError(f"{gallery.path}: no source is enrolled; enroll some first")
-        self._encoder, self._rate = encoder, rate
+        self._encoder, self._rate, self._histories = encoder, rate, histories
         self._index = gallery.index() if len(gallery) > CLOSELY else None
-        self._all = None if self._index else Identifier(encoder, gallery.features(), rate)
+        self._all = None if self._index else Identifier(encoder, gallery.features(histories=histories), rate)
 
     def near(self, gallery: Gallery, features: Features) -> Identifier:
         """The identifier for a probe. ``gallery`` may be another connection to the same file."""
@@ -206,7 +215,8 @@ class GalleryIdentifier:
             return self._all
         assert self._index
         vector = self._encoder.summarise(features, "", scatter=False).vector
-        return Identifier(self._encoder, gallery.features(self._index.nearest(vector, CLOSELY)), self._rate)
+        nearest = self._index.nearest(vector, CLOSELY)
+        return Identifier(self._encoder, gallery.features(nearest, self._histories), self._rate)
 
 
 def _ordered(features: Features) -> Features:
@@ -225,8 +235,7 @@ def verify(
     Raises:
         ImageSetError: the sets share an image.
     """
-    if shared := len(set(a.digests) & set(b.digests)):
-        raise ImageSetError(f"{left} and {right}: {shared} images are in both; leave them out of one")
+    check_disjoint(left, a, right, b)
     population = population or encoder.verification_
     fingerprints = [encoder.summarise(own, name, vector=False, scatter=False) for own, name in ((a, left), (b, right))]
     found = population.judge(encoder.plda_, *fingerprints)

@@ -96,16 +96,16 @@ class LikelihoodRatio:
             [np.full(len(own), 1 / len(kind) / len(own)) for kind in (same, different) for own in kind]
         )
         kept = list(range(values.shape[1]))
-        while True:
+        slopes = np.zeros(len(kept))
+        while kept:
             model = LogisticRegression(C=1e3).fit(values[:, kept], truth, weights * len(values) / 2)
             found = model.coef_[0]
-            if len(kept) == 1 or found.min() >= 0:
-                break
+            if found.min() >= 0:
+                slopes[kept] = found
+                return cls(tuple(slopes.tolist()), float(model.intercept_[0]), len(same))
             # More of a kind does not speak for less: of few sources, two kinds that go together may come out so.
             kept.pop(int(found.argmin()))
-        slopes = np.zeros(values.shape[1])
-        slopes[kept] = found
-        return cls(tuple(slopes.tolist()), float(model.intercept_[0]), len(same))
+        return cls(tuple(slopes.tolist()), 0.0, len(same))  # no kind tells anything
 
     @property
     def cap(self) -> float:

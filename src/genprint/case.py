@@ -27,6 +27,7 @@ from genprint.provenance import NOT_CHECKED, Manifest, overall
 
 SCHEMA = 3
 _SHOWN = 64  # images of a set that its pictures and file facts are of
+_NOT_AT_HAND = "not-checked"  # warnings of known sources whose files were elsewhere
 _SIDE = 256  # px of a picture; the middle of larger images is shown
 _TOLERANCE = 1e-3  # relative, of numbers that another machine recomputes
 
@@ -72,19 +73,23 @@ def _fact(image: Any) -> str:
         return f"array {size}"
     facts = image.facts
     parts = [facts.format, size, facts.mode, facts.quality and f"quality {facts.quality}", facts.subsampling]
-    return " ".join(str(part) for part in [*parts, *facts.metadata] if part)
+    return " ".join(str(part) for part in [*parts, *facts.metadata, *image.conversions] if part)
 
 
 def confounds(probe: Look, known: Mapping[str, Look]) -> list[str]:
     """What of the probe's files is not found among the known sources' files, or only among some of them."""
     warnings = []
     seen = {fact for look in known.values() for fact in look.facts}
+    looked_at = f"the known sources' (the first {_SHOWN} of each)"
     for fact in probe.facts:
         having = [name for name, look in known.items() if fact in look.facts]
         if fact not in seen:
-            warnings.append(f"files like the probe's ({fact}) are not among the known sources': histories may differ")
+            warnings.append(f"files like the probe's ({fact}) are not among {looked_at}: histories may differ")
         elif len(having) < len(known):
-            warnings.append(f"files like the probe's ({fact}) are only those of {', '.join(having)}: that may be why")
+            warnings.append(
+                f"files like the probe's ({fact}) are only those of {', '.join(having)} among {looked_at}: "
+                "that may be why"
+            )
     return warnings
 
 
@@ -117,7 +122,7 @@ def record(
                 "state": overall(look.manifests),
                 "files": {str(manifest): count for manifest, count in look.manifests.items()},
             },
-            "file facts": {"probe": look.facts, "warnings": "not-checked" if warnings is None else list(warnings)},
+            "file facts": {"probe": look.facts, "warnings": _NOT_AT_HAND if warnings is None else list(warnings)},
         },
         "attribution": result.to_dict(),
         "probe": [{"image": name, "sha256": digest} for name, digest in zip(probe.names, probe.digests, strict=True)],
@@ -162,7 +167,8 @@ def read(path: Path) -> dict[str, Any]:
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between a case and the same one made again; nothing, if all holds.
 
-    When and by which version they were made, and where the files lay, is not compared.
+    When and by which version they were made, and where the files lay, is not compared; nor are warnings of the known
+    sources' files, where these were at hand once only.
     """
     found = [
         f"known source {name}: not the same"
@@ -176,13 +182,16 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         found.append(f"encoder: {now['encoder'][:12]}... now, {then['encoder'][:12]}... then")
     if found:
         return found
+    facts = [case["channels"]["file facts"] for case in (then, now)]
+    if any(own["warnings"] == _NOT_AT_HAND for own in facts):
+        facts = [{"probe": own["probe"]} for own in facts]
     parts = [
         {
             "propositions": case["propositions"],
-            "channels": case["channels"],
+            "channels": {**case["channels"], "file facts": own},
             "attribution": {**case["attribution"], "left_out": len(case["attribution"]["left_out"])},
         }
-        for case in (then, now)
+        for case, own in zip((then, now), facts, strict=True)
     ]
     return [line.removeprefix("case.") for line in _unlike("case", *parts)]
 

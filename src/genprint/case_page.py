@@ -35,7 +35,7 @@ def page(case: Mapping[str, Any], looks: Mapping[str, Look], tree: FamilyTree | 
 
 def _question(case: Mapping[str, Any]) -> list[str]:
     if not case["propositions"]:
-        return ["<p>No likelihood ratio is given: it takes three enrolled sources or more to calibrate one.</p>"]
+        return ["<p>No likelihood ratio is given: it takes three enrolled sources or more, of two images each.</p>"]
     hp, hd = map(escape, case["propositions"])
     return [f"<h2>Question</h2><p>Of two propositions, which do the images support, and how much?</p>"
             f"<ol><li>{hp}</li><li>{hd}</li></ol>"]  # fmt: skip

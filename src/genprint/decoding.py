@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -85,9 +86,13 @@ def _pillow_errors() -> Iterator[None]:
 
 
 def open_image(content: bytes) -> ImageFile.ImageFile:
-    """The image in a file, its header read. Not EPS: that is a program, which another one would be started to run."""
+    """The image in a file, its header read.
+
+    Not EPS: that is a program, which another one would be started to run. Nor ICO, which is decoded before its size is
+    known.
+    """
     Pillow.init()
-    return Pillow.open(io.BytesIO(content), formats=[kind for kind in Pillow.OPEN if kind != "EPS"])
+    return Pillow.open(io.BytesIO(content), formats=[kind for kind in Pillow.OPEN if kind not in ("EPS", "ICO")])
 
 
 def decode(name: str, content: Content) -> Image:
@@ -107,7 +112,7 @@ def decode(name: str, content: Content) -> Image:
     sha256 = hashlib.sha256(content).hexdigest()
     with _pillow_errors(), open_image(content) as image:
         _check_size(*image.size)
-        wide = bool(image.tile) and "16" in str(image.tile[0][3])
+        wide = any("16" in str(_raw_mode(tile)) for tile in image.tile[:1])
         image.load()
         facts = _facts(image, content)
         pixels, conversions = _to_rgb(image)
@@ -116,6 +121,11 @@ def decode(name: str, content: Content) -> Image:
         if getattr(image, "n_frames", 1) > 1:
             conversions += ("first frame only",)
     return Image(name, sha256, pixels, conversions, facts)
+
+
+def _raw_mode(tile: Any) -> Any:
+    """How pixels are stored; other arguments of a tile's decoder may come with it."""
+    return tile[3][0] if isinstance(tile[3], tuple) and tile[3] else tile[3]
 
 
 def _check_size(width: int, height: int) -> None:

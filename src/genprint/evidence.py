@@ -59,7 +59,8 @@ class Weigher:
         self._likelihood_ratios: dict[int, LikelihoodRatio] = {}
 
     def likelihood_ratio(self, images: int) -> LikelihoodRatio | None:
-        """What makes a likelihood ratio of evidence from so many images; None with fewer than three sources.
+        """What makes a likelihood ratio of evidence from so many images; None with fewer than three sources, or one of
+        a single image.
 
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
         not enrolled, with one that lacks their source.

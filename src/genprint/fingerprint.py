@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 import genprint
 from genprint.cache import FeatureCache
 from genprint.changes import Change
-from genprint.images import Image, ImageSet, LeftOut
+from genprint.images import Image, ImageSet, ImageSetError, LeftOut
 
 _PIXELS = 2**26  # bytes of a batch: a few dozen photographs
 
@@ -47,6 +47,39 @@ class Features:
     def with_history(self, change: str) -> Features:
         """These images' features after a change; as they are where there are none after it."""
         return replace(self, values=self.after.get(change, self.values), after={})
+
+    def without(self, enrolled: Mapping[str, Features]) -> Features:
+        """These images' features but for those that are enrolled, which are left out: the same file proves nothing new.
+
+        Raises:
+            ImageSetError: all are enrolled.
+        """
+        owners = {digest: name for name, own in enrolled.items() for digest in own.digests}
+        names = self.names or self.digests
+        shared = [
+            LeftOut(name, f"the same file is enrolled, as of {owners[digest]}")
+            for name, digest in zip(names, self.digests, strict=True)
+            if digest in owners
+        ]
+        if not shared:
+            return self
+        if len(shared) == len(self):
+            raise ImageSetError(
+                f"all {len(self)} images are enrolled themselves ({shared[0].name}: {shared[0].reason}); "
+                "give images that are not"
+            )
+        kept = [i for i, digest in enumerate(self.digests) if digest not in owners]
+        return replace(self[kept], left_out=(*self.left_out, *shared))
+
+
+def check_disjoint(name: str, features: Features, other: str, others: Features) -> None:
+    """Refuses two sets that share an image: compared with itself, it says nothing of its source.
+
+    Raises:
+        ImageSetError: they do.
+    """
+    if shared := len(set(features.digests) & set(others.digests)):
+        raise ImageSetError(f"{name} and {other}: {shared} images are in both; leave them out of one")
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,9 @@ class Gallery:
         weights: str = getattr(fingerprinter, "weights_digest_", fingerprinter.method)
         try:
             self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+            tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+            if tables and not {"about", "source"} <= tables:
+                raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA foreign_keys=ON")
             self._connection.executescript(_TABLES)
@@ -143,10 +146,14 @@ class Gallery:
     def enroll(self, name: str, features: Features) -> int:
         """Adds a source, or images to one that is there; images it has already are passed over.
 
-        Features after changes are kept where old and new images have them after the same one.
+        Features after changes are kept where old and new images have them after the same one. Of images that come with
+        more of them than before, the new ones are kept.
 
         Returns:
             How many images were added.
+
+        Raises:
+            GalleryError: the new images have no features after changes and the old ones do, which would be lost.
         """
         return self.enroll_all([(name, features)])[name]
 
@@ -163,9 +170,17 @@ class Gallery:
         old = _read(connection, name)
         known = set(old.digests) if old else set()
         new = features[[i for i, digest in enumerate(features.digests) if digest not in known]]
-        if old and not len(new):
+        if old and known <= set(features.digests) and set(old.after) < set(features.after):
+            whole = features
+        elif old and not len(new):
             return 0
-        whole = _joined(old, new) if old else new
+        elif old and old.after and not new.after:
+            raise GalleryError(
+                f"{name}: enrolled with what its images become after JPEG and the like, which would be lost; "
+                "read the new images with histories, too"
+            )
+        else:
+            whole = _joined(old, new) if old else new
         connection.execute("DELETE FROM source WHERE name = ?", (name,))
         values, digests = _pack(whole.values), json.dumps(whole.digests)
         row = (name, len(whole), values, digests, digest(values + digests.encode()))
@@ -202,6 +217,12 @@ class Gallery:
     def counts(self) -> dict[str, int]:
         """Number of images of each source, by name."""
         return dict(self._ask("SELECT name, rows FROM source ORDER BY name"))
+
+    def without_histories(self) -> list[str]:
+        """Names of sources with fewer histories than another. Probes are compared after those alone that all have."""
+        query = "SELECT name, count(change) FROM source LEFT JOIN history ON source = name GROUP BY name ORDER BY name"
+        counts = dict(self._ask(query))
+        return [name for name, count in counts.items() if count < max(counts.values())]
 
     def state(self) -> str:
         """The same as long as nothing is enrolled or removed."""

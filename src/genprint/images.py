@@ -6,13 +6,15 @@ What cannot be read is left out with its reason.
 from __future__ import annotations
 
 import logging
+import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import numpy as np
 
@@ -94,7 +96,7 @@ class ImageSet:
             ImageSetError: no such path, or an archive that cannot be opened.
         """
         path = Path(path)
-        name = name or path.name.removesuffix(path.suffix) or str(path.resolve().name)
+        name = name or (_stem(path) if path.is_file() else path.name or path.resolve().name)
         if path.is_dir():
             files = sorted(file for file in path.rglob("*") if not file.is_dir())
             image_set = cls.from_files(files, name)
@@ -158,7 +160,7 @@ def read_sources(path: str | Path) -> list[ImageSet]:
     archive, one for each of its top-level folders; an ``.npz``, one for each array.
 
     Raises:
-        ImageSetError: there is no source there.
+        ImageSetError: there is no source there, or two of one name.
     """
     path = Path(path)
     if path.is_dir():
@@ -166,14 +168,14 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         inside = [e for e in entries if e.is_dir() or e.suffix.lower() in (".npy", ".npz") or _is_archive(e)]
         for entry in set(entries) - set(inside):
             log.info("%s: not in a sub-folder, so of no source; passed over", entry)
-        sets = [ImageSet.read(entry, entry.name if entry.is_dir() else None) for entry in inside]
+        sets = [ImageSet.read(entry) for entry in inside]
     elif not path.exists():
         raise ImageSetError(f"{path}: no such file or folder")
     elif path.suffix.lower() == ".npz":
         sets = [ImageSet.from_array(array, name) for name, array in sorted(_arrays(path).items())]
     elif _is_archive(path):
-        tops = sorted({name.split("/")[0] for name, _ in _archive_members(path) if "/" in name})
-        sets = [ImageSet(top, partial(_archive_members, path, top), f"{path}:{top}") for top in tops]
+        tops = {top for name, _ in _archive_members(path) if (top := _top(name))}
+        sets = [ImageSet(top, partial(_archive_members, path, top), f"{path}:{top}") for top in sorted(tops)]
     else:
         sets = []
     for images in sets:
@@ -181,7 +183,23 @@ def read_sources(path: str | Path) -> list[ImageSet]:
             images.container = path
     if not sets:
         raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
+    named: dict[str, ImageSet] = {}
+    for images in sets:
+        twin = named.setdefault(images.name, images)
+        if twin is not images:
+            raise ImageSetError(f"{twin.origin} and {images.origin}: both are named {images.name}; rename one")
     return sets
+
+
+def _stem(path: Path) -> str:
+    """The name of a file less its ending, as of ``.tar.gz``."""
+    return path.stem.removesuffix(".tar")
+
+
+def _top(member: str) -> str | None:
+    """The top-level folder of an archive's member; None of a file beside such, and of what systems add."""
+    top, _, rest = member.removeprefix("./").partition("/")
+    return None if not rest or top.startswith(".") or top == "__MACOSX" else top
 
 
 def _read_file(path: Path) -> bytes:
@@ -201,7 +219,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ImageSetError(f"{path}: cannot be read as numpy arrays: {error}") from None
     if not arrays:
         raise ImageSetError(f"{path}: holds no array")
@@ -212,24 +230,35 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
 
+class _Header(tarfile.TarInfo):
+    """What comes before a member of a tar. A damaged one is an error: ``tarfile`` takes it for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(f"damaged ({error})") from None
+
+
 def _archive_members(path: Path, top: str | None = None) -> Iterator[Member]:
     """Members of a zip or tar (of one top-level folder), read in place and in order: nothing is unpacked to disk."""
     try:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
-                    if info.is_dir() or top not in (None, info.filename.split("/")[0]):
+                    if info.is_dir() or (top and _top(info.filename) != top):
                         continue
                     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                         yield info.filename, _unbounded
                     else:
                         yield info.filename, partial(_bounded, partial(archive.open, info), info.file_size)
         else:
-            with tarfile.open(path) as tar:
+            with tarfile.open(path, tarinfo=_Header) as tar:
                 for entry in tar:
-                    if entry.isfile() and top in (None, entry.name.split("/")[0]):
+                    if entry.isfile() and (not top or _top(entry.name) == top):
                         yield entry.name, partial(_bounded, partial(tar.extractfile, entry), entry.size)
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise ImageSetError(f"{path}: cannot be read as an archive: {error}") from None
 
 

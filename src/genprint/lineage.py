@@ -9,7 +9,7 @@ import numpy as np
 
 from genprint.answers import Result
 from genprint.attribution import MISSES
-from genprint.fingerprint import Features
+from genprint.fingerprint import Features, check_disjoint
 from genprint.methods.set_encoder.encoder import SetEncoder
 
 DERIVED, APART, INCONCLUSIVE = "derived", "apart", "inconclusive"
@@ -63,11 +63,14 @@ def lineage(
         draws: of the bootstrap.
 
     Raises:
+        ImageSetError: the child shares images with another set.
         ValueError: no model trained apart is given, or a set has fewer than ten images.
     """
     if not apart:
         raise ValueError("lineage needs images of at least one other model of the parent's kind, trained apart from it")
     sets = {child[0]: child[1], parent[0]: parent[1], **apart}
+    for name, own in {parent[0]: parent[1], **apart}.items():
+        check_disjoint(*child, name, own)
     for name, own in sets.items():
         if len(own) < 10:
             raise ValueError(f"{name}: {len(own)} images are too few to tell a child from a relative; give ten or more")

@@ -98,9 +98,13 @@ def unmix(
     Args:
         draws: of the bootstrap and of sets of one source.
 
+    Images of the probe that are enrolled are left out: they would be compared with themselves.
+
     Raises:
+        ImageSetError: all of them are.
         ValueError: fewer than two sources, or one with fewer than two images.
     """
+    probe = probe.without(enrolled)
     history = Matcher(encoder, encoder.plda_, list(enrolled.values())).match_mixed(_alone(encoder, probe))
     enrolled = {source: own.with_history(history) for source, own in enrolled.items()}
     names = list(enrolled)

@@ -105,15 +105,19 @@ class PLDA:
         known, images = self.coordinates(gallery)
         variance = self.between_variance / (1 + images * self.between_variance)
         gain = images * variance
-        noise = np.square(gain) / images * (self._spread(gallery) - 1)
-        return Posterior(self, gain * known, variance, noise)
+        spread = self._spread(gallery)
+        # How far the sources themselves lie from the mean, of which drawing towards it leaves out a part.
+        apart = np.average(np.square(known) - spread / images, axis=0, weights=gain).clip(0)
+        sampled, drawn = np.square(gain) / images, np.square(1 - gain) * apart
+        noise = sampled * spread + drawn - (sampled + drawn).mean(0)
+        return Posterior(self, gain * known, variance.mean(0), noise)
 
     def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """How much images of each source vary, against ``within``, for each coordinate; one is average."""
-        spread = np.ones((len(fingerprints), len(self.within)))
-        for row, own in zip(spread, fingerprints, strict=True):
-            if own.count > 1:
-                row[:] = self._variance(scatter_of(own)) / (own.count - 1)
+        """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""
+        freedom = np.array([own.count - 1 for own in fingerprints])[:, None]
+        varied = np.stack([self._variance(scatter_of(own)) for own in fingerprints])
+        pooled = varied.sum(0) / freedom.sum() if freedom.any() else np.ones(len(self.within))
+        spread = np.where(freedom, varied / freedom.clip(1), pooled)
         return spread.repeat(self.within.shape[-1], axis=1)
 
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
@@ -185,14 +189,16 @@ class PLDA:
 class Posterior:
     """What a PLDA knows of the means of gallery sources: a Gaussian for each, given its images.
 
-    The Gaussian takes all sources' images for equally varied. The mean of one whose images vary more is farther from
-    any probe than it says: what that adds to the squared distance on average is taken off.
+    The Gaussians are equally wide. A mean of few images, or of images that vary more, is farther from any probe than
+    another: what that adds to the squared distance on average is taken off. Were each as wide as its images are few, a
+    source with many would have the probes of its neighbours with few: models trained on the same data lie so near each
+    other, against simulated sources, that the narrower Gaussian is the higher there.
 
     Attributes:
         plda: in whose coordinates all is.
         mean: of each source, ``(n, parts * d)``.
-        variance: of the same.
-        noise: variance of the means beyond that, for how much more or less the source's own images vary.
+        variance: of the means, on average over the sources, ``(parts * d,)``.
+        noise: of each mean, beyond the average, ``(n, parts * d)``.
     """
 
     plda: PLDA
@@ -220,9 +226,8 @@ class Posterior:
             # Probes of one size share their variances, and squares of differences come as products of matrices.
             same = counts[:, 0] == count
             precision = 1 / (self.variance + 1 / count)
-            weighed = self.mean * precision
-            squared = np.square(means[same]) @ precision.T - 2 * means[same] @ weighed.T
-            squared += (self.mean * weighed - self.noise * precision + np.log(2 * np.pi / precision)).sum(1)
+            squared = np.square(means[same]) @ precision[:, None] - 2 * (means[same] * precision) @ self.mean.T
+            squared += (np.square(self.mean) - self.noise) @ precision + np.log(2 * np.pi / precision).sum()
             densities[same] = -squared / 2
         return densities / len(self.plda.within)
 

@@ -24,6 +24,7 @@ from genprint.cli.common import (
     open_gallery,
     read_features,
     show,
+    tell_left_out,
 )
 from genprint.files import write_atomically
 
@@ -59,6 +60,7 @@ def mixture(
         enrolled = enrolled_features(encoder, known, gallery, histories)
         features = read_features(encoder, [ImageSet.read(probe, str(probe))])[str(probe)]
         result = unmix(encoder, enrolled, str(probe), features)
+        tell_left_out(str(probe), result.left_out[len(features.left_out) :])
         if output:
             rows = [(m.image, m.sha256, m.source, f"{m.probability:.4f}") for m in result.members]
             write_atomically(output, csv_bytes([("image", "sha256", "source", "probability"), *rows]))

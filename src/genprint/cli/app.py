@@ -20,12 +20,13 @@ from genprint.cli.common import (
     Model,
     bar,
     enrolled_features,
-    err,
     errors,
     identifier_for,
     load_encoder,
     read_features,
     show,
+    tell,
+    tell_left_out,
     tune_malloc,
     use_cache,
 )
@@ -123,12 +124,13 @@ def attribute(
                 identifier = near(features)
                 results.append(identifier.identify(images.name, features))
             except ImageSetError as error:
-                err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+                tell(str(error), "error: ")
                 results.append(failed(str(path), str(error)))
                 continue
+            tell_left_out(images.name, results[-1].left_out[len(features.left_out) :])
             if identifier.rate > rate and not told:
                 told = True
-                err.print(
+                tell(
                     f"{len(identifier.features)} sources support no false-attribution rate below "
                     f"{identifier.rate:.3g}; using it"
                 )

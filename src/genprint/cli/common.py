@@ -6,14 +6,16 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 if TYPE_CHECKING:
     from genprint.attribution import Identifier
@@ -39,7 +41,7 @@ Histories = Annotated[
     bool,
     typer.Option(
         help="Also look at the enrolled images as they are after JPEG, resizing and the like, so that probes that went "
-        "through that are compared with their like. Reading takes 15 times as long. A gallery has what was enrolled."
+        "through that are compared with their like. Reading takes 20 times as long. A gallery has what was enrolled."
     ),
 ]
 DEFAULT_GALLERY = Path("genprint-gallery.sqlite")
@@ -87,8 +89,13 @@ def errors(as_json: bool = False) -> Iterator[None]:
             message += "; this command needs an extra: pip install 'genprint[train,generators,service]'"
         if as_json:
             print(json.dumps({"answer": "error", "reason": message}))
-        err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+        tell(message, "error: ")
         raise typer.Exit(1) from None
+
+
+def tell(message: str, label: str = "") -> None:
+    """A message on stderr, as it is: names may hold what would be taken for markup. The label stands out."""
+    err.print(Text.assemble((label, "bold red"), message), highlight=False, soft_wrap=True)
 
 
 def show(result: Any, as_json: bool, text: str) -> None:
@@ -144,11 +151,16 @@ def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet], histories: b
                 images, progress=advance, cache=_cache, histories=HISTORIES if histories else {}
             )
     for images in sets:
-        for left in images.left_out[:10]:
-            err.print(f"left out {left.name}: {left.reason}", highlight=False, soft_wrap=True)
-        if len(images.left_out) > 10:
-            err.print(f"... and {len(images.left_out) - 10} more of {images.name} (all are in --json)")
+        tell_left_out(images.name, [asdict(left) for left in images.left_out])
     return features
+
+
+def tell_left_out(name: str, left_out: Sequence[Mapping[str, str]]) -> None:
+    """Which images of a set were left out, and why."""
+    for left in left_out[:10]:
+        tell(f"left out {left['name']}: {left['reason']}")
+    if len(left_out) > 10:
+        tell(f"... and {len(left_out) - 10} more of {name} (all are in --json)")
 
 
 def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
@@ -171,13 +183,27 @@ def open_gallery(encoder: SetEncoder, path: Path) -> Gallery:
     return Gallery(path, encoder)
 
 
+def warn_of_histories(gallery: Gallery) -> None:
+    """Where some sources were enrolled without histories, none is of use."""
+    if lacking := gallery.without_histories():
+        names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        tell(
+            f"{len(lacking)} sources ({names}) were not looked at after all the changes that others were, so none is "
+            "compared after these: enroll their images again, with histories",
+            "warning: ",
+        )
+
+
 def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, histories: bool) -> dict[str, Features]:
     """Features of the known sources: those of a folder, or of the gallery."""
     from genprint.images import read_sources
 
     if known:
         return read_features(encoder, read_sources(known), histories)
-    return open_gallery(encoder, gallery).features(histories=histories)
+    store = open_gallery(encoder, gallery)
+    if histories:
+        warn_of_histories(store)
+    return store.features(histories=histories)
 
 
 def identifier_for(
@@ -190,5 +216,7 @@ def identifier_for(
         only = Identifier(encoder, enrolled_features(encoder, known, gallery, histories), rate)
         return lambda _: only
     store = open_gallery(encoder, gallery)
-    made = GalleryIdentifier(encoder, store, rate)
+    if histories:
+        warn_of_histories(store)
+    made = GalleryIdentifier(encoder, store, rate, histories)
     return lambda features: made.near(store, features)

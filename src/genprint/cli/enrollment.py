@@ -18,6 +18,7 @@ from genprint.cli.common import (
     open_gallery,
     read_features,
     show,
+    warn_of_histories,
 )
 
 
@@ -39,6 +40,7 @@ def enroll(
             image_set = ImageSet.read(path, name)
             added = store.enroll(name, read_features(encoder, [image_set], histories)[name])
             print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
+        warn_of_histories(store)
 
 
 def enroll_all(
@@ -56,6 +58,7 @@ def enroll_all(
         store = Gallery(gallery, encoder)
         added = store.enroll_all(read_features(encoder, read_sources(data), histories).items())
         print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
+        warn_of_histories(store)
 
 
 def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json: AsJson = False) -> None:

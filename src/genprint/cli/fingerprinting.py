@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, csv_bytes, err, errors, load_encoder, show
+from genprint.cli.common import AsJson, Model, bar, csv_bytes, errors, load_encoder, show, tell
 
 
 def fingerprint(
@@ -46,6 +46,6 @@ def fingerprint(
         listed = output.with_suffix(".left-out.csv")
         write_atomically(listed, csv_bytes([("source", "image", "reason"), *left_out]))
         if left_out:
-            err.print(f"{len(left_out)} images left out: {listed} says why", highlight=False, soft_wrap=True)
+            tell(f"{len(left_out)} images left out: {listed} says why")
         counts = {own.source: own.count for own in made}
         show(counts, as_json, f"{sum(counts.values())} images of {len(counts)} sources: {output}")

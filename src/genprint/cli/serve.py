@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import DEFAULT_GALLERY, GalleryFile, Model, err, errors, load_encoder
+from genprint.cli.common import DEFAULT_GALLERY, GalleryFile, Model, errors, load_encoder, tell
 
 
 def serve(
@@ -44,5 +44,5 @@ def serve(
             app, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
             h11_max_incomplete_event_size=16384,
         )  # fmt: skip
-        err.print(f"serving {gallery} on http://{host}:{listening.getsockname()[1]}", highlight=False)
+        tell(f"serving {gallery} on http://{host}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])

@@ -33,6 +33,7 @@ def fit(
                 lambda step, _, loss, val: advance(at=step, extra=f"loss {loss:.3f} validation {val:.3f}"),
             )  # fmt: skip
         encoder.save_pretrained(output)
+        _clear(output)
         (before, after), result = encoder.held_back_, encoder.training_
         print(
             f"held-back images that went to their source, each alone: {before:.1%} before, {after:.1%} after "
@@ -82,4 +83,12 @@ def pretrain(
             )  # fmt: skip
         if first:
             encoder.save_pretrained(output)
+            _clear(output)
             print(f"saved in {output}")
+
+
+def _clear(output: Path) -> None:
+    """Removes the checkpoints of a training that is done, so that the next one starts anew."""
+    for file in output.parent.iterdir():
+        if file.name.startswith(output.name + ".checkpoint."):
+            file.unlink()

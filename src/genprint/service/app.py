@@ -23,7 +23,7 @@ from genprint.answers import Attribution, VerificationResult
 from genprint.attribution import CLOSELY, GalleryIdentifier, Identifier, verify
 from genprint.case import Look
 from genprint.changes import Change
-from genprint.families import FamilyTree
+from genprint.families import MOST_DRAWN, MOST_LISTED, FamilyTree, grouped
 from genprint.fingerprint import Features
 from genprint.gallery import Gallery
 from genprint.histories import HISTORIES
@@ -74,6 +74,7 @@ class Room:
         self._lock = threading.Lock()
         self._made: tuple[str, GalleryIdentifier] | None = None
         self._population: tuple[str, Verification] | None = None
+        self._trees: tuple[str, dict[str, FamilyTree]] = "", {}
         self.gallery()  # a gallery that cannot be used is found now, not at the first request
 
     def gallery(self) -> Gallery:
@@ -113,6 +114,29 @@ class Room:
                 except ValueError as error:
                     raise NothingEnrolled(str(error)) from None
             return self._population[1]
+
+    def tree(self, linkage: str) -> FamilyTree:
+        """Of the enrolled sources; of many, of groups of them.
+
+        Raises:
+            NothingEnrolled: fewer than two.
+        """
+        gallery = self.gallery()
+        with self._lock:
+            if len(gallery) < 2:
+                raise NothingEnrolled("a tree needs two enrolled sources or more")
+            state = gallery.state()
+            if self._trees[0] != state:
+                self._trees = state, {}
+            trees = self._trees[1]
+            if linkage not in trees:
+                if len(gallery) > MOST_LISTED:
+                    trees[linkage] = grouped(*gallery.vectors(), MOST_DRAWN, linkage)[0]
+                else:
+                    known = gallery.features(histories=False)
+                    apart = ByFingerprint(self.encoder, self.encoder.plda_).distances(list(known.values()))
+                    trees[linkage] = FamilyTree.build(list(known), apart, linkage)
+            return trees[linkage]
 
 
 def create_app(
@@ -229,15 +253,15 @@ def create_app(
 
     @app.get("/v1/families")
     async def families(linkage: Linkage = "average") -> dict[str, Any]:
-        """The family tree of the enrolled sources."""
-        return (await desk.run(lambda: _tree(room, linkage))).to_dict()
+        """The family tree of the enrolled sources; of more than a thousand, of groups of them."""
+        return (await desk.run(lambda: room.tree(linkage))).to_dict()
 
     @app.get("/v1/families.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
     async def families_picture(linkage: Linkage = "average") -> Response:
         """The same as a picture."""
 
         def work() -> bytes:
-            return plots.to_bytes(plots.tree_figure(_tree(room, linkage)), "svg")
+            return plots.to_bytes(plots.tree_figure(room.tree(linkage)), "svg")
 
         return Response(await desk.run(work), media_type="image/svg+xml")
 
@@ -248,14 +272,6 @@ def create_app(
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _handle_errors(app)
     return app
-
-
-def _tree(room: Room, linkage: str) -> FamilyTree:
-    gallery = room.gallery().features(histories=False)
-    if len(gallery) < 2:
-        raise NothingEnrolled("a tree needs two enrolled sources or more")
-    apart = ByFingerprint(room.encoder, room.encoder.plda_).distances(list(gallery.values()))
-    return FamilyTree.build(list(gallery), apart, linkage)
 
 
 def _handle_errors(app: FastAPI) -> None:

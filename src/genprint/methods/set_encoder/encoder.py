@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -143,6 +144,7 @@ class SetEncoder(Fingerprinter):
         training = {name: own[held[name] :] for name, own in images.items()}
         before, start = self._attributed(training, validation), copy.deepcopy(self.network_)
         every = max(10, self.steps // 20)
+        whose = [self.seed, self.weights_digest_, {name: digest(own.tobytes()) for name, own in images.items()}]
         self.training_ = train(
             self.network_,
             LabelledEpisodes(training, seed=self.seed),
@@ -150,6 +152,7 @@ class SetEncoder(Fingerprinter):
             TrainingConfig(self.steps, self.learning_rate, validate_every=every, patience=5),
             checkpoint,
             progress,
+            of=json.dumps(whose),
         )
         self.held_back_ = before, self._attributed(training, validation)
         if self.held_back_[1] < before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from genprint.artifacts import to_pixels
 from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize
+from genprint.files import digest
 from genprint.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.histories import HISTORIES, SHIFTS
@@ -99,6 +101,7 @@ def pretrain(
     # Siblings come as the loss falls.
     episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else config.steps // 4)
     checks = _checks(validation, set_sizes, seed + 1)
+    of = json.dumps([seed, repr(set_sizes), digest(training.tobytes()), start and start.weights_digest_])
     towers = []
     for i, views in enumerate(front_ends):
         torch.manual_seed(seed)
@@ -106,7 +109,7 @@ def pretrain(
         if start:
             deep.with_layers_of([start.network_.towers[i]])
         along = _of_all(progress, i, len(front_ends))
-        encoder.training_ = train(deep, episodes, checks, config, _aside(checkpoint, "-".join(views)), along)
+        encoder.training_ = train(deep, episodes, checks, config, _aside(checkpoint, "-".join(views)), along, of=of)
         towers.append(deep.towers[0])
     encoder.network_ = first_layers(front_ends, towers)
     scorer = _refit_projection(encoder, training, projection_sources, seed + 3)
@@ -119,6 +122,7 @@ def pretrain(
         last,
         _aside(checkpoint, "head"),
         progress,
+        of=of,
     )
     histories = {**HISTORIES, **_BEYOND}
     features = {

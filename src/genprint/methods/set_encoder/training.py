@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genprint.methods.set_encoder.episodes import Episode, Episodes, pad_sets
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.sharing import add_gradients, is_first, processes, share_norms, shared_features
-from genprint.weights import load_checkpoint, save_checkpoint
+from genprint.weights import WeightsError, load_checkpoint, save_checkpoint
 
 # step, steps, training loss, validation loss (the last two: smoothed, latest)
 Progress = Callable[[int, int, float, float], None]
@@ -60,15 +60,20 @@ def train(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     criterion: nn.Module | None = None,
+    of: str = "",
 ) -> TrainingResult:
     """Trains in place and leaves the network at its best validation loss.
 
     Args:
         criterion: what is minimised, of unit vectors of sets and their labels; supervised contrast by default, which
             validation always is. What it has to learn itself (proxies of known sources) is learned beside the network.
+        of: images, seed and start of this training, for the checkpoint to say what it belongs to.
 
     With ``checkpoint``, state is written at every validation and found again by a later call: killed and
     called again, it ends where an unbroken run would have. Several processes (``sharing``) share every step.
+
+    Raises:
+        WeightsError: the checkpoint belongs to another training.
     """
     from pytorch_metric_learning.losses import SupConLoss
 
@@ -81,8 +86,11 @@ def train(
         share_norms(network)
     models, optimizers = {"network": network, "best": best, "criterion": criterion}, {"optimizer": optimizer}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
-    if notes is not None and notes["config"] != asdict(config):
-        raise ValueError(f"{checkpoint}: belongs to a training with other settings ({notes['config']}); remove it")
+    whose = {"config": asdict(config), "of": of}
+    if notes is not None and any(notes.get(what) != own for what, own in whose.items()):
+        raise WeightsError(
+            f"{checkpoint}: belongs to a training with other settings, images, seed or start; remove it to start anew"
+        )
     history: list[tuple[int, float, float]] = [tuple(row) for row in notes["history"]] if notes else []
     if not history:
         history.append((0, math.nan, evaluate(network, validation, contrast)))
@@ -109,7 +117,7 @@ def train(
             if best_row()[0] == done:
                 best.load_state_dict(network.state_dict())
             if checkpoint and is_first():
-                save_checkpoint(checkpoint, done, models, optimizers, {"history": history, "config": asdict(config)})
+                save_checkpoint(checkpoint, done, models, optimizers, {"history": history, **whose})
         if progress and is_first():
             progress(done, config.steps, running, history[-1][2])
     network.load_state_dict(best.state_dict())

@@ -54,7 +54,7 @@ function showEvidence(evidence) {
   const box = at("evidence");
   box.replaceChildren();
   if (!evidence) {
-    make("p", "No likelihood ratio: it takes three enrolled sources or more to calibrate one.", box);
+    make("p", "No likelihood ratio: it takes three enrolled sources or more, of two images each.", box);
     return;
   }
   const capped = Math.abs(evidence.log10_lr) >= evidence.cap ? "; the most that so few sources support" : "";
