@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genprint.cli import app
+from genprint.images import ImageSet
 from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SHIPPED
 
@@ -140,6 +141,31 @@ def test_a_probe_without_usable_images_is_an_error(tmp_path, folder, bad):
     assert str(probe) in answer["reason"]
 
 
+def test_of_several_probes_one_that_fails_shows_in_the_exit_code(tmp_path, rng, probe):
+    data = many(tmp_path / "data", rng)
+    (tmp_path / "empty").mkdir()
+    done = run("attribute", probe, tmp_path / "empty", "--known", data, "--no-histories", "--json", code=1)
+    assert [answer["answer"] for answer in json.loads(done.stdout)] == ["attributed", "error"]
+    run("attribute", probe, probe, "--known", data, "--no-histories", code=0)
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, folder, probe, monkeypatch):
+    monkeypatch.setattr(ImageSet, "read", None)  # would be called first
+    (tmp_path / "file").touch()
+    for option in ("--report", "--log"):
+        bad = tmp_path / "file" / "report.html"
+        assert str(bad) in run("attribute", probe, "--known", folder, option, bad, code=1).stderr
+
+
+def test_sources_are_removed(tmp_path, folder):
+    gallery = tmp_path / "g.sqlite"
+    run("enroll-all", folder, "--gallery", gallery, "--no-histories")
+    run("remove", "fine", "--gallery", gallery)
+    assert list(json.loads(run("sources", "--gallery", gallery, "--json").stdout)) == ["coarse", "middle"]
+    assert "not enrolled" in run("remove", "fine", "--gallery", gallery, code=1).stderr
+    assert "name" in run("enroll", "", folder / "fine", "--gallery", gallery, "--no-histories", code=1).stderr
+
+
 def test_a_truncated_jpeg_among_good_images_is_left_out(tmp_path, rng, probe):
     data = many(tmp_path / "data", rng)
     (probe / "cut.jpg").write_bytes(encoded(Image.effect_noise((64, 64), 50), "JPEG")[:400])
@@ -187,6 +213,8 @@ def test_generators(tmp_path):
     listed = json.loads(run("generators", "list", "--json").stdout)
     assert {row["name"] for row in listed} >= {"vae-conv-s0", "flow-wavelet-s0", "gan-dcgan-s1", "score-ddim-s0-ddim10"}
     run("generators", "sample", "vae-conv-s0", "-n", 3, "-o", tmp_path / "s")
+    assert len(list((tmp_path / "s").glob("*.png"))) == 3
+    assert "holds files already" in run("generators", "sample", "gan-dcgan-s0", "-o", tmp_path / "s", code=1).stderr
     assert len(list((tmp_path / "s").glob("*.png"))) == 3
     np.savez(tmp_path / "real.npz", images=textured(np.random.default_rng(0), 80))
     run("generators", "train", "vae-conv", tmp_path / "real.npz", "-o", tmp_path / "v", "--steps", 2)

@@ -45,7 +45,7 @@ def _evidence(answer: Mapping[str, Any]) -> list[str]:
     evidence = answer["evidence"]
     if not evidence:
         return []
-    reached = abs(evidence["log10_lr"]) >= evidence["cap"]
+    reached, end = abs(evidence["log10_lr"]) >= evidence["cap"], "most" if evidence["log10_lr"] > 0 else "least"
     interval = ""
     if evidence["low"] is not None:
         ends = f"{10 ** evidence['low']:.2g} to {10 ** evidence['high']:.2g}"
@@ -54,7 +54,7 @@ def _evidence(answer: Mapping[str, Any]) -> list[str]:
         "<h2>Evidence of the fingerprint</h2><p>The images are "
         f"<strong>{10 ** evidence['log10_lr']:.2g}</strong> times as likely under the first proposition as under the "
         f"second{interval}. "
-        + ("That is the most that so few calibration sources support. " if reached else "")
+        + (f"That is the {end} that so few calibration sources support. " if reached else "")
         + f"Calibrated on {evidence['sources']} enrolled sources with sets of {evidence['calibrated_at']} images. "
         "It holds for a source named before the images were seen; the best of several misleads more often.</p>"
     )

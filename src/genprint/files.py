@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 
 def digest(data: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def check_writable(path: Path) -> None:
+    """Makes the folder of a file that is to be written after long work, and tries whether it can be.
+
+    Raises:
+        OSError: it cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(f"{path}: cannot be written there: {error.strerror}; give another place") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -167,6 +167,8 @@ class Gallery:
             return {name: self._add(connection, name, features) for name, features in sources}
 
     def _add(self, connection: sqlite3.Connection, name: str, features: Features) -> int:
+        if not name:
+            raise GalleryError("a source needs a name")
         old = _read(connection, name)
         known = set(old.digests) if old else set()
         new = features[[i for i, digest in enumerate(features.digests) if digest not in known]]

@@ -109,8 +109,9 @@ class PLDA:
         # How far the sources themselves lie from the mean, of which drawing towards it leaves out a part.
         apart = np.average(np.square(known) - spread / images, axis=0, weights=gain).clip(0)
         sampled, drawn = np.square(gain) / images, np.square(1 - gain) * apart
-        noise = sampled * spread + drawn - (sampled + drawn).mean(0)
-        return Posterior(self, gain * known, variance.mean(0), noise)
+        most = int(images.argmax())
+        noise = sampled * spread + drawn - (sampled + drawn)[most]
+        return Posterior(self, gain * known, variance[most], noise)
 
     def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""

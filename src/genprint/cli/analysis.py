@@ -26,7 +26,7 @@ from genprint.cli.common import (
     show,
     tell_left_out,
 )
-from genprint.files import write_atomically
+from genprint.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
     from genprint.audit import Audit
@@ -56,6 +56,8 @@ def mixture(
     from genprint.mixture import unmix
 
     with errors(as_json):
+        if output:
+            check_writable(output)
         encoder = load_encoder(model)
         enrolled = enrolled_features(encoder, known, gallery, histories)
         features = read_features(encoder, [ImageSet.read(probe, str(probe))])[str(probe)]
@@ -205,6 +207,7 @@ def families(
             raise ValueError(f"--linkage {linkage}: use one of {', '.join(LINKAGES)}")
         if groups and (data or support):
             raise ValueError("--groups is of a gallery's vectors and has no support: leave DATA and --support out")
+        check_writable(output / "families.json")
         encoder = load_encoder(model)
         if data is None and (groups or len(open_gallery(encoder, gallery)) > MOST_LINKED):
             names, vectors = open_gallery(encoder, gallery).vectors()

@@ -49,6 +49,7 @@ app = typer.Typer(
 app.add_typer(generators.app, name="generators")
 app.command()(enrollment.enroll)
 app.command("enroll-all")(enrollment.enroll_all)
+app.command()(enrollment.remove)
 app.command()(enrollment.sources)
 app.command()(fingerprinting.fingerprint)
 app.command()(analysis.mixture)
@@ -103,16 +104,19 @@ def attribute(
 ) -> None:
     """Says which known source made a set of images, or that none of them did.
 
-    Exit code for one probe: 0 attributed, 3 unknown, 4 inconclusive, 1 error.
+    Exit code for one probe: 0 attributed, 3 unknown, 4 inconclusive, 1 error; for several: 1 if any is an error.
 
     Example: genprint attribute suspicious/ --known models/
     """
-    from genprint.answers import EXIT_CODES, failed
+    from genprint.answers import ERROR, EXIT_CODES, failed
+    from genprint.files import check_writable
     from genprint.images import ImageSet, ImageSetError
 
     with errors(as_json):
         if report and (len(probes) > 1 or report.suffix != ".html"):
             raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
+        for file in filter(None, (report, log)):
+            check_writable(file)
         encoder = load_encoder(model)
         near = identifier_for(encoder, known, gallery, rate, histories)
         told = False
@@ -128,7 +132,7 @@ def attribute(
                 results.append(failed(str(path), str(error)))
                 continue
             tell_left_out(images.name, results[-1].left_out[len(features.left_out) :])
-            if identifier.rate > rate and not told:
+            if results[-1].threshold is not None and identifier.rate > rate and not told:
                 told = True
                 tell(
                     f"{len(identifier.features)} sources support no false-attribution rate below "
@@ -147,7 +151,8 @@ def attribute(
             print(json.dumps(whole[0] if len(whole) == 1 else whole, indent=2))
         else:
             print("\n".join(_attribution_text(result) for result in results))
-    raise typer.Exit(EXIT_CODES[results[0].answer] if len(results) == 1 else 0)
+    answers = [result.answer for result in results]
+    raise typer.Exit(EXIT_CODES[answers[0]] if len(answers) == 1 else EXIT_CODES[ERROR] if ERROR in answers else 0)
 
 
 def _attribution_text(result: Attribution) -> str:
@@ -180,7 +185,8 @@ def _attribution_text(result: Attribution) -> str:
 
 
 def _evidence_lines(evidence: Evidence) -> list[str]:
-    reached = ", the most that so many sources support" if abs(evidence.log10_lr) >= evidence.cap else ""
+    end = "most" if evidence.log10_lr > 0 else "least"
+    reached = f", the {end} that so many sources support" if abs(evidence.log10_lr) >= evidence.cap else ""
     interval = ""
     if evidence.low is not None and evidence.high is not None:
         interval = f" [{10**evidence.low:.2g}, {10**evidence.high:.2g}]"
@@ -200,7 +206,9 @@ def verify(
     known: Annotated[
         Path | None, typer.Option(exists=True, help="Sources like those in question, one sub-folder each.")
     ] = None,
-    gallery: Annotated[Path | None, typer.Option(exists=True, help="Gallery of such sources.")] = None,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", "-g", exists=True, help="Gallery of such sources.")
+    ] = None,
     rate: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="Largest rate of either error, over the known sources.")
     ] = 0.05,
@@ -231,6 +239,8 @@ def verify(
             population = Verification.fit(encoder, features, f"{len(features)} sources of {known or gallery}", rate)
         a, b = read_features(encoder, [ImageSet.read(left, "a"), ImageSet.read(right, "b")]).values()
         result = compare(encoder, str(left), a, str(right), b, population)
+        if result.same_above is not None and result.rate > rate and population:
+            tell(f"{result.sources} sources support no rate of errors below {result.rate:.3g}; using it")
         show(result.to_dict(), as_json, _verified(result))
     raise typer.Exit(EXIT_CODES[result.answer])
 

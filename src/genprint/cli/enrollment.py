@@ -1,4 +1,4 @@
-"""Commands about the gallery: enroll, enroll-all, sources."""
+"""Commands about the gallery: enroll, enroll-all, remove, sources."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def enroll(
         store = Gallery(gallery, encoder)
         for path in images:
             image_set = ImageSet.read(path, name)
-            added = store.enroll(name, read_features(encoder, [image_set], histories)[name])
+            added = store.enroll(name, read_features(encoder, [image_set], histories)[image_set.name])
             print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
         warn_of_histories(store)
 
@@ -59,6 +59,17 @@ def enroll_all(
         added = store.enroll_all(read_features(encoder, read_sources(data), histories).items())
         print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
         warn_of_histories(store)
+
+
+def remove(
+    name: Annotated[str, typer.Argument(help="Name of the source.")],
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    model: Model = None,
+) -> None:
+    """Forgets an enrolled source."""
+    with errors():
+        open_gallery(load_encoder(model), gallery).remove(name)
+        print(f"{name}: removed from {gallery}")
 
 
 def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json: AsJson = False) -> None:

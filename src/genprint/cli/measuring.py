@@ -60,7 +60,10 @@ class Reader:
 
 
 def set_sizes(text: str) -> list[int]:
-    sizes = sorted({int(part) for part in text.split(",")})
+    try:
+        sizes = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise ValueError(f"{text}: give numbers of images with commas between, as 1,5,10") from None
     if sizes[0] < 1:
         raise ValueError(f"a set has one image or more, not {sizes[0]}")
     return sizes

@@ -57,7 +57,8 @@ function showEvidence(evidence) {
     make("p", "No likelihood ratio: it takes three enrolled sources or more, of two images each.", box);
     return;
   }
-  const capped = Math.abs(evidence.log10_lr) >= evidence.cap ? "; the most that so few sources support" : "";
+  const end = evidence.log10_lr > 0 ? "most" : "least";
+  const capped = Math.abs(evidence.log10_lr) >= evidence.cap ? `; the ${end} that so few sources support` : "";
   const interval = evidence.low === null ? "" : ` [${times(evidence.low)}, ${times(evidence.high)}]`;
   make("p", `Likelihood ratio ${times(evidence.log10_lr)}${interval}${capped}: ` +
     `that ${evidence.hp}, against: ${evidence.hd}. Calibrated on ${evidence.sources} sources.`, box);
