@@ -103,15 +103,15 @@ class PLDA:
     def posterior(self, gallery: Sequence[Fingerprint]) -> Posterior:
         """What the gallery's images say of their sources' means. Fingerprints need their scatter."""
         known, images = self.coordinates(gallery)
-        variance = self.between_variance / (1 + images * self.between_variance)
-        gain = images * variance
+        precision = 1 / (self.between_variance + 1 / images)
+        gain = self.between_variance * precision
         spread = self._spread(gallery)
-        # How far the sources themselves lie from the mean, of which drawing towards it leaves out a part.
-        apart = np.average(np.square(known) - spread / images, axis=0, weights=gain).clip(0)
+        # How far the sources themselves lie from the mean; what draws them towards it leaves out a part of that.
+        apart = np.average(np.square(known) - spread / images, axis=0, weights=precision).clip(0)
         sampled, drawn = np.square(gain) / images, np.square(1 - gain) * apart
         most = int(images.argmax())
         noise = sampled * spread + drawn - (sampled + drawn)[most]
-        return Posterior(self, gain * known, variance[most], noise)
+        return Posterior(self, gain * known, gain[most] / images[most], noise)
 
     def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""
@@ -190,16 +190,16 @@ class PLDA:
 class Posterior:
     """What a PLDA knows of the means of gallery sources: a Gaussian for each, given its images.
 
-    The Gaussians are equally wide. A mean of few images, or of images that vary more, is farther from any probe than
-    another: what that adds to the squared distance on average is taken off. Were each as wide as its images are few, a
-    source with many would have the probes of its neighbours with few: models trained on the same data lie so near each
-    other, against simulated sources, that the narrower Gaussian is the higher there.
+    The Gaussians are all as wide as that of the source with the most images. A mean of fewer, or of images that vary
+    more, is farther from any probe: what that adds to the squared distance on average is taken off. Were each as wide
+    as its images are few, a source with many would have the probes of its neighbours with few: models trained on the
+    same data lie so near each other, against simulated sources, that the narrower Gaussian is the higher there.
 
     Attributes:
         plda: in whose coordinates all is.
         mean: of each source, ``(n, parts * d)``.
-        variance: of the means, on average over the sources, ``(parts * d,)``.
-        noise: of each mean, beyond the average, ``(n, parts * d)``.
+        variance: of the mean of most images, ``(parts * d,)``.
+        noise: variance of each mean beyond that, ``(n, parts * d)``.
     """
 
     plda: PLDA
