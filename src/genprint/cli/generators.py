@@ -135,7 +135,7 @@ def sample(
             for each, folder in folders.items():
                 target = output / each if name == "all" else output
                 target.mkdir(parents=True, exist_ok=True)
-                if any(target.iterdir()):
+                if any(not file.name.startswith(".") for file in target.iterdir()):
                     raise ValueError(f"{target}: holds files already, perhaps of another source; give an empty folder")
                 for i, pixels in enumerate(hub.sample_folder(folder, each, n, seed, prompt=prompt, steps=steps)):
                     Image.fromarray(pixels).save(target / f"{i:05d}.png")
