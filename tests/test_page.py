@@ -64,6 +64,7 @@ def visit(browser, tmp_path):
         server, thread, url = serve(tmp_path / "gallery.sqlite", Tokens(tokens))
         started.append((server, thread))
         page = browser.new_page(**options)
+        page.set_default_timeout(120_000)  # beside other work an answer takes long
         page.on("request", lambda r: r.url.startswith((url, "data:", "blob:")) or complaints.append(r.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(url)
