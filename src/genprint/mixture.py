@@ -95,10 +95,10 @@ def unmix(
     Likelihoods of single images are too sure of themselves; they are tempered so that enrolled images, each scored
     by a gallery without it, get the probabilities they deserve.
 
+    Images of the probe that are enrolled are left out: they would be compared with themselves.
+
     Args:
         draws: of the bootstrap and of sets of one source.
-
-    Images of the probe that are enrolled are left out: they would be compared with themselves.
 
     Raises:
         ImageSetError: all of them are.

@@ -170,8 +170,11 @@ def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def open_gallery(encoder: SetEncoder, path: Path) -> Gallery:
+def open_gallery(encoder: SetEncoder, path: Path, histories: bool = False) -> Gallery:
     """The gallery in that file.
+
+    Args:
+        histories: whether these will be asked for; then says which sources lack them.
 
     Raises:
         GalleryError: there is none.
@@ -180,7 +183,10 @@ def open_gallery(encoder: SetEncoder, path: Path) -> Gallery:
 
     if not path.exists():
         raise GalleryError(f"{path}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
-    return Gallery(path, encoder)
+    gallery = Gallery(path, encoder)
+    if histories:
+        warn_of_histories(gallery)
+    return gallery
 
 
 def warn_of_histories(gallery: Gallery) -> None:
@@ -200,10 +206,7 @@ def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, hi
 
     if known:
         return read_features(encoder, read_sources(known), histories)
-    store = open_gallery(encoder, gallery)
-    if histories:
-        warn_of_histories(store)
-    return store.features(histories=histories)
+    return open_gallery(encoder, gallery, histories).features(histories=histories)
 
 
 def identifier_for(
@@ -215,8 +218,6 @@ def identifier_for(
     if known:
         only = Identifier(encoder, enrolled_features(encoder, known, gallery, histories), rate)
         return lambda _: only
-    store = open_gallery(encoder, gallery)
-    if histories:
-        warn_of_histories(store)
+    store = open_gallery(encoder, gallery, histories)
     made = GalleryIdentifier(encoder, store, rate, histories)
     return lambda features: made.near(store, features)

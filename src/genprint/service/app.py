@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import FastAPI, File, Query, Request, Response, UploadFile
 from fastapi import Path as InPath
@@ -36,6 +36,7 @@ from genprint.service.uploads import TooMuch, Unreadable, image_set
 from genprint.verification import Verification
 
 log = logging.getLogger("genprint.service")
+Made = TypeVar("Made")
 _STATIC = Path(__file__).parent / "static"
 
 Images = Annotated[list[UploadFile], File(description="Images, or zips of images.")]
@@ -67,14 +68,12 @@ class NothingEnrolled(Exception):
 
 
 class Room:
-    """The gallery and what answers from it; the identifier is made anew when sources were enrolled."""
+    """The gallery and what answers from it, which is made anew when sources were enrolled."""
 
     def __init__(self, encoder: SetEncoder, gallery: Path, rate: float):
         self.encoder, self._path, self._rate = encoder, gallery, rate
         self._lock = threading.Lock()
-        self._made: tuple[str, GalleryIdentifier] | None = None
-        self._population: tuple[str, Verification] | None = None
-        self._trees: tuple[str, dict[str, FamilyTree]] = "", {}
+        self._state, self._made = "", dict[str, Any]()
         self.gallery()  # a gallery that cannot be used is found now, not at the first request
 
     def gallery(self) -> Gallery:
@@ -91,10 +90,7 @@ class Room:
         with self._lock:
             if not len(gallery):
                 raise NothingEnrolled("no source is enrolled; enroll some first")
-            state = gallery.state()
-            if self._made is None or self._made[0] != state:
-                self._made = state, GalleryIdentifier(self.encoder, gallery, self._rate)
-            made = self._made[1]
+            made = self._kept("identifier", gallery, lambda: GalleryIdentifier(self.encoder, gallery, self._rate))
         return made.near(gallery, features)
 
     def population(self) -> Verification:
@@ -104,16 +100,16 @@ class Room:
             NothingEnrolled: fewer than two, or one of a single image.
         """
         gallery = self.gallery()
+
+        def make() -> Verification:
+            features = gallery.features(list(gallery.counts())[:CLOSELY])
+            try:
+                return Verification.fit(self.encoder, features, f"{len(features)} enrolled sources", self._rate)
+            except ValueError as error:
+                raise NothingEnrolled(str(error)) from None
+
         with self._lock:
-            state = gallery.state()
-            if self._population is None or self._population[0] != state:
-                features = gallery.features(list(gallery.counts())[:CLOSELY])
-                name = f"{len(features)} enrolled sources"
-                try:
-                    self._population = state, Verification.fit(self.encoder, features, name, self._rate)
-                except ValueError as error:
-                    raise NothingEnrolled(str(error)) from None
-            return self._population[1]
+            return self._kept("population", gallery, make)
 
     def tree(self, linkage: str) -> FamilyTree:
         """Of the enrolled sources; of many, of groups of them.
@@ -122,21 +118,28 @@ class Room:
             NothingEnrolled: fewer than two.
         """
         gallery = self.gallery()
+
+        def make() -> FamilyTree:
+            if len(gallery) > MOST_LISTED:
+                return grouped(*gallery.vectors(), MOST_DRAWN, linkage)[0]
+            known = gallery.features(histories=False)
+            apart = ByFingerprint(self.encoder, self.encoder.plda_).distances(list(known.values()))
+            return FamilyTree.build(list(known), apart, linkage)
+
         with self._lock:
             if len(gallery) < 2:
                 raise NothingEnrolled("a tree needs two enrolled sources or more")
-            state = gallery.state()
-            if self._trees[0] != state:
-                self._trees = state, {}
-            trees = self._trees[1]
-            if linkage not in trees:
-                if len(gallery) > MOST_LISTED:
-                    trees[linkage] = grouped(*gallery.vectors(), MOST_DRAWN, linkage)[0]
-                else:
-                    known = gallery.features(histories=False)
-                    apart = ByFingerprint(self.encoder, self.encoder.plda_).distances(list(known.values()))
-                    trees[linkage] = FamilyTree.build(list(known), apart, linkage)
-            return trees[linkage]
+            return self._kept(f"tree {linkage}", gallery, make)
+
+    def _kept(self, what: str, gallery: Gallery, make: Callable[[], Made]) -> Made:
+        """What was made of the gallery as it is now; made anew when that has changed. Asked with the lock held."""
+        state = gallery.state()
+        if self._state != state:
+            self._state, self._made = state, {}
+        if what not in self._made:
+            self._made[what] = make()
+        made: Made = self._made[what]
+        return made
 
 
 def create_app(
