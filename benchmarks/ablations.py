@@ -19,14 +19,11 @@ import numpy as np
 import torch
 from common import ROOT, collections, log_wild_run, parser, provenance
 
+from genprint.baselines.vote import Vote
 from genprint.cli.common import tune_malloc
-from genprint.evaluation.attributability import Rate, paired, top1
-from genprint.fingerprint import Features, by_part
-from genprint.generators.collection import describe, shipped
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.pretraining import (
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.network import SetNetwork
+from genprint.encoder.training.pretraining import (
     FEATURES,
     FRONT_ENDS,
     PROJECTION_IMAGES,
@@ -35,9 +32,12 @@ from genprint.methods.set_encoder.pretraining import (
     first_layers,
     split,
 )
-from genprint.methods.vote import Vote
-from genprint.plda import PLDA
-from genprint.scoring import LDA, ByFingerprint, Comparer
+from genprint.evaluation.attributability import Rate, paired, top1
+from genprint.fingerprints.fingerprint import Features, by_part
+from genprint.generators.collection import describe, shipped
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import LDA, ByFingerprint, Comparer
+from genprint.scoring.plda import PLDA
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 SOURCES = (100, 400, 1600, PROJECTION_SOURCES)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet, read_sources
+from genprint.images.sets import ImageSet, read_sources
 
 ROOT = Path(__file__).parent.parent
 

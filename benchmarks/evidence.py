@@ -13,20 +13,20 @@ import numpy as np
 from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 from sklearn.metrics import roc_auc_score
 
-from genprint import plots
-from genprint.attribution import Identifier
-from genprint.audit import audit
+from genprint.answers.attribution import Identifier
+from genprint.answers.audit import audit
+from genprint.answers.lineage import lineage
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.answers import answers
 from genprint.evaluation.calibration import Calibration, calibration
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.evaluation.mixture import Mixtures, mixtures
 from genprint.evaluation.open_set import open_set
-from genprint.fingerprint import Features
+from genprint.fingerprints.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet, read_sources
-from genprint.lineage import lineage
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.trials import Normalised
+from genprint.images.sets import ImageSet, read_sources
+from genprint.report import figures as plots
+from genprint.scoring.cohort import Normalised
 
 SIZES, ENROLLED, IMAGES = (1, 5, 10), 32, 200
 RATE = 0.1

@@ -13,10 +13,10 @@ import numpy as np
 from common import ROOT, collections, log_wild_run, parser, provenance
 
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import over_sources
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import ByFingerprint
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import ByFingerprint
 
 SIZES, REPEATS = (1, 10), 4
 _PAGE = """# Fine-tuning on the sources at hand

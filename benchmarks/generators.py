@@ -18,19 +18,19 @@ import numpy as np
 from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 from traces import Traces, traces
 
-from genprint import plots
+from genprint.baselines.imagenet import ImageNetFeatures
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import top1
 from genprint.evaluation.existence import ALPHA, Summary, existence, summarise
+from genprint.evaluation.methods import METHODS
 from genprint.evaluation.quality import Quality, quality
-from genprint.files import write_atomically
-from genprint.fingerprint import Features
+from genprint.fingerprints.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet, read_sources
-from genprint.methods import METHODS
-from genprint.methods.imagenet import ImageNetFeatures
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import ByFingerprint
+from genprint.images.sets import ImageSet, read_sources
+from genprint.report import figures as plots
+from genprint.scoring.base import ByFingerprint
+from genprint.storage.files import write_atomically
 
 CLASSES = {"vae": "VAE", "flow": "Flow", "gan": "GAN", "score": "Score-based"}
 EXISTENCE = ("set_encoder", "marra", "spectrum", "colour", "thumbnail")

@@ -23,18 +23,18 @@ import numpy as np
 import torch
 
 from genprint import FamilyTree, Identifier, ImageSet, SetEncoder, verify
-from genprint.changes import blur, chain, jpeg, resize, shift
-from genprint.families import resampled
-from genprint.fingerprint import Features
-from genprint.gallery import Gallery
-from genprint.histories import HISTORIES
-from genprint.lineage import lineage
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.network import SetNetwork
-from genprint.mixture import unmix
-from genprint.plda import PLDA
-from genprint.scoring import ByFingerprint
-from genprint.verification import Verification
+from genprint.answers.families import resampled
+from genprint.answers.lineage import lineage
+from genprint.answers.mixture import unmix
+from genprint.encoder.network import SetNetwork
+from genprint.evaluation.methods import METHODS
+from genprint.fingerprints.fingerprint import Features
+from genprint.gallery.store import Gallery
+from genprint.images.processing import blur, chain, jpeg, resize, shift
+from genprint.scoring.base import ByFingerprint
+from genprint.scoring.conditions import HISTORIES
+from genprint.scoring.plda import PLDA
+from genprint.scoring.population import Verification
 
 FOLDER = Path(__file__).parent / "golden"
 IMAGES, ANSWERS = FOLDER / "images.npz", FOLDER / "answers.json"

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from common import ROOT, log_wild_run, provenance
 
-from genprint import plots
+from genprint.answers.families import FamilyTree
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import top1
 from genprint.evaluation.families import agreement, distances
-from genprint.families import FamilyTree
-from genprint.fingerprint import Features
-from genprint.images import ImageSet, read_sources
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.evaluation.methods import METHODS
+from genprint.fingerprints.fingerprint import Features
+from genprint.images.sets import ImageSet, read_sources
+from genprint.report import figures as plots
 
 SIDE, IMAGES, ENROLLED, SIZES = 28, 64, 32, (1, 10, 20)
 COMPARED = ("set_encoder", "set_encoder_cosine", "covariance", "spectrum", "marra", "frechet_residual",

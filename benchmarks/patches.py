@@ -13,11 +13,11 @@ import time
 from common import ROOT, provenance
 
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import top1
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import ByFingerprint
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import ByFingerprint
 
 PATCHES, SIZES, ENROLLED, REPEATS = (1, 2, 4, 8, 16), (1, 2, 5, 10), 16, 5
 _PAGE = """# Patches of large images

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from trained_ablations import Cell
 
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.network import SetNetwork, Tower
 from genprint.evaluation.attributability import paired, top1
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.network import SetNetwork, Tower
-from genprint.scoring import LDA, ByFingerprint
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import LDA, ByFingerprint
 
 SIZES, ENROLLED, REPEATS = (1, 5, 10, 20), (32, 10), 3
 _CHANNELS = (24, 24, 48, 48, 96, 96)

@@ -28,14 +28,14 @@ import torch
 from common import ROOT, provenance
 from PIL import Image
 
-from genprint.decoding import Unusable, decode
-from genprint.files import write_atomically
-from genprint.fingerprinting import Ledger, LedgerError, fingerprint
-from genprint.gallery import Gallery, GalleryError
+from genprint.encoder.encoder import SHIPPED, SetEncoder
+from genprint.fingerprints.bulk import Ledger, LedgerError, fingerprint
+from genprint.gallery.store import Gallery, GalleryError
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.images import ImageSet, read_sources
-from genprint.methods.set_encoder.encoder import SHIPPED, SetEncoder
-from genprint.weights import WeightsError
+from genprint.images.decoding import Unusable, decode
+from genprint.images.sets import ImageSet, read_sources
+from genprint.storage.files import write_atomically
+from genprint.storage.weights import WeightsError
 
 _PAGE = """# What was broken on purpose
 

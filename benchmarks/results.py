@@ -17,19 +17,19 @@ from pathlib import Path
 import numpy as np
 from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 
+from genprint.answers.families import FamilyTree
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import Rate, paired, top1
 from genprint.evaluation.families import RELATIONS, agreement, distances, kinship
 from genprint.evaluation.intervals import Mean
+from genprint.evaluation.methods import METHODS
 from genprint.evaluation.open_set import open_set
 from genprint.evaluation.stability import stability
-from genprint.families import FamilyTree
-from genprint.files import write_atomically
-from genprint.fingerprint import Features
+from genprint.fingerprints.fingerprint import Features
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images import ImageSet, read_sources
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.images.sets import ImageSet, read_sources
+from genprint.storage.files import write_atomically
 
 SIZES = (1, 5, 10, 20)
 STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "frank", "imagenet", "colour", "thumbnail")

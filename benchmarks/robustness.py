@@ -14,15 +14,15 @@ import numpy as np
 from common import ROOT, held_out, log_wild_run, parser, provenance
 
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import Rate, top1
+from genprint.evaluation.methods import METHODS
 from genprint.evaluation.robustness import CHANGES
-from genprint.fingerprint import Features, Fingerprinter
+from genprint.fingerprints.fingerprint import Features, Fingerprinter
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.histories import HISTORIES, Matched
-from genprint.images import ImageSet, read_sources
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import ByFingerprint, Comparer
+from genprint.images.sets import ImageSet, read_sources
+from genprint.scoring.base import ByFingerprint, Comparer
+from genprint.scoring.conditions import HISTORIES, Matched
 
 ENROLLED, IMAGES = 32, 132
 SIZES = SIZE, LOSS_SIZE = 10, 20

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from common import ROOT, provenance
 
-from genprint.families import FamilyTree, grouped
-from genprint.fingerprint import Features, Fingerprint
-from genprint.gallery import Gallery, Index
-from genprint.histories import NONE
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.answers.families import FamilyTree, grouped
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features, Fingerprint
+from genprint.gallery.store import Gallery, Index
+from genprint.scoring.conditions import NONE
 
 _PAGE = """# Many sources
 

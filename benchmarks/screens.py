@@ -19,8 +19,8 @@ from common import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from genprint.encoder.encoder import SetEncoder
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from common import ROOT, held_out, provenance
 
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.training.pretraining import _simulated_features
 from genprint.evaluation.answers import answers
 from genprint.evaluation.intervals import Mean
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.pretraining import _simulated_features
 
 SOURCES, GROUPS, ENROLLED, SIZE, PROBES = 200, 4, 32, 10, 2
 RATES = (0.01, 0.1)

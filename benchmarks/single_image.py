@@ -20,11 +20,11 @@ from common import ROOT, provenance
 from results import SIZES, reference
 from torch import nn
 
-from genprint.artifacts import to_pixels
-from genprint.files import write_atomically
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.residuals import to_pixels
 from genprint.generators.collection import demonstrated
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.images.sets import ImageSet
+from genprint.storage.files import write_atomically
 
 LEARNED = 100
 

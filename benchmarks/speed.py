@@ -24,10 +24,10 @@ from PIL import Image
 from torch import nn
 
 from genprint.cli.common import tune_malloc
-from genprint.cluster import Cluster
-from genprint.fingerprinting import chunks
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.bulk import chunks
+from genprint.fingerprints.cluster import Cluster
+from genprint.images.sets import ImageSet
 
 _SIDE, _TILES = 512, 16
 _OFTEN = 4  # the cluster gets the same images: at its end a worker waits for the other

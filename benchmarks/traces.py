@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.artifacts import high_pass, log_spectrum, to_pixels
+from genprint.fingerprints.residuals import high_pass, log_spectrum, to_pixels
 
 _DECIBELS = 10 / np.log(10)
 

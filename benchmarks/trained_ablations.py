@@ -21,24 +21,24 @@ from pytorch_metric_learning.losses import NormalizedSoftmaxLoss, ProxyAnchorLos
 from torch import Tensor, nn
 
 from genprint.cli.common import tune_malloc
-from genprint.evaluation.attributability import Rate, paired, top1
-from genprint.files import write_atomically
-from genprint.fingerprint import Features
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.episodes import SetSizes, SimulatedEpisodes
-from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.pretraining import (
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.network import SetNetwork
+from genprint.encoder.training.episodes import SetSizes, SimulatedEpisodes
+from genprint.encoder.training.loop import TrainingConfig, train
+from genprint.encoder.training.pretraining import (
     SINGLE,
     _refit_projection,
     _simulated_features,
     first_layers,
     split,
 )
-from genprint.methods.set_encoder.simulator import KINDS, draw_sources
-from genprint.methods.set_encoder.training import TrainingConfig, train
-from genprint.plda import PLDA
-from genprint.scoring import ByFingerprint
+from genprint.encoder.training.simulator import KINDS, draw_sources
+from genprint.evaluation.attributability import Rate, paired, top1
+from genprint.fingerprints.fingerprint import Features
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import ByFingerprint
+from genprint.scoring.plda import PLDA
+from genprint.storage.files import write_atomically
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 PROJECTION, CALIBRATION = 400, 300

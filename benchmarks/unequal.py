@@ -14,14 +14,14 @@ from dataclasses import replace
 import numpy as np
 from common import ROOT, collections, log_wild_run, parser, provenance
 
+from genprint.baselines.covariance import NeighbourhoodCovariance
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import over_sources
-from genprint.fingerprint import Features, Fingerprint
-from genprint.images import ImageSet
-from genprint.methods.covariance import NeighbourhoodCovariance
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.plda import PLDA, Posterior
-from genprint.scoring import LDA, ByFingerprint
+from genprint.fingerprints.fingerprint import Features, Fingerprint
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import LDA, ByFingerprint
+from genprint.scoring.plda import PLDA, Posterior
 
 SIZES, REPEATS, ASKED = (1, 10), 4, 100
 # Which half of the sources gets few images, and who gets which number, is drawn anew in each repeat.

@@ -14,15 +14,15 @@ from dataclasses import replace
 import numpy as np
 from common import ROOT, collections, held_out, log_wild_run, parser, provenance
 
-from genprint.artifacts import to_pixels
-from genprint.changes import Change, blur, chain, grey, jpeg, noise, resize, shift
 from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.training.simulator import draw_sources
 from genprint.evaluation.verification import Population, Verified, by_the_others, verified
-from genprint.fingerprint import Features
-from genprint.histories import HISTORIES
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.simulator import draw_sources
+from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.residuals import to_pixels
+from genprint.images.processing import Change, blur, chain, grey, jpeg, noise, resize, shift
+from genprint.images.sets import ImageSet
+from genprint.scoring.conditions import HISTORIES
 
 SIMULATED, SIZES, LARGEST = 100, (2, 10, 30), 30
 # Some are histories that populations are looked at after, some lie between or beyond.

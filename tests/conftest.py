@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.plda import PLDA
+from genprint.encoder.encoder import SetEncoder
+from genprint.scoring.plda import PLDA
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 

@@ -5,7 +5,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance, unsupported_method
 
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.encoder.encoder import SetEncoder
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
 

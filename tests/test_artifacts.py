@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from genprint.artifacts import FRONT_ENDS, front_end, high_pass, log_spectrum, median_residual
+from genprint.fingerprints.residuals import FRONT_ENDS, front_end, high_pass, log_spectrum, median_residual
 
 from .conftest import textured
 

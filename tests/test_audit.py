@@ -8,10 +8,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
-from genprint.audit import audit, block_grid
+from genprint.answers.audit import audit, block_grid
 from genprint.cli.app import app
-from genprint.decoding import jpeg_quality
-from genprint.images import ImageSet, read_sources
+from genprint.images.decoding import jpeg_quality
+from genprint.images.sets import ImageSet, read_sources
 
 from .conftest import textured
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from genprint.cache import CacheError, FeatureCache
+from genprint.baselines.content import ColourQuantiles
 from genprint.cli import common
 from genprint.cli.app import app
-from genprint.images import ImageSet
-from genprint.methods.content import ColourQuantiles
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.cache import CacheError, FeatureCache
+from genprint.images.sets import ImageSet
 
 from .conftest import textured
 

@@ -8,12 +8,12 @@ from lir.data.models import LLRData
 from lir.metrics import cllr, cllr_min
 from typer.testing import CliRunner
 
-from genprint.attribution import Identifier
-from genprint.calibration import LikelihoodRatio, evidence
+from genprint.answers.attribution import Identifier
 from genprint.cli.app import app
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.calibration import calibration, reliability_bins, summarise
-from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.thresholds import LikelihoodRatio, evidence
 
 from .conftest import encoder_of_sources
 

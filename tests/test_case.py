@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from genprint import casebook
-from genprint.case import Look, _seal, confounds
 from genprint.cli.app import app
-from genprint.images import ImageSet
+from genprint.images.sets import ImageSet
+from genprint.report import log as casebook
+from genprint.report.record import Look, _seal, confounds
 
 from .conftest import textured
 

@@ -10,9 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genprint.cli import app
-from genprint.images import ImageSet
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.encoder import SHIPPED
+from genprint.encoder.encoder import SHIPPED
+from genprint.evaluation.methods import METHODS
+from genprint.images.sets import ImageSet
 
 from .conftest import textured
 from .test_images import encoded, png_header
@@ -195,7 +195,7 @@ def test_damaged_weights_are_refused(tmp_path, folder, probe):
 
 
 def test_evaluate(folder, tmp_path, monkeypatch):
-    from genprint.methods import classifier
+    from genprint.evaluation.methods import classifier
 
     monkeypatch.setattr(classifier, "train", lambda network, *_: network.eval())  # learned peers take minutes
     arguments = ("evaluate", "attributability", folder, "--enrolled", 8, "--probe", "1,4", "--repeats", 2, "--json")

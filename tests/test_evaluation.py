@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from genprint.changes import blur, chain, jpeg
+from genprint.baselines.content import ColourQuantiles
 from genprint.cli.app import app
 from genprint.evaluation.answers import answers
 from genprint.evaluation.attributability import Rate, paired
@@ -16,9 +16,9 @@ from genprint.evaluation.open_set import open_set, oscr
 from genprint.evaluation.robustness import CHANGES
 from genprint.evaluation.stability import stability
 from genprint.evaluation.verification import by_the_others, verified
-from genprint.fingerprint import Features
-from genprint.methods.content import ColourQuantiles
-from genprint.scoring import LDA, ByFingerprint
+from genprint.fingerprints.fingerprint import Features
+from genprint.images.processing import blur, chain, jpeg
+from genprint.scoring.base import LDA, ByFingerprint
 
 from .conftest import encoder_of_sources, textured
 

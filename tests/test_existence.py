@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from genprint.baselines.content import ColourQuantiles
 from genprint.cli.app import app
 from genprint.evaluation.existence import ALPHA, existence, summarise
-from genprint.fingerprint import Features
-from genprint.methods.content import ColourQuantiles
-from genprint.scoring import LDA, ByFingerprint
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import LDA, ByFingerprint
 
 COMPARER = ByFingerprint(ColourQuantiles(), LDA())
 

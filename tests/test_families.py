@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 from scipy.linalg import eigh
 from typer.testing import CliRunner
 
+from genprint.answers.families import FamilyTree, grouped, locally_scaled, resampled
+from genprint.baselines.content import ColourQuantiles
 from genprint.cli import app
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.families import agreement, distances, kinship
-from genprint.families import FamilyTree, grouped, locally_scaled, resampled
-from genprint.fingerprint import Features, Fingerprint
-from genprint.gallery import Gallery
-from genprint.histories import HISTORIES
-from genprint.images import ImageSet
-from genprint.methods.content import ColourQuantiles
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.plda import PLDA
-from genprint.plots import tree_figure
-from genprint.scoring import LDA, ByFingerprint
+from genprint.fingerprints.fingerprint import Features, Fingerprint
+from genprint.gallery.store import Gallery
+from genprint.images.sets import ImageSet
+from genprint.report.figures import tree_figure
+from genprint.scoring.base import LDA, ByFingerprint
+from genprint.scoring.conditions import HISTORIES
+from genprint.scoring.plda import PLDA
 
 from .conftest import textured
 

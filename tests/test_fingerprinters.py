@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from genprint.images import ImageSet
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.episodes import pad_sets
-from genprint.weights import WeightsError
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.training.episodes import pad_sets
+from genprint.evaluation.methods import METHODS
+from genprint.images.sets import ImageSet
+from genprint.storage.weights import WeightsError
 
 from .conftest import textured
 

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from genprint import fingerprinting
+from genprint.baselines.content import ColourQuantiles
 from genprint.cli import app
-from genprint.cluster import Cluster, ClusterError
-from genprint.fingerprinting import Ledger, LedgerError, pack, unpack
-from genprint.images import ImageSet, ImageSetError, LeftOut, read_sources
-from genprint.methods.content import ColourQuantiles
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints import bulk as fingerprinting
+from genprint.fingerprints.bulk import Ledger, LedgerError, pack, unpack
+from genprint.fingerprints.cluster import Cluster, ClusterError
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, read_sources
 
 from .conftest import textured
 

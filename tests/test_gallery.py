@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from genprint import attribution
-from genprint.attribution import GalleryIdentifier, Identifier
+from genprint.answers import attribution
+from genprint.answers.attribution import GalleryIdentifier, Identifier
 from genprint.cli.app import app
-from genprint.fingerprint import Features
-from genprint.gallery import Gallery, GalleryError, Index
-from genprint.histories import HISTORIES, NONE, common
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import ByFingerprint
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features
+from genprint.gallery.store import Gallery, GalleryError, Index
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import ByFingerprint
+from genprint.scoring.conditions import HISTORIES, NONE, common
 
 from .conftest import textured
 

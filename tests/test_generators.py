@@ -12,7 +12,7 @@ from genprint.generators.architectures import ARCHITECTURES, SPLIT, architecture
 from genprint.generators.collection import demonstrated, describe, find, load, sample, save, shipped
 from genprint.generators.recipes import RECIPES, Images, make
 from genprint.generators.training import train
-from genprint.weights import WeightsError
+from genprint.storage.weights import WeightsError
 
 from .conftest import textured
 

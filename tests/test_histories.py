@@ -8,18 +8,18 @@ from PIL import Image
 from scipy.stats import multivariate_normal
 from typer.testing import CliRunner
 
-from genprint.attribution import Identifier
-from genprint.cache import FeatureCache
-from genprint.changes import chain, jpeg, shift
+from genprint.answers.attribution import Identifier
+from genprint.answers.mixture import unmix
 from genprint.cli.app import app
-from genprint.fingerprint import Fingerprint
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.cache import FeatureCache
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.histories import HISTORIES, NONE, Matched, Matcher
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.mixture import unmix
-from genprint.plda import PLDA
-from genprint.scoring import ByFingerprint
+from genprint.images.processing import chain, jpeg, shift
+from genprint.images.sets import ImageSet
+from genprint.scoring.base import ByFingerprint
+from genprint.scoring.conditions import HISTORIES, NONE, Matched, Matcher
+from genprint.scoring.plda import PLDA
 
 from .conftest import textured
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from genprint.cli.app import app
 from genprint.generators import hub
 from genprint.generators.collection import find
-from genprint.weights import WeightsError
+from genprint.storage.weights import WeightsError
 
 diffusers = pytest.importorskip("diffusers")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from genprint.images import ImageSet, ImageSetError, read_sources
+from genprint.images.sets import ImageSet, ImageSetError, read_sources
 
 from .conftest import textured
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from genprint.answers.lineage import lineage
 from genprint.cli.app import app
-from genprint.fingerprint import Features
+from genprint.fingerprints.fingerprint import Features
 from genprint.generators import collection
-from genprint.images import ImageSetError
-from genprint.lineage import lineage
+from genprint.images.sets import ImageSetError
 
 from .conftest import encoder_of_sources
 

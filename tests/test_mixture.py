@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from genprint.answers.mixture import unmix
 from genprint.cli.app import app
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.mixture import mixtures
-from genprint.fingerprint import Features
-from genprint.images import ImageSet, ImageSetError
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.mixture import unmix
+from genprint.fingerprints.fingerprint import Features
+from genprint.images.sets import ImageSet, ImageSetError
 
 from .conftest import textured
 

@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from typer.testing import CliRunner
 
 from genprint.cli.app import app as cli
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.encoder.encoder import SetEncoder
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
 

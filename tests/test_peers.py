@@ -8,25 +8,25 @@ from scipy.linalg import sqrtm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
-from genprint.artifacts import high_pass, to_pixels
-from genprint.fingerprint import Features
-from genprint.images import ImageSet, ImageSetError
-from genprint.methods import METHODS
-from genprint.methods.c2st import ClassifierTwoSample, left_out_margin
-from genprint.methods.classifier import Classifier, RawPixels, as_pixels
-from genprint.methods.covariance import NeighbourhoodCovariance
-from genprint.methods.dnadet import DNANetwork, patchwise
-from genprint.methods.durall import RadialSpectrum, radial_spectrum
-from genprint.methods.dzanic import SpectrumDecay
-from genprint.methods.frank import LogDCT
-from genprint.methods.frechet import Frechet, frechet_distance
-from genprint.methods.kernel import MMD
-from genprint.methods.manifpt import NearestReal
-from genprint.methods.mccloskey import Saturation
-from genprint.methods.nataraj import CoOccurrence
-from genprint.methods.vote import Vote
-from genprint.methods.wang import blur_and_jpeg
-from genprint.methods.yu import YuNetwork
+from genprint.baselines.c2st import ClassifierTwoSample, left_out_margin
+from genprint.baselines.classifier import Classifier, RawPixels, as_pixels
+from genprint.baselines.covariance import NeighbourhoodCovariance
+from genprint.baselines.dnadet import DNANetwork, patchwise
+from genprint.baselines.durall import RadialSpectrum, radial_spectrum
+from genprint.baselines.dzanic import SpectrumDecay
+from genprint.baselines.frank import LogDCT
+from genprint.baselines.frechet import Frechet, frechet_distance
+from genprint.baselines.kernel import MMD
+from genprint.baselines.manifpt import NearestReal
+from genprint.baselines.mccloskey import Saturation
+from genprint.baselines.nataraj import CoOccurrence
+from genprint.baselines.vote import Vote
+from genprint.baselines.wang import blur_and_jpeg
+from genprint.baselines.yu import YuNetwork
+from genprint.evaluation.methods import METHODS
+from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.residuals import high_pass, to_pixels
+from genprint.images.sets import ImageSet, ImageSetError
 
 from .conftest import textured
 
@@ -141,7 +141,7 @@ def test_a_vote_counts_images_and_breaks_ties_by_score():
 
 
 def test_lda_ranks_as_scikit_learns_does(rng):
-    from genprint.scoring import LDA, ByFingerprint
+    from genprint.scoring.base import LDA, ByFingerprint
 
     spread = rng.normal(size=(5, 5))
     gallery = [features(rng.normal(i, 1, (60, 5)) @ spread) for i in range(4)]

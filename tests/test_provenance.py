@@ -15,8 +15,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from genprint.cli.app import app
-from genprint.decoding import decode
-from genprint.provenance import Manifest, overall, read_manifest
+from genprint.images.decoding import decode
+from genprint.images.manifest import Manifest, overall, read_manifest
 
 from .conftest import textured
 

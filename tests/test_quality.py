@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genprint.evaluation.quality import quality
-from genprint.fingerprint import Features
+from genprint.fingerprints.fingerprint import Features
 
 pytest.importorskip("torchmetrics")
 

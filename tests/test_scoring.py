@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from genprint.calibration import smallest_rate, upper_threshold
-from genprint.families import FamilyTree
-from genprint.fingerprint import Fingerprint, by_part
-from genprint.plda import PLDA
-from genprint.scoring import LDA
+from genprint.answers.families import FamilyTree
+from genprint.fingerprints.fingerprint import Fingerprint, by_part
+from genprint.scoring.base import LDA
+from genprint.scoring.plda import PLDA
+from genprint.scoring.thresholds import smallest_rate, upper_threshold
 
 
 def fingerprint(values: np.ndarray, name: str = "", parts: int = 1) -> Fingerprint:

@@ -16,9 +16,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from genprint.families import FamilyTree
-from genprint.gallery import Gallery
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.answers.families import FamilyTree
+from genprint.encoder.encoder import SetEncoder
+from genprint.gallery.store import Gallery
 from genprint.service.app import create_app
 from genprint.service.settings import Limits, Tokens, is_loopback
 

@@ -8,18 +8,18 @@ from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
 from typer.testing import CliRunner
 
 from genprint.cli.app import app
+from genprint.encoder.encoder import SetEncoder
+from genprint.encoder.network import SetNetwork
+from genprint.encoder.training import pretraining
+from genprint.encoder.training.deformations import scramble
+from genprint.encoder.training.episodes import Episode, LabelledEpisodes, SetSizes, SimulatedEpisodes
+from genprint.encoder.training.loop import TrainingConfig, TrainingResult, _loss, train
+from genprint.encoder.training.pretraining import pretrain
+from genprint.encoder.training.sharing import add_gradients, share_norms
+from genprint.encoder.training.simulator import _STAGES, SimulatedSource, Stage, draw_sources
 from genprint.generators.collection import demonstrated
-from genprint.images import ImageSet, ImageSetError, read_sources
-from genprint.methods.set_encoder import pretraining
-from genprint.methods.set_encoder.deformations import scramble
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.methods.set_encoder.episodes import Episode, LabelledEpisodes, SetSizes, SimulatedEpisodes
-from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.pretraining import pretrain
-from genprint.methods.set_encoder.sharing import add_gradients, share_norms
-from genprint.methods.set_encoder.simulator import _STAGES, SimulatedSource, Stage, draw_sources
-from genprint.methods.set_encoder.training import TrainingConfig, TrainingResult, _loss, train
-from genprint.weights import WeightsError
+from genprint.images.sets import ImageSet, ImageSetError, read_sources
+from genprint.storage.weights import WeightsError
 
 from .conftest import textured
 
@@ -191,7 +191,7 @@ def test_an_encoder_that_fine_tuning_spoils_stays_as_it_was(rng, monkeypatch):
             parameter.data.zero_()
         return TrainingResult(1, 1, 0.0, 1.0, ())
 
-    monkeypatch.setattr("genprint.methods.set_encoder.training.train", spoil)
+    monkeypatch.setattr("genprint.encoder.training.loop.train", spoil)
     sets = [ImageSet.from_array(textured(rng, 20, grain=g), n) for n, g in (("a", 3.0), ("b", 60.0))]
     fitted, shipped = SetEncoder().fit(sets, ["a", "b"]), SetEncoder.from_pretrained()
     assert fitted.held_back_ == (1.0, 0.5)

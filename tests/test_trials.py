@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from genprint.answers import INCONCLUSIVE
-from genprint.attribution import LEAST_SCORE, Identifier
-from genprint.calibration import upper_threshold
+from genprint.answers.attribution import LEAST_SCORE, Identifier
+from genprint.answers.results import INCONCLUSIVE
 from genprint.evaluation.answers import answers
-from genprint.fingerprint import Features
-from genprint.scoring import ByFingerprint
-from genprint.trials import Normalised, Normaliser, Trials
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import ByFingerprint
+from genprint.scoring.cohort import Normalised, Normaliser, Trials
+from genprint.scoring.thresholds import upper_threshold
 
 from .conftest import encoder_of_sources
 

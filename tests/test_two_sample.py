@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from genprint.two_sample import _PRIOR, _energy, _white, exchangeable
+from genprint.scoring.exchangeability import _PRIOR, _energy, _white, exchangeable
 
 
 def heavy(rng, n, shift=0.0):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genprint.attribution import verify
-from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.verification import Verification
+from genprint.answers.attribution import verify
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.population import Verification
 
 from .conftest import encoder_of_sources
 
@@ -82,7 +82,7 @@ def test_one_odd_source_does_not_make_strangers_typical(encoder, rng):
 
 
 def test_sets_that_went_through_something_are_judged_by_what_did(encoder, rng, monkeypatch):
-    monkeypatch.setattr("genprint.verification._RULED_OUT", 10.0)
+    monkeypatch.setattr("genprint.scoring.population._RULED_OUT", 10.0)
     population = Verification.fit(encoder, sources(rng, 40, after=["squeeze"]), "forty")
     a, b = (halves(own)[0] for own in sources(rng, 2, after=["squeeze"]).values())
     before, after = (

@@ -11,16 +11,16 @@ __version__ = "0.1.0"
 
 # Public names are imported when first used, so that `genprint --help` need not wait for torch.
 _HOME = {
-    "ImageSet": "genprint.images",
-    "read_sources": "genprint.images",
-    "Fingerprint": "genprint.fingerprint",
-    "Fingerprinter": "genprint.fingerprint",
-    "SetEncoder": "genprint.methods.set_encoder.encoder",
-    "Gallery": "genprint.gallery",
-    "HISTORIES": "genprint.histories",
-    "Identifier": "genprint.attribution",
-    "verify": "genprint.attribution",
-    "FamilyTree": "genprint.families",
+    "ImageSet": "genprint.images.sets",
+    "read_sources": "genprint.images.sets",
+    "Fingerprint": "genprint.fingerprints.fingerprint",
+    "Fingerprinter": "genprint.fingerprints.fingerprint",
+    "SetEncoder": "genprint.encoder.encoder",
+    "Gallery": "genprint.gallery.store",
+    "HISTORIES": "genprint.scoring.conditions",
+    "Identifier": "genprint.answers.attribution",
+    "verify": "genprint.answers.attribution",
+    "FamilyTree": "genprint.answers.families",
 }
 __all__ = [
     "HISTORIES",
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from genprint.attribution import Identifier, verify
-    from genprint.families import FamilyTree
-    from genprint.fingerprint import Fingerprint, Fingerprinter
-    from genprint.gallery import Gallery
-    from genprint.histories import HISTORIES
-    from genprint.images import ImageSet, read_sources
-    from genprint.methods.set_encoder.encoder import SetEncoder
+    from genprint.answers.attribution import Identifier, verify
+    from genprint.answers.families import FamilyTree
+    from genprint.encoder.encoder import SetEncoder
+    from genprint.fingerprints.fingerprint import Fingerprint, Fingerprinter
+    from genprint.gallery.store import Gallery
+    from genprint.images.sets import ImageSet, read_sources
+    from genprint.scoring.conditions import HISTORIES
 
 
 def __getattr__(name: str) -> Any:

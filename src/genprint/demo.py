@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 import genprint
-from genprint import plots, report
-from genprint.answers import ATTRIBUTED, UNKNOWN, Attribution
-from genprint.attribution import Identifier
-from genprint.families import FamilyTree
-from genprint.files import write_atomically
-from genprint.fingerprint import Features
+from genprint.answers.attribution import Identifier
+from genprint.answers.families import FamilyTree
+from genprint.answers.results import ATTRIBUTED, UNKNOWN, Attribution
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.images.sets import ImageSet
+from genprint.report import figures as plots
+from genprint.report import html as report
+from genprint.storage.files import write_atomically
 
 ENROLLED, PROBES, SIZES = 32, 20, (1, 5, 20)
 NEXT = """

@@ -26,12 +26,12 @@ from genprint.cli.common import (
     show,
     tell_left_out,
 )
-from genprint.files import check_writable, write_atomically
+from genprint.storage.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
-    from genprint.audit import Audit
-    from genprint.families import FamilyTree
-    from genprint.mixture import Mixture
+    from genprint.answers.audit import Audit
+    from genprint.answers.families import FamilyTree
+    from genprint.answers.mixture import Mixture
 
 
 def mixture(
@@ -51,9 +51,9 @@ def mixture(
 
     Example: genprint mixture pile/ --known models/ -o whose.csv
     """
-    from genprint.answers import EXIT_CODES
-    from genprint.images import ImageSet
-    from genprint.mixture import unmix
+    from genprint.answers.mixture import unmix
+    from genprint.answers.results import EXIT_CODES
+    from genprint.images.sets import ImageSet
 
     with errors(as_json):
         if output:
@@ -94,8 +94,8 @@ def audit(
 
     Run it before you believe any result on DATA. Exit code: 0 nothing found, 3 something was, 4 too few images to tell.
     """
-    from genprint.audit import audit as look
-    from genprint.images import read_sources
+    from genprint.answers.audit import audit as look
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         with bar("reading images") as advance:
@@ -152,8 +152,8 @@ def compare(
 
     Example: genprint compare suspect/ ours/ --apart ours-seed-1/ --apart ours-seed-2/
     """
-    from genprint.images import ImageSet
-    from genprint.lineage import APART, DERIVED, lineage
+    from genprint.answers.lineage import APART, DERIVED, lineage
+    from genprint.images.sets import ImageSet
 
     with errors(as_json):
         encoder = load_encoder(model)
@@ -198,9 +198,9 @@ def families(
     Of more than 1000 sources, distances are written as distances.npy, and the top of the tree is drawn. A gallery of
     more than 20,000 becomes a tree of 2000 groups (k-means of vectors); groups.csv says which source is in which.
     """
-    from genprint.families import LINKAGES, MOST_LINKED, FamilyTree, grouped, resampled
-    from genprint.images import read_sources
-    from genprint.scoring import ByFingerprint
+    from genprint.answers.families import LINKAGES, MOST_LINKED, FamilyTree, grouped, resampled
+    from genprint.images.sets import read_sources
+    from genprint.scoring.base import ByFingerprint
 
     with errors(as_json):
         if linkage not in LINKAGES:
@@ -236,8 +236,8 @@ def _write_tree(tree: FamilyTree, output: Path) -> str:
     """All files about a tree; the name of the one with its distances."""
     import numpy as np
 
-    from genprint.families import MOST_LISTED
-    from genprint.plots import save_tree
+    from genprint.answers.families import MOST_LISTED
+    from genprint.report.figures import save_tree
 
     output.mkdir(parents=True, exist_ok=True)
     for stale in ("distances.csv", "distances.npy"):

@@ -34,8 +34,8 @@ from genprint.cli.report import write_case
 from genprint.cli.serve import serve
 
 if TYPE_CHECKING:
-    from genprint.answers import Attribution, VerificationResult
-    from genprint.evidence import Evidence
+    from genprint.answers.results import Attribution, VerificationResult
+    from genprint.scoring.likelihood_ratio import Evidence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -108,9 +108,9 @@ def attribute(
 
     Example: genprint attribute suspicious/ --known models/
     """
-    from genprint.answers import ERROR, EXIT_CODES, failed
-    from genprint.files import check_writable
-    from genprint.images import ImageSet, ImageSetError
+    from genprint.answers.results import ERROR, EXIT_CODES, failed
+    from genprint.images.sets import ImageSet, ImageSetError
+    from genprint.storage.files import check_writable
 
     with errors(as_json):
         if report and (len(probes) > 1 or report.suffix != ".html"):
@@ -156,7 +156,7 @@ def attribute(
 
 
 def _attribution_text(result: Attribution) -> str:
-    from genprint.attribution import MISSES
+    from genprint.answers.attribution import MISSES
 
     lines = [f"{result.probe}: {result.answer}{' to ' + result.source if result.source else ''} ({result.reason})"]
     lines += [
@@ -224,10 +224,10 @@ def verify(
 
     Example: genprint verify some/ others/ --known models/
     """
-    from genprint.answers import EXIT_CODES
-    from genprint.attribution import verify as compare
-    from genprint.images import ImageSet
-    from genprint.verification import Verification
+    from genprint.answers.attribution import verify as compare
+    from genprint.answers.results import EXIT_CODES
+    from genprint.images.sets import ImageSet
+    from genprint.scoring.population import Verification
 
     with errors(as_json):
         if known and gallery:

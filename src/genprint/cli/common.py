@@ -18,12 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from genprint.attribution import Identifier
-    from genprint.cache import FeatureCache
-    from genprint.fingerprint import Features, Fingerprinter
-    from genprint.gallery import Gallery
-    from genprint.images import ImageSet
-    from genprint.methods.set_encoder.encoder import SetEncoder
+    from genprint.answers.attribution import Identifier
+    from genprint.encoder.encoder import SetEncoder
+    from genprint.fingerprints.cache import FeatureCache
+    from genprint.fingerprints.fingerprint import Features, Fingerprinter
+    from genprint.gallery.store import Gallery
+    from genprint.images.sets import ImageSet
 
 err = Console(stderr=True)
 
@@ -63,12 +63,12 @@ def tune_malloc() -> None:
 @contextmanager
 def errors(as_json: bool = False) -> Iterator[None]:
     """Turns what users can mend into one line and exit code 1."""
-    from genprint.cache import CacheError
-    from genprint.cluster import ClusterError
-    from genprint.fingerprinting import LedgerError
-    from genprint.gallery import GalleryError
-    from genprint.images import ImageSetError
-    from genprint.weights import WeightsError
+    from genprint.fingerprints.bulk import LedgerError
+    from genprint.fingerprints.cache import CacheError
+    from genprint.fingerprints.cluster import ClusterError
+    from genprint.gallery.store import GalleryError
+    from genprint.images.sets import ImageSetError
+    from genprint.storage.weights import WeightsError
 
     try:
         yield
@@ -121,7 +121,7 @@ def bar(unit: str, total: float | None = None) -> Iterator[Any]:
 
 def load_encoder(model: Path | None) -> SetEncoder:
     """The encoder in that folder, or the shipped one."""
-    from genprint.methods.set_encoder.encoder import SetEncoder
+    from genprint.encoder.encoder import SetEncoder
 
     return SetEncoder.from_pretrained(model)
 
@@ -135,14 +135,14 @@ def use_cache(path: Path | None) -> None:
     if path is None:
         _cache = None
     else:
-        from genprint.cache import FeatureCache
+        from genprint.fingerprints.cache import FeatureCache
 
         _cache = FeatureCache(path)
 
 
 def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet], histories: bool = False) -> dict[str, Features]:
     """Features of each set's images, by its name, with a progress bar; says what was left out."""
-    from genprint.histories import HISTORIES
+    from genprint.scoring.conditions import HISTORIES
 
     features = {}
     with bar("reading images") as advance:
@@ -179,7 +179,7 @@ def open_gallery(encoder: SetEncoder, path: Path, histories: bool = False) -> Ga
     Raises:
         GalleryError: there is none.
     """
-    from genprint.gallery import Gallery, GalleryError
+    from genprint.gallery.store import Gallery, GalleryError
 
     if not path.exists():
         raise GalleryError(f"{path}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
@@ -202,7 +202,7 @@ def warn_of_histories(gallery: Gallery) -> None:
 
 def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, histories: bool) -> dict[str, Features]:
     """Features of the known sources: those of a folder, or of the gallery."""
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
 
     if known:
         return read_features(encoder, read_sources(known), histories)
@@ -213,7 +213,7 @@ def identifier_for(
     encoder: SetEncoder, known: Path | None, gallery: Path, rate: float, histories: bool
 ) -> Callable[[Features], Identifier]:
     """Gives the identifier for a probe: of a folder of known sources, or of the gallery."""
-    from genprint.attribution import GalleryIdentifier, Identifier
+    from genprint.answers.attribution import GalleryIdentifier, Identifier
 
     if known:
         only = Identifier(encoder, enrolled_features(encoder, known, gallery, histories), rate)

@@ -30,8 +30,8 @@ def enroll(
     model: Model = None,
 ) -> None:
     """Enrolls a source from images known to be its own; again, to add more images."""
-    from genprint.gallery import Gallery
-    from genprint.images import ImageSet
+    from genprint.gallery.store import Gallery
+    from genprint.images.sets import ImageSet
 
     with errors():
         encoder = load_encoder(model)
@@ -50,8 +50,8 @@ def enroll_all(
     model: Model = None,
 ) -> None:
     """Enrolls every source of a folder: all of them, or none if anything goes wrong."""
-    from genprint.gallery import Gallery
-    from genprint.images import read_sources
+    from genprint.gallery.store import Gallery
+    from genprint.images.sets import read_sources
 
     with errors():
         encoder = load_encoder(model)

@@ -24,11 +24,11 @@ from genprint.cli.measuring import (
     set_sizes,
     show_results,
 )
-from genprint.files import write_atomically
+from genprint.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from genprint.evaluation.attributability import Rate
-    from genprint.fingerprint import Features
+    from genprint.fingerprints.fingerprint import Features
 
 app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
 
@@ -48,8 +48,8 @@ def attributability(
 ) -> None:
     """Top-1 over the sources in DATA, by probe size; of several methods, the first is paired with each other one."""
     from genprint.evaluation.attributability import paired, top1
-    from genprint.images import read_sources
-    from genprint.methods import METHODS
+    from genprint.evaluation.methods import METHODS
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
@@ -94,8 +94,8 @@ def existence(
     A file DATA/sources.csv with columns 'source' and 'class' gives a summary for each class of model.
     """
     from genprint.evaluation.existence import ALPHA, existence, summarise
-    from genprint.images import read_sources
-    from genprint.methods import METHODS
+    from genprint.evaluation.methods import METHODS
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         reader = Reader(method, load_encoder(model), sets := read_sources(data))
@@ -121,7 +121,7 @@ def existence(
                     )
         result = {"sources": len(sets), "seed": seed, "methods": table}
         if output:
-            from genprint import plots
+            from genprint.report import figures as plots
 
             write_atomically(output / "existence.json", json.dumps(result, indent=2).encode())
             with bar("drawing", total=len(sets)) as advance:
@@ -142,9 +142,9 @@ def stability_(
     as_json: AsJson = False,
 ) -> None:
     """Whether fingerprints of disjoint sets of one source agree, beside those of different sources."""
+    from genprint.evaluation.methods import METHODS
     from genprint.evaluation.stability import stability
-    from genprint.images import read_sources
-    from genprint.methods import METHODS
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         encoder = load_encoder(model)
@@ -178,7 +178,7 @@ def robustness_(
     """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone."""
     from genprint.evaluation.attributability import top1
     from genprint.evaluation.robustness import CHANGES
-    from genprint.images import ImageSet, read_sources
+    from genprint.images.sets import ImageSet, read_sources
 
     with errors(as_json):
         encoder, sets = load_encoder(model), read_sources(data)
@@ -219,9 +219,9 @@ def families_(
     """Whether the family tree agrees with what DATA/sources.csv says of the sources."""
     import numpy as np
 
+    from genprint.answers.families import FamilyTree
     from genprint.evaluation.families import agreement, distances
-    from genprint.families import FamilyTree
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         reader = Reader(method, load_encoder(model), sets := read_sources(data))

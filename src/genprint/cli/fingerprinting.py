@@ -27,10 +27,10 @@ def fingerprint(
     goes on where it was when called again, and images added later cost no second pass over most others. What could not
     be used is listed in a .csv.
     """
-    from genprint import fingerprinting
-    from genprint.cluster import Cluster
-    from genprint.files import write_atomically
-    from genprint.images import read_sources
+    from genprint.fingerprints import bulk as fingerprinting
+    from genprint.fingerprints.cluster import Cluster
+    from genprint.images.sets import read_sources
+    from genprint.storage.files import write_atomically
 
     with errors(as_json):
         if (gpu or workers) and not cluster:

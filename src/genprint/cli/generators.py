@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from genprint.cli.common import AsJson, bar, errors, show
-from genprint.files import write_atomically
+from genprint.storage.files import write_atomically
 
 app = typer.Typer(no_args_is_help=True, help="Reference generators: list, train, sample.")
 
@@ -54,7 +54,7 @@ def train(
 ) -> None:
     """Trains a reference generator. Killed, it goes on from its checkpoint when called again."""
     from genprint.generators.recipes import Images, Recipe, make
-    from genprint.images import ImageSet
+    from genprint.images.sets import ImageSet
 
     with errors():
         recipe = Recipe(output.name, architecture, seed, steps=steps)
@@ -79,7 +79,7 @@ def train_all(
     Members that are there already are left alone; killed, it goes on where it was.
     """
     from genprint.generators.recipes import RECIPES, Images, make
-    from genprint.images import ImageSet
+    from genprint.images.sets import ImageSet
 
     with errors():
         real = Images(ImageSet.read(images).to_array(), images.stem)

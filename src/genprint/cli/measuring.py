@@ -13,12 +13,12 @@ import typer
 from genprint.cli.common import read_features, show
 
 if TYPE_CHECKING:
+    from genprint.encoder.encoder import SetEncoder
     from genprint.evaluation.attributability import Rate
     from genprint.evaluation.intervals import Mean
-    from genprint.fingerprint import Features
-    from genprint.images import ImageSet
-    from genprint.methods.set_encoder.encoder import SetEncoder
-    from genprint.scoring import Comparer
+    from genprint.fingerprints.fingerprint import Features
+    from genprint.images.sets import ImageSet
+    from genprint.scoring.base import Comparer
 
 Data = Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")]
 Methods = Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")]
@@ -33,8 +33,8 @@ class Reader:
     """Methods by name, and the features they need of the sets: read once for methods that share them."""
 
     def __init__(self, methods: Sequence[str], encoder: SetEncoder, sets: Sequence[ImageSet], real: Path | None = None):
-        from genprint.images import ImageSet
-        from genprint.methods import METHODS
+        from genprint.evaluation.methods import METHODS
+        from genprint.images.sets import ImageSet
 
         for name in methods:
             if name not in METHODS and name != "all":
@@ -50,7 +50,7 @@ class Reader:
 
     def read(self, name: str) -> tuple[Comparer, dict[str, Features]]:
         """The method's comparer, and its features of each set."""
-        from genprint.methods import METHODS
+        from genprint.evaluation.methods import METHODS
 
         made_by = METHODS[name].front(self._encoder).method
         if made_by not in self._features:
@@ -71,7 +71,7 @@ def set_sizes(text: str) -> list[int]:
 
 def show_results(found: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool, lines: Sequence[str]) -> None:
     """Results by method, as JSON with each method's role, or as lines."""
-    from genprint.methods import METHODS
+    from genprint.evaluation.methods import METHODS
 
     methods = {name: {"role": METHODS[name].role, "results": _plain(rows)} for name, rows in found.items()}
     show({**settings, "methods": methods}, as_json, "\n".join(lines))

@@ -25,13 +25,13 @@ from genprint.cli.measuring import (
     set_sizes,
     show_results,
 )
-from genprint.files import write_atomically
+from genprint.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genprint.evaluation.intervals import Mean
-    from genprint.images import ImageSet
+    from genprint.images.sets import ImageSet
 
 Unknown = Annotated[
     str, typer.Option(help="What is unknown in turn: source, or a column of DATA/sources.csv (architecture, class).")
@@ -54,9 +54,9 @@ def open_set_(
     as_json: AsJson = False,
 ) -> None:
     """Whether probes of sources that are not enrolled stand out: AUROC, OSCR, and both error rates by threshold."""
-    from genprint import plots
     from genprint.evaluation.open_set import open_set
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
+    from genprint.report import figures as plots
 
     with errors(as_json):
         reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
@@ -90,7 +90,7 @@ def answers_(
 ) -> None:
     """What genprint attribute answers at its threshold: right, wrong, and falsely for sources not enrolled."""
     from genprint.evaluation.answers import answers
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         encoder, sets = load_encoder(model), read_sources(data)
@@ -133,7 +133,7 @@ def verification_(
 ) -> None:
     """What genprint verify says of pairs of sets: right and wrong, each pair judged by all the other sources."""
     from genprint.evaluation.verification import by_the_others, verified
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         encoder, sets = load_encoder(model), read_sources(data)
@@ -167,9 +167,9 @@ def calibration_(
     as_json: AsJson = False,
 ) -> None:
     """Whether likelihood ratios mean what they say, for sources that calibration has not seen: Cllr and its kin."""
-    from genprint import plots
     from genprint.evaluation.calibration import calibration
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
+    from genprint.report import figures as plots
 
     with errors(as_json):
         encoder = load_encoder(model)
@@ -204,7 +204,7 @@ def mixture_(
 ) -> None:
     """Whether shares in mixed sets come out right, and a few foreign images are found."""
     from genprint.evaluation.mixture import mixtures
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
         encoder = load_encoder(model)

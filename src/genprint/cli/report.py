@@ -13,11 +13,11 @@ from genprint.cli.common import AsJson, Model, errors, identifier_for, load_enco
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from genprint.answers import Attribution
-    from genprint.case import Look
-    from genprint.fingerprint import Features
-    from genprint.images import ImageSet
-    from genprint.methods.set_encoder.encoder import SetEncoder
+    from genprint.answers.results import Attribution
+    from genprint.encoder.encoder import SetEncoder
+    from genprint.fingerprints.fingerprint import Features
+    from genprint.images.sets import ImageSet
+    from genprint.report.record import Look
 
 app = typer.Typer(no_args_is_help=True, help="Checks reports of genprint attribute --report.")
 
@@ -37,8 +37,8 @@ def verify(
 
     A report that was changed after it was written is refused (exit code 1).
     """
-    from genprint.case import differences, read
-    from genprint.images import ImageSet
+    from genprint.images.sets import ImageSet
+    from genprint.report.record import differences, read
 
     with errors(as_json):
         case = read(file)
@@ -76,7 +76,7 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """Checks that no entry of a case log was changed or taken out. Exit code: 0 whole, 1 broken."""
-    from genprint.casebook import verify as check
+    from genprint.report.log import verify as check
 
     with errors(as_json):
         hashes = check(file)
@@ -96,9 +96,11 @@ def write_case(
     inputs: Mapping[str, str | float | bool | None],
 ) -> None:
     """Writes the page of an attribution, its JSON beside it, and its entry in the log."""
-    from genprint import case, case_page, casebook
-    from genprint.files import write_atomically
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
+    from genprint.report import log as casebook
+    from genprint.report import page as case_page
+    from genprint.report import record as case
+    from genprint.storage.files import write_atomically
 
     known = Path(str(inputs["known"])) if inputs["known"] else None
     whole = _record(encoder, enrolled, images, features, result, known, inputs)
@@ -124,7 +126,7 @@ def _record(
     inputs: Mapping[str, str | float | bool | None],
 ) -> dict[str, Any]:
     """The case, with a look at the files of the probe, and of known sources where they are at hand."""
-    from genprint import case
+    from genprint.report import record as case
 
     look = case.Look.at(images, pictures=False)
     warnings = case.confounds(look, _known_looks(known)) if known else None
@@ -134,7 +136,7 @@ def _record(
 @cache
 def _known_looks(known: Path) -> dict[str, Look]:
     """At the files of all known sources, once a command."""
-    from genprint.case import Look
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
+    from genprint.report.record import Look
 
     return {source.name: Look.at(source, pictures=False) for source in read_sources(known)}

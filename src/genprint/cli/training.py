@@ -22,7 +22,7 @@ def fit(
     A fifth of the images is held back, and says whether that helped: if fewer of these go to their source, the encoder
     stays as it was. Killed, it goes on from its checkpoint when called again.
     """
-    from genprint.images import read_sources
+    from genprint.images.sets import read_sources
 
     with errors():
         encoder = load_encoder(model).set_params(steps=steps, seed=seed)
@@ -63,12 +63,12 @@ def pretrain(
     Several processes, on one machine or many, share every step and come to the same encoder:
     torchrun --nproc-per-node 2 -m genprint pretrain IMAGES -o FOLDER
     """
-    from genprint.images import ImageSet
-    from genprint.methods.set_encoder import sharing
-    from genprint.methods.set_encoder.episodes import SetSizes
-    from genprint.methods.set_encoder.pretraining import SINGLE
-    from genprint.methods.set_encoder.pretraining import pretrain as pretrain_encoder
-    from genprint.methods.set_encoder.training import TrainingConfig
+    from genprint.encoder.training import sharing
+    from genprint.encoder.training.episodes import SetSizes
+    from genprint.encoder.training.loop import TrainingConfig
+    from genprint.encoder.training.pretraining import SINGLE
+    from genprint.encoder.training.pretraining import pretrain as pretrain_encoder
+    from genprint.images.sets import ImageSet
 
     with errors(), sharing.joined() as first:
         arrays = [ImageSet.read(path).to_array() for path in images]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.attribution import Identifier
+from genprint.answers.attribution import Identifier
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from genprint.fingerprint import Features
-from genprint.scoring import Comparer
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import Comparer
 
 
 @dataclass(frozen=True)

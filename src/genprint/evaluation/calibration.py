@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from genprint.calibration import disjoint_subsets, evidence
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.evidence import Weigher
-from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.trials import Trials
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.cohort import Trials
+from genprint.scoring.likelihood_ratio import Weigher
+from genprint.scoring.thresholds import disjoint_subsets, evidence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ class Calibration:
 
     def figure(self) -> Figure:
         """Tippett plot, and reliability of the posterior at even prior."""
-        from genprint.plots import new_figure
+        from genprint.report.figures import new_figure
 
         figure = new_figure(9, 4)
         tippett, reliability = figure.subplots(1, 2)

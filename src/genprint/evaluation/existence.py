@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features
-from genprint.scoring import Comparer
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import Comparer
 
 PERMUTATIONS = 9999
 ALPHA = 0.01

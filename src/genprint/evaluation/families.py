@@ -11,9 +11,9 @@ from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-from genprint.families import FamilyTree, locally_scaled
-from genprint.fingerprint import Features
-from genprint.scoring import Comparer
+from genprint.answers.families import FamilyTree, locally_scaled
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import Comparer
 
 PERMUTATIONS = 999
 

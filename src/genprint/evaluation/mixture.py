@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.answers import UNKNOWN
-from genprint.attribution import MISSES
+from genprint.answers.attribution import MISSES
+from genprint.answers.mixture import Mixture, unmix
+from genprint.answers.results import UNKNOWN
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.mixture import Mixture, unmix
+from genprint.fingerprints.fingerprint import Features
 
 _FOREIGN = 0.05
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features
-from genprint.scoring import Comparer
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import Comparer
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from genprint.fingerprint import Features
+from genprint.fingerprints.fingerprint import Features
 
 _NEIGHBOURS = 5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genprint.changes import Change, blur, chain, inner, jpeg, noise, resize, shift
+from genprint.images.processing import Change, blur, chain, inner, jpeg, noise, resize, shift
 
 CHANGES: dict[str, Change] = {
     "nothing": lambda images: images,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
+from genprint.baselines.frechet import frechet_distance
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features, Fingerprinter
-from genprint.methods.frechet import frechet_distance
+from genprint.fingerprints.fingerprint import Features, Fingerprinter
 
 _DIMENSIONS = 32
 

@@ -8,12 +8,12 @@ from functools import cache
 
 import numpy as np
 
-from genprint.answers import DIFFERENT, SAME
-from genprint.attribution import verify
+from genprint.answers.attribution import verify
+from genprint.answers.results import DIFFERENT, SAME
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.verification import Verification
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.population import Verification
 
 # From the names of two sources to the population that a pair of theirs is judged by; None: the encoder's own.
 Population = Callable[[str, str], Verification | None]

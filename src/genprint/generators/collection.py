@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from genprint.files import write_atomically
 from genprint.generators.architectures import SPLIT, architecture
 from genprint.generators.base import Generator, to_levels
 from genprint.generators.variants import DERIVED
-from genprint.weights import CONFIG, WeightsError, load_model, save_config, save_model
+from genprint.storage.files import write_atomically
+from genprint.storage.weights import CONFIG, WeightsError, load_model, save_config, save_model
 
 KIND = "generator"
 _DEMONSTRATED = ("flow-wavelet", "gan-dcgan", "score-ddim", "vae-conv")

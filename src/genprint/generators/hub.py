@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from genprint.generators.collection import load, sample, seed_of
-from genprint.weights import CONFIG, WeightsError
+from genprint.storage.weights import CONFIG, WeightsError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline

@@ -15,7 +15,7 @@ from genprint.generators.architectures import ARCHITECTURES, architecture
 from genprint.generators.base import Generator
 from genprint.generators.collection import load, save
 from genprint.generators.training import Progress, train
-from genprint.weights import WeightsError
+from genprint.storage.weights import WeightsError
 
 SEEDS = (0, 1)
 _FINE_TUNING_STEPS = 1000

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from genprint.files import digest
 from genprint.generators.base import Generator, to_unit
-from genprint.weights import WeightsError, load_checkpoint, save_checkpoint
+from genprint.storage.files import digest
+from genprint.storage.weights import WeightsError, load_checkpoint, save_checkpoint
 
 # step, steps, smoothed loss of each part
 Progress = Callable[[int, int, dict[str, float]], None]

@@ -18,22 +18,24 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from pydantic import BaseModel
 
 import genprint
-from genprint import case, case_page, plots
-from genprint.answers import Attribution, VerificationResult
-from genprint.attribution import CLOSELY, GalleryIdentifier, Identifier, verify
-from genprint.case import Look
-from genprint.changes import Change
-from genprint.families import MOST_DRAWN, MOST_LISTED, FamilyTree, grouped
-from genprint.fingerprint import Features
-from genprint.gallery import Gallery
-from genprint.histories import HISTORIES
-from genprint.images import ImageSet, ImageSetError
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import ByFingerprint
+from genprint.answers.attribution import CLOSELY, GalleryIdentifier, Identifier, verify
+from genprint.answers.families import MOST_DRAWN, MOST_LISTED, FamilyTree, grouped
+from genprint.answers.results import Attribution, VerificationResult
+from genprint.encoder.encoder import SetEncoder
+from genprint.fingerprints.fingerprint import Features
+from genprint.gallery.store import Gallery
+from genprint.images.processing import Change
+from genprint.images.sets import ImageSet, ImageSetError
+from genprint.report import figures as plots
+from genprint.report import page as case_page
+from genprint.report import record as case
+from genprint.report.record import Look
+from genprint.scoring.base import ByFingerprint
+from genprint.scoring.conditions import HISTORIES
+from genprint.scoring.population import Verification
 from genprint.service.guard import Busy, Desk, Guard
 from genprint.service.settings import Limits, Tokens
 from genprint.service.uploads import TooMuch, Unreadable, image_set
-from genprint.verification import Verification
 
 log = logging.getLogger("genprint.service")
 Made = TypeVar("Made")

@@ -9,8 +9,8 @@ from functools import partial
 
 from PIL import Image as Pillow
 
-from genprint.decoding import open_image
-from genprint.images import ImageSet
+from genprint.images.decoding import open_image
+from genprint.images.sets import ImageSet
 from genprint.service.settings import Limits
 
 _ZIP = b"PK\x03\x04"

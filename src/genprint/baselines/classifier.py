@@ -1,0 +1,149 @@
+"""What the learned peers share: a network trained on the gallery's images, asked about each image of the probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genprint.baselines.pixels import PixelFingerprinter
+from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.residuals import Pixels, raw
+from genprint.images.sets import ImageSetError
+
+_BATCH = 64
+
+
+class RawPixels(PixelFingerprinter):
+    """The pixels of square images themselves, for peers that learn from these."""
+
+    method = "pixels"
+    keeps_scatter = False
+
+    def describe(self, pixels: Pixels) -> np.ndarray:
+        height, width = pixels.shape[2:]
+        if height != width:
+            raise ImageSetError(f"learned peers need square images; these have {width} x {height} px")
+        return pixels.flatten(1).numpy()
+
+
+def as_pixels(features: Features) -> Pixels:
+    """The images again, from features of ``RawPixels``."""
+    side = round((features.values.shape[1] / 3) ** 0.5)
+    return torch.from_numpy(np.array(features.values)).reshape(-1, 3, side, side)
+
+
+class Attributor(nn.Module):
+    """A network with a feature map, and a linear layer on its spatial mean that names the source.
+
+    Attributes:
+        body: pixels scaled to -1..1 to maps ``(n, c, y, x)``.
+    """
+
+    body: nn.Module
+    head: nn.Linear
+
+    def forward(self, pixels: Pixels) -> Float[Tensor, "n sources"]:
+        """Logits of each source, of pixel levels."""
+        return self.head(self.body(raw(pixels)).mean((2, 3)))
+
+
+Augment = Callable[[Pixels, np.random.Generator], Pixels]
+
+
+class Loss(Protocol):
+    """What a batch of changed images and the numbers of their sources costs."""
+
+    def __call__(self, network: Attributor, pixels: Pixels, sources: Int[Tensor, " n"]) -> Tensor: ...
+
+
+def cross_entropy(network: Attributor, pixels: Pixels, sources: Int[Tensor, " n"]) -> Tensor:
+    """Of naming the source."""
+    return F.cross_entropy(network(pixels), sources)
+
+
+def unchanged(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """No augmentation."""
+    return pixels
+
+
+@dataclass
+class Classifier:
+    """Trains an attributor on the gallery's images; a probe's score is the mean log-probability over its images.
+
+    Each gallery is learned once, however often it is asked.
+
+    Attributes:
+        make: an attributor for so many sources.
+        augment: changes a training batch.
+        loss: of a training step.
+        prepare: called with a fresh attributor and the gallery's images, before training.
+        steps: of training, of 64 images.
+        rate: AdamW's largest learning rate; it falls to zero as a cosine.
+    """
+
+    make: Callable[[int], Attributor]
+    augment: Augment = unchanged
+    loss: Loss = cross_entropy
+    prepare: Callable[[Attributor, Pixels], None] | None = None
+    steps: int = 400
+    rate: float = 1e-3
+    seed: int = 0
+    _known: tuple[tuple[tuple[str, ...], ...], Attributor] | None = field(default=None, repr=False)
+
+    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+        widths = {own.values.shape[1] for own in (*probes, *gallery)}
+        if len(widths) > 1:
+            sides = sorted(round((width / 3) ** 0.5) for width in widths)
+            raise ImageSetError(f"learned peers need images of one size; there are sides of {sides} px")
+        network = self._learn(gallery)
+        sizes = [len(own) for own in probes]
+        pixels = torch.cat([as_pixels(own) for own in probes])
+        with torch.inference_mode():
+            scores = torch.cat([network(part).log_softmax(1) for part in pixels.split(256)]).double().numpy()
+        return np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]])) / np.array(sizes)[:, None]
+
+    def _learn(self, gallery: Sequence[Features]) -> Attributor:
+        who = tuple(own.digests for own in gallery)
+        if self._known is None or self._known[0] != who:
+            sources = torch.repeat_interleave(torch.arange(len(gallery)), torch.tensor([len(own) for own in gallery]))
+            pixels = torch.cat([as_pixels(own) for own in gallery])
+            with torch.random.fork_rng():
+                torch.manual_seed(self.seed)
+                network = self.make(len(gallery))
+                if self.prepare:
+                    self.prepare(network, pixels)
+                train(network, pixels, sources, self.augment, self.loss, self.steps, self.rate, self.seed)
+            self._known = who, network
+        return self._known[1]
+
+
+def train(
+    network: Attributor,
+    pixels: Pixels,
+    labels: Int[Tensor, " n"],
+    augment: Augment,
+    loss: Loss,
+    steps: int,
+    rate: float,
+    seed: int,
+) -> None:
+    """Trains in place and leaves the network in evaluation mode."""
+    rng = np.random.default_rng(seed)
+    optimizer = torch.optim.AdamW(network.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    network.train()
+    for _ in range(steps):
+        chosen = torch.from_numpy(rng.choice(len(pixels), min(_BATCH, len(pixels)), replace=False))
+        cost = loss(network, augment(pixels[chosen], rng), labels[chosen])
+        optimizer.zero_grad()
+        cost.backward()
+        optimizer.step()
+        schedule.step()
+    network.eval()

@@ -1,0 +1,59 @@
+"""Kernel distances between sets: maximum mean discrepancy (Gretton et al., "A Kernel Two-Sample Test", 2012)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sklearn.metrics.pairwise import euclidean_distances, polynomial_kernel, rbf_kernel
+
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import root_distances
+
+Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class MMD:
+    """Minus the squared maximum mean discrepancy between two sets' features.
+
+    A set's likeness to itself leaves out each image with itself, but for a set of one image, which has nothing else.
+
+    Args:
+        kernel: 'cubic' (that of the kernel inception distance; Binkowski et al., 2018) or 'rbf' (its width the
+            median distance in the gallery).
+    """
+
+    def __init__(self, kernel: str = "cubic"):
+        if kernel not in ("cubic", "rbf"):
+            raise ValueError(f"no kernel {kernel!r}; there are: cubic, rbf")
+        self.kernel = kernel
+
+    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+        known = np.concatenate([own.values for own in gallery]).astype(np.float64)
+        scale = known.std(0) + 1e-6  # features of different units
+        kernel = self._kernel(known / scale)
+        sets = [own.values / scale for own in gallery]
+        asked = [own.values / scale for own in probes]
+        owners = np.repeat(np.arange(len(probes)), [len(own) for own in probes])
+        likeness = np.stack([kernel(np.concatenate(asked), own).mean(1) for own in sets], axis=1)
+        sums = np.zeros((len(probes), len(sets)))
+        np.add.at(sums, owners, likeness)
+        to_itself, gallery_to_itself = (np.array([_to_itself(kernel(x, x)) for x in own]) for own in (asked, sets))
+        return 2 * sums / np.bincount(owners)[:, None] - to_itself[:, None] - gallery_to_itself
+
+    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+        """Square roots of the discrepancies between sets, ``(n, n)``."""
+        return root_distances(-self.score(sets, sets))
+
+    def _kernel(self, known: np.ndarray) -> Kernel:
+        if self.kernel == "cubic":
+            return lambda a, b: polynomial_kernel(a, b, degree=3, gamma=None, coef0=1)
+        some = known[np.random.default_rng(0).permutation(len(known))[:1000]]
+        distances = euclidean_distances(some)
+        gamma = 1 / (2 * np.median(distances[np.triu_indices(len(some), 1)]) ** 2)
+        return lambda a, b: rbf_kernel(a, b, gamma)
+
+
+def _to_itself(square: np.ndarray) -> float:
+    n = len(square)
+    return float((square.sum() - np.trace(square)) / (n * (n - 1)) if n > 1 else square[0, 0])

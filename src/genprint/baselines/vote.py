@@ -1,0 +1,32 @@
+"""A vote: every image of the probe is attributed alone, and the source with most of them wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genprint.fingerprints.fingerprint import Features
+from genprint.scoring.base import Comparer
+
+
+@dataclass(frozen=True)
+class Vote:
+    """Share of the probe's images that go to each source; ties go by the mean score.
+
+    Attributes:
+        single: scores single images.
+    """
+
+    single: Comparer
+
+    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+        alone = [own[[i]] for own in probes for i in range(len(own))]
+        scores = self.single.score(alone, gallery)
+        votes = np.eye(len(gallery))[scores.argmax(1)]
+        sizes = [len(own) for own in probes]
+        starts = np.cumsum([0, *sizes[:-1]])
+        shares, means = (np.add.reduceat(part, starts) / np.array(sizes)[:, None] for part in (votes, scores))
+        ranks = means.argsort(1).argsort(1) / len(gallery)
+        return shares + ranks / (2 * np.array(sizes)[:, None])

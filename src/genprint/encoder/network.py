@@ -1,0 +1,184 @@
+"""The set encoder's network: a tower for images, pooling over the set, a head for the set."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from genprint.encoder.pooling import masked_moments, pool
+from genprint.fingerprints.residuals import Pixels, front_end
+
+# Front ends of the tower. High-pass residuals are faint beside the pixels; the gains bring both to the same order.
+_GAINS = {"raw": 1.0, "high_pass": 4 / 127.5}
+_SPREAD_FLOOR = 1e-4
+
+
+class _SpatialMoments(torch.autograd.Function):
+    """Mean and mean square of each map, float32 ``(n, c)``.
+
+    Its own backward pass, in one sweep over the maps: autograd's, through ``var`` in float32, took longer than the
+    convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        ctx.save_for_backward(maps)
+        wide = maps.float()
+        return wide.mean((2, 3)), torch.linalg.vector_norm(wide, dim=(2, 3)).square() / maps[0, 0].numel()
+
+    @staticmethod
+    def backward(ctx: Any, by_mean: Tensor, by_square: Tensor) -> Tensor:  # type: ignore[override]
+        (maps,) = ctx.saved_tensors
+        pixels = maps[0, 0].numel()
+        offset, slope = ((g / pixels).to(maps.dtype)[:, :, None, None] for g in (by_mean, 2 * by_square))
+        return torch.addcmul(offset, slope, maps)
+
+
+def _correlations(maps: Float[Tensor, "n c y x"], mean: Tensor, spread: Tensor) -> Float[Tensor, "n p"]:
+    """Of each pair of maps, over their pixels."""
+    with torch.autocast(maps.device.type, enabled=False):  # products less products of means: needs all digits
+        pixels = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
+        covariance = pixels.transpose(1, 2) @ pixels / pixels.shape[1] - mean.unsqueeze(2) * mean.unsqueeze(1)
+        one, other = torch.triu_indices(maps.shape[1], maps.shape[1], 1, device=maps.device)
+        return covariance[:, one, other] / (spread[:, one] * spread[:, other])
+
+
+def _parities(maps: Float[Tensor, "n c y x"], spread: Tensor) -> Float[Tensor, "n p"]:
+    """Correlation of each map with the parity of row, of column, and of both: up-sampling differs by pixel phase."""
+    rows, columns = (1 - 2.0 * (torch.arange(side, device=maps.device) % 2) for side in maps.shape[2:])
+    rows, columns = rows.unsqueeze(1).expand(maps.shape[2:]), columns.expand(maps.shape[2:])
+    parities = torch.stack([rows, columns, rows * columns], dim=-1).flatten(0, 1)
+    parities = parities - parities.mean(0)  # of an odd side, one parity has more pixels
+    with torch.autocast(maps.device.type, enabled=False):
+        pixels = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
+        return (pixels.transpose(1, 2) @ parities / pixels.shape[1] / spread.unsqueeze(2)).flatten(1)
+
+
+class Tower(nn.Module):
+    """Image to features: 3x3 convolutions, the first two at full resolution, where the trace is.
+
+    Spatial mean and standard deviation of *every* layer's maps, and the correlations of the first layers' maps with
+    each other and, perhaps, with pixel phases, make the statistics of an image, so any size from 16 px works;
+    ``project`` takes them to features. Early layers keep traces that the last one has learned to forget.
+
+    Args:
+        channels: maps of each layer.
+        features: of an image.
+        correlated: layers, from the first on, whose maps' correlations are statistics.
+        front_ends: what the first layer sees, side by side: 'raw', 'high_pass' or both.
+        relative: whether ratios and logarithms of the moments are statistics too. A trace may multiply what is there,
+            and ``project`` is linear; but a tower that is yet to learn learns faster without.
+        phases: whether the correlated layers' maps are correlated with pixel phases too.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], features: int, correlated: int, front_ends: Sequence[str], relative: bool,
+        phases: bool,
+    ):  # fmt: skip
+        super().__init__()
+        self.relative, self.phases = relative, phases
+        self.correlated = correlated
+        self.front_ends = [(front_end(name), _GAINS[name]) for name in front_ends]
+        wide = [3 * len(front_ends), *channels]
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, 2 if i in (2, 4, 6) else 1, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            )
+            for i, (before, after) in enumerate(pairwise(wide))
+        )
+        for layer in self.layers:
+            layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pairs = sum(own * (own - 1) // 2 + 3 * own * phases for own in channels[:correlated])
+        self.project = nn.Linear((4 if relative else 2) * sum(channels) + pairs, features)
+
+    def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
+        """Moments of each layer's maps, absolute and relative; for the first layers, their correlations and phases."""
+        artifacts = torch.cat([gain * view(pixels) for view, gain in self.front_ends], dim=1)
+        maps = artifacts.contiguous(memory_format=torch.channels_last)
+        statistics = []
+        for i, layer in enumerate(self.layers):
+            maps = layer(maps)
+            mean, square = _SpatialMoments.apply(maps)
+            spread = ((square - mean.square()).clamp(min=0) + _SPREAD_FLOOR).sqrt()
+            statistics += [mean, spread, mean / spread, spread.log()] if self.relative else [mean, spread]
+            if i < self.correlated:
+                statistics.append(_correlations(maps, mean, spread))
+                if self.phases:
+                    statistics.append(_parities(maps, spread))
+        return torch.cat(statistics, dim=1)
+
+    def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
+        return self.project(self.statistics(pixels))
+
+    def fused(self) -> Tower:
+        """The same in evaluation mode, faster: every normalisation is part of the convolution before it."""
+        fused = copy.copy(self)
+        layers = [nn.Sequential(fuse_conv_bn_eval(layer[0], layer[1]), layer[2]) for layer in self.layers]  # type: ignore[index]
+        fused._modules = {**self._modules, "layers": nn.ModuleList(layers)}
+        return fused
+
+
+class SetNetwork(nn.Module):
+    """phi (one tower or several side by side), masked moment pooling, rho (head): a set of images to a unit vector.
+
+    Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
+    """
+
+    towers: Sequence[Tower]
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 32, 64, 64, 128, 128, 128, 128),
+        features: int = 512,
+        dim: int = 96,
+        correlated: int = 2,
+        front_ends: Sequence[Sequence[str]] = (("high_pass",),),
+        relative: bool = False,
+        phases: bool = False,
+    ):
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "channels": list(channels), "features": features, "dim": dim, "correlated": correlated,
+            "front_ends": [list(views) for views in front_ends], "relative": relative, "phases": phases,
+        }  # fmt: skip
+        self.towers = nn.ModuleList(  # type: ignore[assignment]
+            Tower(channels, features, correlated, views, relative, phases) for views in front_ends
+        )
+        moments = 2 * features * len(front_ends)
+        self.head = nn.Sequential(nn.Linear(moments, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
+
+    def with_layers_of(self, towers: Sequence[Tower]) -> SetNetwork:
+        """This network with the layers of other towers, as far as both go."""
+        for own, given in zip(self.towers, towers, strict=True):
+            for layer, trained in zip(own.layers, given.layers, strict=False):
+                layer.load_state_dict(trained.state_dict())
+        return self
+
+    def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
+        """Features of single images, one tower's after the other's."""
+        return torch.cat([tower(pixels) for tower in self.towers], dim=1)
+
+    def fused(self) -> SetNetwork:
+        """The same in evaluation mode, with towers that are faster (``Tower.fused``)."""
+        fused = copy.copy(self)
+        towers = nn.ModuleList(tower.fused() for tower in self.towers)
+        fused._modules = {**self._modules, "towers": towers}
+        return fused
+
+    def embed(self, mean: Float[Tensor, "sets d"], variance: Float[Tensor, "sets d"]) -> Float[Tensor, "sets e"]:
+        """Unit vector of each set from the moments of its images' features."""
+        return F.normalize(self.head(pool(mean, variance)), dim=1)
+
+    def forward(self, features: Float[Tensor, "sets n d"], mask: Bool[Tensor, "sets n"]) -> Float[Tensor, "sets e"]:
+        """Unit vectors of ragged sets, padded to the largest; ``mask`` says what is an image."""
+        return self.embed(*masked_moments(features, mask))

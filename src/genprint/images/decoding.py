@@ -1,0 +1,190 @@
+"""From a file's bytes to pixels, and what the file says of itself.
+
+Nothing here resizes, recompresses or colour-converts what carries the trace. What does change is recorded with
+the image: grey and palette become RGB, alpha is dropped, CMYK is converted by Pillow's rule, 16 bits keep
+their upper eight; orientation tags are ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError
+
+from genprint.images.manifest import ABSENT, Manifest, read_manifest
+
+MIN_SIDE = 16
+MAX_PIXELS = 2**26
+
+Content = bytes | np.ndarray
+
+
+class Unusable(ValueError):
+    """One image has to be left out; the message says why."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file says of itself, apart from its pixels.
+
+    Attributes:
+        format: as Pillow calls it: PNG, JPEG, WEBP ...
+        mode: of its pixels as stored: RGB, L, P, RGBA ...
+        quality: of a JPEG, 1 to 100, estimated from its quantisation table.
+        subsampling: of a JPEG's chroma: 4:4:4, 4:2:2, 4:2:0.
+        metadata: names of the entries beside the pixels, and the value of those that name the software.
+        manifest: C2PA, if there is one.
+    """
+
+    format: str
+    mode: str
+    quality: int | None = None
+    subsampling: str | None = None
+    metadata: tuple[str, ...] = ()
+    manifest: Manifest = Manifest(ABSENT)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: uint8 pixels ``(h, w, 3)``, SHA-256 of the file as it was, and what was converted.
+
+    ``facts`` is None where the image came from an array.
+    """
+
+    name: str
+    sha256: str
+    pixels: np.ndarray
+    conversions: tuple[str, ...] = ()
+    facts: FileFacts | None = None
+
+
+@contextmanager
+def _pillow_errors() -> Iterator[None]:
+    """Pillow raises many things on bad files; each becomes a reason."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Unusable:
+        raise
+    except Pillow.DecompressionBombError:
+        raise Unusable(f"more than {MAX_PIXELS} pixels") from None
+    except UnidentifiedImageError:
+        raise Unusable("not an image") from None
+    except MemoryError:
+        raise Unusable("too large for memory") from None
+    except Exception as error:
+        raise Unusable(f"damaged: {error}") from None
+
+
+def open_image(content: bytes) -> ImageFile.ImageFile:
+    """The image in a file, its header read.
+
+    Not EPS: that is a program, which another one would be started to run. Nor ICO, which is decoded before its size is
+    known.
+    """
+    Pillow.init()
+    return Pillow.open(io.BytesIO(content), formats=[kind for kind in Pillow.OPEN if kind not in ("EPS", "ICO")])
+
+
+def decode(name: str, content: Content) -> Image:
+    """The image in a file, or in an array ``(h, w, 3)`` or ``(h, w)``.
+
+    Raises:
+        Unusable: it has to be left out; the message says why.
+    """
+    conversions: tuple[str, ...] = ()
+    if isinstance(content, np.ndarray):
+        pixels = np.repeat(content[:, :, None], 3, axis=2) if content.ndim == 2 else np.ascontiguousarray(content)
+        sha256 = hashlib.sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
+        _check_size(pixels.shape[1], pixels.shape[0])
+        return Image(name, sha256, pixels)
+    if not content:
+        raise Unusable("empty file")
+    sha256 = hashlib.sha256(content).hexdigest()
+    with _pillow_errors(), open_image(content) as image:
+        _check_size(*image.size)
+        wide = any("16" in str(_raw_mode(tile)) for tile in image.tile[:1])
+        image.load()
+        facts = _facts(image, content)
+        pixels, conversions = _to_rgb(image)
+        if wide and "I" not in image.mode:
+            conversions += ("16 bits to 8: upper byte",)
+        if getattr(image, "n_frames", 1) > 1:
+            conversions += ("first frame only",)
+    return Image(name, sha256, pixels, conversions, facts)
+
+
+def _raw_mode(tile: Any) -> Any:
+    """How pixels are stored; other arguments of a tile's decoder may come with it."""
+    return tile[3][0] if isinstance(tile[3], tuple) and tile[3] else tile[3]
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise Unusable(f"{width}x{height}: smaller than {MIN_SIDE} px")
+    if width * height > MAX_PIXELS:
+        raise Unusable(f"{width}x{height}: more than {MAX_PIXELS} pixels")
+
+
+def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
+    mode = image.mode
+    if mode == "RGB":
+        return np.array(image), ()
+    if mode == "F":
+        raise Unusable("floating-point pixels have no agreed white level")
+    if mode.startswith("I"):
+        levels = np.clip(np.array(image).astype(np.int64), 0, 65535) >> 8
+        return np.repeat(levels[:, :, None], 3, axis=2).astype(np.uint8), ("16 bits to 8: upper byte", "grey to RGB")
+    if mode in ("RGBA", "RGBX", "RGBa"):
+        return np.array(image)[:, :, :3].copy(), ("alpha dropped",)
+    if mode == "LA":
+        return np.repeat(np.array(image)[:, :, :1], 3, axis=2), ("alpha dropped", "grey to RGB")
+    return np.array(image.convert("RGB")), (f"{mode} to RGB",)
+
+
+# Luminance table of Annex K of the JPEG standard, in natural order.
+_LUMINANCE = np.array(
+    [
+        *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56),
+        *(14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
+        *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
+    ]
+)
+_SOFTWARE = 305  # EXIF tag
+
+
+def jpeg_quality(table: list[int]) -> int:
+    """The quality of the Independent JPEG Group's scale whose luminance table is nearest; natural order."""
+    qualities = np.arange(1, 101)
+    scale = np.where(qualities < 50, 5000 // qualities, 200 - 2 * qualities)
+    tables = ((_LUMINANCE * scale[:, None] + 50) // 100).clip(1, 255)
+    return int(qualities[np.abs(tables - np.array(table)).sum(1).argmin()])
+
+
+def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
+    manifest = read_manifest(content)
+    metadata = {str(key) for key in image.info if key not in ("jfif_version", "jfif_unit", "jfif_density")}
+    for key in ("Software", "software"):
+        if key in image.info:
+            metadata.add(f"{key}={image.info[key]}")
+    try:
+        if software := image.getexif().get(_SOFTWARE):
+            metadata.add(f"Software={software}")
+    except Exception:  # the pixels are good all the same
+        metadata.add("unreadable EXIF")
+    if manifest.state != ABSENT:
+        metadata.add("C2PA manifest")
+    quality = subsampling = None
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        quality = jpeg_quality(next(iter(image.quantization.values())))
+        subsampling = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image))
+    return FileFacts(image.format or "?", image.mode, quality, subsampling, tuple(sorted(metadata)), manifest)

@@ -1,0 +1,248 @@
+"""PLDA: log likelihood ratios of fingerprints that know how sources differ, and how images of one do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import eigh
+
+from genprint.fingerprints.fingerprint import Fingerprint, by_part, scatter_of
+
+# Features of large images are means over patches, and vary far less than those of the small ones a scorer is learned
+# from. Too wide a learned spread helps where little tells sources apart; still wider, the gallery's own shape drowns.
+_WIDEST = 3.0
+_LEAST_SCALE = 1e-2  # enrolled images that hardly differ at all do not make it singular
+
+
+@dataclass(frozen=True)
+class PLDA:
+    """Log likelihood ratio: the probe is of the gallery's source, against of some other source.
+
+    Two Gaussians: sources vary with covariance ``between`` about ``mean``, images of one source with covariance
+    ``within`` about their source's mean. (Ioffe, "Probabilistic Linear Discriminant Analysis", 2006; in the
+    two-covariance form of Brummer & de Villiers, 2010.) The within-source covariance is drawn towards what the
+    gallery's own images show, as if the learned one came from ``prior_images`` images; where it is more than three
+    times as wide as theirs, it is narrowed to that first.
+
+    Features may come in parts, one of each tower. How those of one part vary with those of another is left out: of few
+    enrolled images it cannot be told. Parts are views of the same images and no independent evidence: the log ratio is
+    the mean of theirs.
+
+    Attributes:
+        mean: ``(parts * d,)``
+        within: ``(parts, d, d)``
+        between: ``(parts, d, d)``
+    """
+
+    mean: np.ndarray
+    within: np.ndarray
+    between: np.ndarray
+    prior_images: float = 600.0
+
+    @classmethod
+    def fit(cls, fingerprints: Iterable[Fingerprint]) -> PLDA:
+        """Estimates both covariances from one fingerprint of each of many sources, by moments, one at a time."""
+        counts, means, scatter = [], [], np.zeros((1, 1, 1))
+        for fingerprint in fingerprints:
+            counts.append(fingerprint.count)
+            means.append(fingerprint.mean)
+            scatter = scatter + scatter_of(fingerprint)
+        return cls.from_moments(np.stack(means), np.array(counts), scatter)
+
+    @classmethod
+    def from_moments(cls, means: np.ndarray, counts: np.ndarray, scatter: np.ndarray) -> PLDA:
+        """As ``fit``, from sources' means ``(n, parts * d)``, counts ``(n,)`` and summed scatter ``(parts, d, d)``."""
+        within = scatter / (counts.sum() - len(counts))
+        size = within.shape[-1]
+        traces = np.trace(within, axis1=1, axis2=2)[:, None, None]
+        within += 1e-6 * traces / size * np.eye(size)  # a feature may be constant
+        parts = by_part(means, len(within))
+        # The means scatter by the sources and by the few images behind each; the second part goes.
+        sampled = within * np.mean(1 / counts)
+        between = np.stack([np.cov(own, rowvar=False) for own in parts]) - sampled
+        values, vectors = _joint_eigh(between, within)
+        inverse = np.linalg.inv(vectors)
+        between = inverse.swapaxes(1, 2) @ (values.clip(1e-3)[:, :, None] * inverse)
+        return cls(means.mean(0), within, between)
+
+    def directions(self) -> np.ndarray:
+        """Columns are each part's linear discriminants, ``(parts, d, d)``, the strongest first.
+
+        Within-source variance is one along them.
+        """
+        ridge = self.within + 1e-3 * self.within * np.eye(self.within.shape[-1])
+        return np.ascontiguousarray(_joint_eigh(self.between, ridge)[1][:, :, ::-1])
+
+    def along(self, directions: np.ndarray) -> PLDA:
+        """The same of features less ``mean`` along ``directions``, ``(parts, d, k)``."""
+        within, between = (directions.swapaxes(1, 2) @ own @ directions for own in (self.within, self.between))
+        return PLDA(np.zeros(len(within) * within.shape[-1]), within, between, self.prior_images)
+
+    def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
+        """With the within-source covariance the gallery's own images suggest, one source at a time."""
+        freedom, scatter = 0, np.zeros_like(self.within)
+        for own in gallery:
+            freedom += own.count - 1
+            scatter += scatter_of(own)
+        if not freedom:
+            return self  # single images
+        scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
+        learned = self.prior_images * scale[:, None, None] * self.within
+        return replace(self, within=(learned + scatter) / (self.prior_images + freedom))
+
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        return self.adapt(gallery).compare(probes, gallery)
+
+    def compare(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Scores as they follow from these covariances, without adapting them to the gallery."""
+        return self.posterior(gallery).compare(probes)
+
+    def posterior(self, gallery: Sequence[Fingerprint]) -> Posterior:
+        """What the gallery's images say of their sources' means. Fingerprints need their scatter."""
+        known, images = self.coordinates(gallery)
+        precision = 1 / (self.between_variance + 1 / images)
+        gain = self.between_variance * precision
+        spread = self._spread(gallery)
+        # How far the sources themselves lie from the mean; what draws them towards it leaves out a part of that.
+        apart = np.average(np.square(known) - spread / images, axis=0, weights=precision).clip(0)
+        sampled, drawn = np.square(gain) / images, np.square(1 - gain) * apart
+        most = int(images.argmax())
+        noise = sampled * spread + drawn - (sampled + drawn)[most]
+        return Posterior(self, gain * known, gain[most] / images[most], noise)
+
+    def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""
+        freedom = np.array([own.count - 1 for own in fingerprints])[:, None]
+        varied = np.stack([self._variance(scatter_of(own)) for own in fingerprints])
+        pooled = varied.sum(0) / freedom.sum() if freedom.any() else np.ones(len(self.within))
+        spread = np.where(freedom, varied / freedom.clip(1), pooled)
+        return spread.repeat(self.within.shape[-1], axis=1)
+
+    def _variance(self, scatter: np.ndarray) -> np.ndarray:
+        """Of each part, in units of ``within``: the mean over its directions."""
+        return np.einsum("pij,pij->p", self._precision, scatter) / self.within.shape[-1]
+
+    @cached_property
+    def _diagonal(self) -> tuple[np.ndarray, np.ndarray]:
+        return _joint_eigh(self.between, self.within)
+
+    @cached_property
+    def _precision(self) -> np.ndarray:
+        return np.linalg.inv(self.within)
+
+    @property
+    def _vectors(self) -> np.ndarray:
+        return self._diagonal[1]
+
+    @property
+    def between_variance(self) -> np.ndarray:
+        """Of each coordinate of ``project``, ``(parts * d,)``."""
+        return self._diagonal[0].ravel()
+
+    @cached_property
+    def log_volume(self) -> float:
+        """Of the coordinates of ``project`` against those of the features, a part."""
+        return float(np.linalg.slogdet(self._vectors)[1].mean())
+
+    def alike(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
+        """Cosines ``(n_left, n_right)`` of the unit vectors that ``apart`` takes distances between."""
+        return self._unit(left) @ self._unit(right).T
+
+    def _unit(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        means, counts = self.coordinates(fingerprints)
+        unit = means / np.sqrt(self.between_variance + 1 / counts)
+        return unit / np.linalg.norm(unit, axis=1, keepdims=True)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, parts * d)`` in coordinates where within is the identity and between is diagonal."""
+        return (by_part(features - self.mean, len(self.within)) @ self._vectors).swapaxes(0, 1).reshape(features.shape)
+
+    def coordinates(self, fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
+        """Means ``(n, parts * d)`` in the coordinates of ``project``, and counts ``(n, 1)``."""
+        means = self.project(np.stack([own.mean for own in fingerprints]))
+        return means, np.array([own.count for own in fingerprints])[:, None]
+
+    def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Distances ``(n, n)`` as ``apart`` has them, adapted to these sources' own images."""
+        return self.adapt(fingerprints).apart(fingerprints)
+
+    def apart(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Distances between sources, ``(n, n)``, by the covariances as they are here: unit vectors' Euclidean ones.
+
+        Each discriminant of a mean is divided by how much it varies over all sources and images, so that none outweighs
+        the others for how strong its traces are, only for how many sources share it; then the means get length one.
+        (Garcia-Romero & Espy-Wilson, "Analysis of i-vector Length Normalization in Speaker Recognition Systems", 2011.)
+        """
+        unit = self._unit(fingerprints)
+        # In place: of many sources, one such matrix is as much as fits.
+        squared = np.empty((len(unit), len(unit)))
+        for rows in np.array_split(np.arange(len(unit)), len(unit) // 1000 + 1):
+            # By parts: OpenBLAS's threaded product of 20,000 rows with themselves ends in a segmentation fault.
+            np.matmul(unit[rows], -2 * unit.T, out=squared[rows[0] : rows[-1] + 1])
+        squared += 2
+        return root_distances(squared)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a PLDA knows of the means of gallery sources: a Gaussian for each, given its images.
+
+    The Gaussians are all as wide as that of the source with the most images. A mean of fewer, or of images that vary
+    more, is farther from any probe: what that adds to the squared distance on average is taken off. Were each as wide
+    as its images are few, a source with many would have the probes of its neighbours with few: models trained on the
+    same data lie so near each other, against simulated sources, that the narrower Gaussian is the higher there.
+
+    Attributes:
+        plda: in whose coordinates all is.
+        mean: of each source, ``(n, parts * d)``.
+        variance: of the mean of most images, ``(parts * d,)``.
+        noise: variance of each mean beyond that, ``(n, parts * d)``.
+    """
+
+    plda: PLDA
+    mean: np.ndarray = field(repr=False)
+    variance: np.ndarray = field(repr=False)
+    noise: np.ndarray = field(repr=False)
+
+    def compare(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Log ratio of each probe's mean, were it of each source, against of some other, ``(n_probes, n)``."""
+        means, counts = self.plda.coordinates(probes)
+        variance = self.plda.between_variance + 1 / counts
+        unknown = -(np.square(means) / variance + np.log(2 * np.pi * variance)).sum(1) / 2
+        return self._log_density(means, counts) - unknown[:, None] / len(self.plda.within)
+
+    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each probe's mean, were it of each source, ``(n_probes, n)``.
+
+        In the coordinates of the features, so that densities under different covariances can be compared.
+        """
+        return self._log_density(*self.plda.coordinates(probes)) + self.plda.log_volume
+
+    def _log_density(self, means: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        densities = np.empty((len(means), len(self.mean)))
+        for count in np.unique(counts):
+            # Probes of one size share their variances, and squares of differences come as products of matrices.
+            same = counts[:, 0] == count
+            precision = 1 / (self.variance + 1 / count)
+            squared = np.square(means[same]) @ precision[:, None] - 2 * (means[same] * precision) @ self.mean.T
+            squared += (np.square(self.mean) - self.noise) @ precision + np.log(2 * np.pi / precision).sum()
+            densities[same] = -squared / 2
+        return densities / len(self.plda.within)
+
+
+def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Generalised eigenvalues, ascending, and eigenvectors of each part."""
+    values, vectors = zip(*(eigh(*pair) for pair in zip(between, within, strict=True)), strict=True)
+    return np.stack(values), np.stack(vectors)
+
+
+def root_distances(squared: np.ndarray) -> np.ndarray:
+    """Distances from estimates of their squares ``(n, n)``: below zero is zero, symmetric, zero diagonal. In place."""
+    apart = np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
+    np.fill_diagonal(apart, 0)
+    apart += apart.T
+    apart /= 2
+    return apart
