@@ -28,7 +28,7 @@ from genprint.encoder.training.pretraining import (
     FRONT_ENDS,
     PROJECTION_IMAGES,
     PROJECTION_SOURCES,
-    _simulated_features,
+    simulated_fingerprints,
     first_layers,
     split,
 )
@@ -147,7 +147,7 @@ class World:
         """Looks at all images once."""
         statistics_of(encoder)
         with torch.inference_mode():
-            simulated = _simulated_features(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
+            simulated = simulated_fingerprints(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
         seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
         train = {name: seen[0][name] for name in parts()["train"]}
         return cls(Moments.of(simulated, SOURCES), Moments.of(train, [len(train)]), *seen)

@@ -15,26 +15,27 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from genprint import FamilyTree, Identifier, ImageSet, SetEncoder, verify
-from genprint.answers.families import resampled
+from genprint.answers.attribution import Identifier
+from genprint.answers.families import FamilyTree
 from genprint.answers.lineage import lineage
 from genprint.answers.mixture import unmix
+from genprint.answers.verification import verify
+from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.evaluation.methods import METHODS
-from genprint.fingerprints.fingerprint import Features
-from genprint.gallery.store import Gallery
-from genprint.images.processing import blur, chain, jpeg, resize, shift
-from genprint.scoring.base import ByFingerprint
-from genprint.scoring.conditions import HISTORIES
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.gallery.store import GalleryStore
+from genprint.images.processing import Blur, Chain, Jpeg, Resize, Shift
+from genprint.images.sets import ImageSet
+from genprint.model import Model
 from genprint.scoring.plda import PLDA
-from genprint.scoring.population import Verification
+from genprint.scoring.population import ReferencePopulation
 
 FOLDER = Path(__file__).parent / "golden"
 IMAGES, ANSWERS = FOLDER / "images.npz", FOLDER / "answers.json"
@@ -55,62 +56,72 @@ def sample_images() -> None:
     np.savez_compressed(IMAGES, **drawn)
 
 
-def small_encoder(encoder: SetEncoder, images: dict[str, np.ndarray], discriminants: int = 48) -> SetEncoder:
-    """The encoder cut to the first discriminants of each tower, with a population of its own."""
-    made = SetEncoder().set_params(**encoder.get_params())
-    towers, wide = len(encoder.network_.towers), encoder.network_.config["features"]
-    made.network_ = SetNetwork(**{**encoder.network_.config, "features": discriminants})
+def small_model(model: Model, images: dict[str, np.ndarray], discriminants: int = 48) -> Model:
+    """The model cut to the first discriminants of each tower, with a population of its own."""
+    encoder = model.fingerprinter
+    assert isinstance(encoder, SetEncoder)
+    made = SetEncoder(**encoder.get_params())
+    towers, wide = len(encoder.network.towers), encoder.network.config["features"]
+    made.network_ = SetNetwork(**{**encoder.network.config, "features": discriminants})
     kept = np.concatenate([np.arange(discriminants) + i * wide for i in range(towers)])
     with torch.no_grad():
-        for own, given in zip(made.network_.towers, encoder.network_.towers, strict=True):
-            own.layers.load_state_dict(given.layers.state_dict())
-            own.project.weight.copy_(given.project.weight[:discriminants])
-            own.project.bias.copy_(given.project.bias[:discriminants])
-        head = encoder.network_.head[0]
-        made.network_.head[0].weight.copy_(head.weight[:, np.concatenate([kept, kept + towers * wide])])
-        made.network_.head[0].bias.copy_(head.bias)
-        made.network_.head[2].load_state_dict(encoder.network_.head[2].state_dict())
-    plda = encoder.plda_
-    cut = (own[:, :discriminants, :discriminants] for own in (plda.within, plda.between))
-    made.plda_ = PLDA(plda.mean[kept], *cut)
-    population = {name: made.features(ImageSet.from_array(own[:20], name), histories=HISTORIES)
-                  for name, own in images.items()}  # fmt: skip
-    made._calibrate(made.plda_, population, "golden images")
-    return made
+        for tower, given in zip(made.network.towers, encoder.network.towers, strict=True):
+            tower.layers.load_state_dict(given.layers.state_dict())
+            tower.project.weight.copy_(given.project.weight[:discriminants])
+            tower.project.bias.copy_(given.project.bias[:discriminants])
+        head = encoder.network.head[0]
+        made.network.head[0].weight.copy_(head.weight[:, np.concatenate([kept, kept + towers * wide])])
+        made.network.head[0].bias.copy_(head.bias)
+        made.network.head[2].load_state_dict(encoder.network.head[2].state_dict())
+    within, between = (
+        covariances[:, :discriminants, :discriminants] for covariances in (model.plda.within, model.plda.between)
+    )
+    small = Model(made, PLDA(model.plda.mean[kept], within, between))
+    population = {
+        name: small.fingerprint(ImageSet.from_array(pixels[:20], name), conditions=True)
+        for name, pixels in images.items()
+    }
+    return small.calibrated(small.plda, population, "golden images")
+
+
+def log10(llr: float | None) -> float | None:
+    return None if llr is None else llr / math.log(10)
 
 
 def attribution(result: Any) -> dict[str, Any]:
     evidence = result.evidence
+    ratio = evidence.ratio
     return {
-        "decision": result.answer, "source": result.source, "images": result.images, "score": result.score,
-        "threshold": result.threshold, "rate": result.rate, "size": result.calibrated_at, "p": result.p,
-        "condition": result.history.replace("none", "original"),
-        "candidates": [[own.source, own.log_ratio, own.share] for own in result.candidates],
-        "lr": evidence and [evidence.log10_lr, evidence.low, evidence.high, evidence.cap, evidence.sources,
-                            {str(n): list(row) for n, row in evidence.by_images.items()}],
+        "decision": result.decision, "source": result.source, "images": result.images, "score": evidence.score,
+        "threshold": evidence.threshold, "rate": evidence.rate, "size": evidence.calibrated_at, "p": evidence.p,
+        "condition": result.condition,
+        "candidates": [[found.source, found.raw_llr, found.posterior] for found in evidence.candidates],
+        "lr": ratio and [log10(ratio.llr), log10(ratio.low), log10(ratio.high), log10(ratio.cap), ratio.sources,
+                         {str(n): list(map(log10, row)) for n, row in ratio.by_images.items()}],
     }  # fmt: skip
 
 
 def verification(result: Any) -> dict[str, Any]:
+    evidence = result.evidence
     return {
-        "decision": result.answer, "similarity": result.likeness, "same": result.same_above,
-        "different": result.different_below, "lr": result.log10_lr, "rate": result.rate, "sources": result.sources,
-        "conditions": [own.replace("none", "original") for own in result.histories],
-        "one_condition": result.one_history, "typical": result.typical,
+        "decision": result.decision, "similarity": evidence.similarity, "same": evidence.same_above,
+        "different": evidence.different_below, "lr": log10(result.llr), "rate": result.rate,
+        "sources": result.sources, "conditions": list(evidence.conditions), "one_condition": evidence.one_condition,
+        "typical": evidence.typical,
     }  # fmt: skip
 
 
 def mixture(result: Any) -> dict[str, Any]:
     return {
-        "decision": result.answer, "shares": [[own.source, own.share, own.low, own.high] for own in result.shares],
-        "mixed_p": result.mixed_p, "fit_p": result.fit_p, "condition": result.history.replace("none", "original"),
-        "members": [[own.image, own.source, own.probability] for own in result.members],
+        "decision": result.decision, "mixed_p": result.mixed_p, "fit_p": result.fit_p, "condition": result.condition,
+        "shares": [[share.source, share.share, share.low, share.high] for share in result.shares],
+        "members": [[member.image, member.source, member.probability] for member in result.members],
     }  # fmt: skip
 
 
 def descent(result: Any) -> dict[str, Any]:
     return {
-        "decision": result.answer, "rate": result.rate, "p": result.p, "distance": result.distance,
+        "decision": result.decision, "rate": result.rate, "p": result.p, "distance": result.distance,
         "others": result.others, "margin": list(result.margin),
     }  # fmt: skip
 
@@ -126,72 +137,59 @@ def answers(quick: bool) -> Iterator[tuple[str, Any]]:
     """Every answer and its name, one at a time; the quick ones by the small encoder alone."""
     with np.load(IMAGES) as file:
         images = {name: file[name] for name in SOURCES}
-    shipped = SetEncoder.from_pretrained()
-    small = small_encoder(shipped, images)
-    for label, encoder in {"small": small} if quick else {"small": small, "shipped": shipped}.items():
-        for name, answer in by_encoder(encoder, images, label == "small"):
+    shipped = Model.load()
+    small = small_model(shipped, images)
+    for label, model in ({"small": small} if quick else {"small": small, "shipped": shipped}).items():
+        for name, answer in by_model(model, images, label == "small"):
             yield f"{label}: {name}", answer
 
 
-def by_encoder(encoder: SetEncoder, images: dict[str, np.ndarray], every: bool) -> Iterator[tuple[str, Any]]:
-    def read(pixels: np.ndarray, name: str, histories: bool = False) -> Features:
-        return encoder.features(ImageSet.from_array(pixels, name), histories=HISTORIES if histories else {})
+def by_model(model: Model, images: dict[str, np.ndarray], every: bool) -> Iterator[tuple[str, Any]]:
+    def read(pixels: np.ndarray, name: str, conditions: bool = False) -> Fingerprint:
+        return model.fingerprint(ImageSet.from_array(pixels, name), conditions)
 
-    plain = {name: read(own, name) for name, own in images.items()}
+    plain = {name: read(pixels, name) for name, pixels in images.items()}
     known = {name: plain[name][np.arange(ENROLLED)] for name in KNOWN}
-    identifier = Identifier(encoder, known)
+    identifier = Identifier(model, known)
     for size in (1, 4, 12) if every else (1, 12):
         for name in SOURCES:
             probe = plain[name][np.arange(ENROLLED, ENROLLED + size)]
-            yield f"attribute {size} of {name}", attribution(identifier.identify(name, probe, weigh=size > 1))
+            yield f"attribute {size} of {name}", attribution(identifier.identify(probe, weigh=size > 1))
     overlap = plain["gan-dcgan-s0"][np.arange(ENROLLED - 4, ENROLLED + 6)]
-    yield "attribute, enrolled images among it", attribution(identifier.identify("overlap", overlap))
-    two = Identifier(encoder, dict(list(known.items())[:2]))
-    yield "attribute, two enrolled", attribution(two.identify("two", plain["vae-conv-s0"][np.arange(20, 26)]))
+    yield "attribute, enrolled images among it", attribution(identifier.identify(overlap))
+    two = Identifier(model, dict(list(known.items())[:2]))
+    yield "attribute, two enrolled", attribution(two.identify(plain["vae-conv-s0"][np.arange(20, 26)]))
 
-    with_histories = {name: read(images[name][:12], name, True) for name in KNOWN}
-    gallery = Gallery(None, encoder)
-    gallery.enroll_all(with_histories.items())
-    matched = Identifier(encoder, gallery.features())
-    changes = {
-        "nothing": lambda own: own, "JPEG 90": jpeg(90), "blur": blur(1.0), "shift": shift(1, 1),
-        "resize, JPEG": chain(resize(0.75), jpeg(80)),
+    in_conditions = {name: read(images[name][:12], name, True) for name in KNOWN}
+    gallery = GalleryStore(None, model)
+    gallery.add_all(in_conditions.items())
+    matched = Identifier(model, gallery.fingerprints())
+    processings = {
+        "nothing": Chain(()), "JPEG 90": Jpeg(90), "blur": Blur(1.0), "shift": Shift(1, 1),
+        "resize, JPEG": Chain((Resize(0.75), Jpeg(80))),
     }  # fmt: skip
-    for change, apply in changes.items() if every else list(changes.items())[:2]:
+    for processing, apply in processings.items() if every else list(processings.items())[:2]:
         for name in ("vae-conv-s0", "gan-dcgan-s1", "score-ddim-s1")[: 3 if every else 2]:
             probe = read(apply(images[name][20:30]), name)
-            yield f"attribute {name} after {change}, conditions", attribution(matched.identify(name, probe))
-    nearest = gallery.index().nearest(encoder.summarise(plain["vae-conv-s1"], "", scatter=False).vector, 3)
-    yield "nearest of the gallery", nearest
+            yield f"attribute {name} after {processing}, conditions", attribution(matched.identify(probe))
+    yield "nearest of the gallery", gallery.index().nearest(model.fingerprinter.embed(plain["vae-conv-s1"]), 3)
 
     pairs = (("vae-conv-s0", "vae-conv-s0"), ("vae-conv-s0", "vae-conv-s1"), ("gan-dcgan-s0", "score-ddim-s0"))
-    own = Verification.fit(encoder, with_histories, "golden")
+    population = ReferencePopulation.fit(model.plda, in_conditions, "golden")
     for a, b in pairs:
-        left, right = read(images[a][20:30], "left"), read(jpeg(90)(images[b][30:40]), "right")
-        yield f"verify {a}, {b}", verification(verify(encoder, a, plain[a][np.arange(20, 30)], b,
-                                                      plain[b][np.arange(30, 40)]))  # fmt: skip
-        yield f"verify {a}, {b} after JPEG, own population", verification(verify(encoder, a, left, b, right, own))
+        left, right = read(images[a][20:30], a), read(Jpeg(90)(images[b][30:40]), b)
+        unprocessed = plain[a][np.arange(20, 30)], plain[b][np.arange(30, 40)]
+        yield f"verify {a}, {b}", verification(verify(model, *unprocessed))
+        yield f"verify {a}, {b} after JPEG, own population", verification(verify(model, left, right, population))
 
     mixed = np.concatenate([images["vae-conv-s0"][20:32], images["gan-dcgan-s0"][20:26]])
-    yield "mixture of two", mixture(unmix(encoder, known, "mixed", read(mixed, "mixed"), draws=100))
-    yield (
-        "mixture of one",
-        mixture(unmix(encoder, known, "one", plain["flow-wavelet-s0"][np.arange(20, 36)], draws=100)),
-    )
-    yield (
-        "mixture after JPEG",
-        mixture(unmix(encoder, with_histories, "mixed", read(jpeg(82)(mixed), "mixed"), draws=100)),
-    )
+    yield "mixture of two", mixture(unmix(model, known, read(mixed, "mixed"), draws=100))
+    yield "mixture of one", mixture(unmix(model, known, plain["flow-wavelet-s0"][np.arange(20, 36)], draws=100))
+    yield "mixture after JPEG", mixture(unmix(model, in_conditions, read(Jpeg(82)(mixed), "mixed"), draws=100))
     for child in ("vae-conv-s0-tuned", "vae-conv-s1"):
-        apart = {"gan-dcgan-s0": plain["gan-dcgan-s0"], "score-ddim-s0": plain["score-ddim-s0"]}
-        yield (
-            f"lineage of {child}",
-            descent(lineage(encoder, (child, plain[child]), ("vae-conv-s0", plain["vae-conv-s0"]), apart)),
-        )
-    comparer = ByFingerprint(encoder, encoder.plda_)
-    distances = partial(comparer.apart, comparer.adapted(plain.values()))
-    family = FamilyTree.build(list(plain), distances(list(plain.values())))
-    yield "families", tree(family.with_support(resampled(list(plain.values()), distances, 10)))
+        apart = [plain["gan-dcgan-s0"], plain["score-ddim-s0"]]
+        yield f"lineage of {child}", descent(lineage(model, plain[child], plain["vae-conv-s0"], apart))
+    yield "families", tree(FamilyTree.of(model.scorer, list(plain.values()), support=10))
     probes = [plain[name][np.arange(20, 26)] for name in SOURCES]
     for method in (
         "set_encoder",
@@ -200,7 +198,7 @@ def by_encoder(encoder: SetEncoder, images: dict[str, np.ndarray], every: bool) 
         "set_encoder_cosine",
         "set_encoder_vote",
     ):
-        yield f"scores of {method}", METHODS[method].comparer(encoder).score(probes, list(known.values())).tolist()
+        yield f"scores of {method}", METHODS[method].comparer(model).score(probes, list(known.values())).tolist()
 
 
 def differences(where: str, then: Any, now: Any) -> Iterator[tuple[str, float]]:

@@ -15,7 +15,7 @@ from common import ROOT, held_out, provenance
 
 from genprint.cli.common import tune_malloc
 from genprint.encoder.encoder import SetEncoder
-from genprint.encoder.training.pretraining import _simulated_features
+from genprint.encoder.training.pretraining import simulated_fingerprints
 from genprint.evaluation.answers import answers
 from genprint.evaluation.intervals import Mean
 
@@ -46,7 +46,7 @@ def main() -> None:
     given = options.parse_args()
     tune_malloc()
     start, encoder = time.monotonic(), SetEncoder.from_pretrained()
-    features = _simulated_features(encoder, held_out(given.real), SOURCES, given.seed + 100, ENROLLED + PROBES * SIZE)
+    features = simulated_fingerprints(encoder, held_out(given.real), SOURCES, given.seed + 100, ENROLLED + PROBES * SIZE)
     groups = {name: str(i % GROUPS) for i, name in enumerate(features)}
     rows = []
     for rate in RATES:

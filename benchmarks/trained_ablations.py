@@ -27,8 +27,8 @@ from genprint.encoder.training.episodes import SetSizes, SimulatedEpisodes
 from genprint.encoder.training.loop import TrainingConfig, train
 from genprint.encoder.training.pretraining import (
     SINGLE,
-    _refit_projection,
-    _simulated_features,
+    refit_projection,
+    simulated_fingerprints,
     first_layers,
     split,
 )
@@ -205,8 +205,8 @@ def measure(
     embedding = {name: top1(own, Embedded(network), ENROLLED, SIZES, REPEATS, 0) for name, own in learned.items()}
     encoder.network_ = first_layers(network.config["front_ends"], network.towers).eval()
     training, validation = split(real)
-    _refit_projection(encoder, training, PROJECTION, 3, kinds)
-    simulated = _simulated_features(encoder, validation, CALIBRATION, 2, 60, kinds)
+    refit_projection(encoder, training, PROJECTION, 3, kinds)
+    simulated = simulated_fingerprints(encoder, validation, CALIBRATION, 2, 60, kinds)
     scorer = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in simulated.items())
     found = {}
     for name, sets in world.items():

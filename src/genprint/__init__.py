@@ -1,53 +1,79 @@
 """Genprint: which generative model made a set of images, and which models are related.
 
 An image set maps to a fingerprint; everything else compares fingerprints.
+
+Example:
+    >>> import genprint
+    >>> gallery = genprint.load().enroll("models/", save="gallery.sqlite")  # doctest: +SKIP
+    >>> print(gallery.attribute("suspicious/").verdict)  # doctest: +SKIP
+
+The names below are public; so are the packages ``images``, ``scoring``, ``gallery``, ``evaluation`` and ``generators``
+with what they export. Other paths may change from one version to the next.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from genprint._version import __version__
 
 # Public names are imported when first used, so that `genprint --help` need not wait for torch.
 _HOME = {
-    "ImageSet": "genprint.images.sets",
-    "read_sources": "genprint.images.sets",
-    "Fingerprint": "genprint.fingerprints.fingerprint",
-    "Fingerprinter": "genprint.fingerprints.fingerprint",
-    "SetEncoder": "genprint.encoder.encoder",
-    "Gallery": "genprint.gallery.store",
-    "HISTORIES": "genprint.scoring.conditions",
-    "Identifier": "genprint.answers.attribution",
-    "verify": "genprint.answers.attribution",
+    "attribute": "genprint.api",
+    "audit": "genprint.api",
+    "families": "genprint.api",
+    "lineage": "genprint.api",
+    "load": "genprint.api",
+    "mixture": "genprint.api",
+    "open": "genprint.api",
+    "verify": "genprint.api",
+    "Gallery": "genprint.api",
+    "CONDITIONS": "genprint.fingerprints.conditions",
     "FamilyTree": "genprint.answers.families",
+    "Fingerprint": "genprint.fingerprints.fingerprint",
+    "Fingerprinter": "genprint.fingerprints.fingerprinter",
+    "Identifier": "genprint.answers.attribution",
+    "ImageSet": "genprint.images.sets",
+    "Model": "genprint.model",
+    "SetEncoder": "genprint.encoder.encoder",
+    "read_sources": "genprint.images.sets",
 }
 __all__ = [
-    "HISTORIES",
+    "CONDITIONS",
     "FamilyTree",
     "Fingerprint",
     "Fingerprinter",
     "Gallery",
     "Identifier",
     "ImageSet",
+    "Model",
     "SetEncoder",
+    "__version__",
+    "attribute",
+    "audit",
+    "families",
+    "lineage",
+    "load",
+    "mixture",
+    "open",
     "read_sources",
     "verify",
 ]
 
 if TYPE_CHECKING:
-    from genprint.answers.attribution import Identifier, verify
+    from genprint.answers.attribution import Identifier
     from genprint.answers.families import FamilyTree
+    from genprint.api import Gallery, attribute, audit, families, lineage, load, mixture, open, verify
     from genprint.encoder.encoder import SetEncoder
-    from genprint.fingerprints.fingerprint import Fingerprint, Fingerprinter
-    from genprint.gallery.store import Gallery
+    from genprint.fingerprints.conditions import CONDITIONS
+    from genprint.fingerprints.fingerprint import Fingerprint
+    from genprint.fingerprints.fingerprinter import Fingerprinter
     from genprint.images.sets import ImageSet, read_sources
-    from genprint.scoring.conditions import HISTORIES
+    from genprint.model import Model
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'genprint' has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(_HOME[name]), name)

@@ -7,12 +7,11 @@ all files are brought to one form.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from genprint.answers.results import Result
-from genprint.baselines.content import ColourQuantiles, Thumbnail
 from genprint.images.sets import Image, ImageSet
 
 FILE, GRID, CONTENT = "file", "grid", "content"
@@ -47,11 +46,40 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit(Result):
-    """What tells the sources of a folder apart, beside a trace."""
+    """What tells the sources of a folder apart, beside a trace.
+
+    Attributes:
+        sources: number of images of each that were looked at, by name.
+        findings: one for each fact.
+        left_out: images that could not be used, and why.
+    """
 
     sources: dict[str, int]
     findings: tuple[Finding, ...]
-    left_out: tuple[dict[str, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        if self.warnings:
+            return (
+                f"sources differ in {', '.join(finding.fact for finding in self.warnings)}: a result may be due to that"
+            )
+        if not self.enough:
+            return "too few images to tell any fact from chance; give 20 or more of each source"
+        return "nothing but a trace was found to tell the sources apart"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {**super().to_dict(), "warnings": [finding.fact for finding in self.warnings]}
+
+    def plot(self, ax: Axes) -> Axes:
+        """The share of images whose source each fact names, and the chance level."""
+        shown = self.findings[::-1]
+        colours = ["tab:red" if finding.warning else "tab:grey" for finding in shown]
+        ax.barh([finding.fact for finding in shown], [finding.accuracy for finding in shown], color=colours)
+        ax.axvline(1 / max(1, len(self.sources)), color="black", linestyle="--", linewidth=0.8)
+        ax.set(xlim=(0, 1), xlabel="share of images named right")
+        return ax
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -86,8 +114,8 @@ _FACTS = (
     _of_file("colour mode", lambda image: image.facts.mode if image.facts else ""),
     _of_file("metadata", lambda image: ", ".join(image.facts.metadata) if image.facts else ""),
     _Fact("8-px grid", GRID, lambda image: block_grid(image.pixels)),
-    _Fact("colour", CONTENT, lambda image: ColourQuantiles()._features([image])[0]),
-    _Fact("thumbnail", CONTENT, lambda image: Thumbnail()._features([image])[0]),
+    _Fact("colour", CONTENT, lambda image: colour_quantiles(image.pixels)),
+    _Fact("thumbnail", CONTENT, lambda image: thumbnail(image.pixels)),
 )
 
 
@@ -119,14 +147,18 @@ def audit(
         ValueError: fewer than two sources, or one with fewer than two images.
     """
     read: dict[str, list[list[str | np.ndarray]]] = {}
+    left_out: list[LeftOut] = []
     for images in sets:
         rows = read.setdefault(images.name, [])
-        for image in images:
-            if len(rows) == most:
-                break
+        for image in images.scan():
+            if isinstance(image, LeftOut):
+                left_out.append(image)
+                continue
             rows.append([fact.read(image) for fact in _FACTS])
             if progress:
                 progress(1)
+            if len(rows) == most:
+                break
     if len(read) < 2 or min(map(len, read.values())) < 2:
         raise ValueError("an audit needs two sources or more, with two images or more each")
     owners = np.repeat(list(read), [len(rows) for rows in read.values()])
@@ -134,11 +166,7 @@ def audit(
     for i, fact in enumerate(_FACTS):
         values = [row[i] for rows in read.values() for row in rows]
         findings.append(_finding(fact, values, owners, seed))
-    return Audit(
-        {name: len(rows) for name, rows in read.items()},
-        tuple(findings),
-        tuple(asdict(left) for images in sets for left in images.left_out),
-    )
+    return Audit({name: len(rows) for name, rows in read.items()}, tuple(findings), tuple(left_out))
 
 
 def _finding(fact: _Fact, values: list[str | np.ndarray], owners: np.ndarray, seed: int) -> Finding:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,15 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist, squareform
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from genprint.answers.results import Result, plain_text
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
+from genprint.fingerprints.fingerprinter import Progress
+from genprint.scoring.base import Scorer
 
-    from genprint.fingerprints.fingerprint import Features
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+    from matplotlib.axes import Axes
 
 # Sources of a tree that is drawn whole; of a larger one, so many branches are.
 MOST_DRAWN, TOP = 150, 60
@@ -25,11 +29,6 @@ MOST_LINKED = 20_000
 # Distances are scaled by each source's neighbourhood, up to this neighbour, where there are as many sources as that.
 NEIGHBOUR, FEWEST_SCALED = 3, 8
 LINKAGES = ("average", "complete", "single", "ward")
-
-
-def plain_text(name: str) -> str:
-    """A name as a figure shows it as it is: a dollar sign begins no formula."""
-    return name.replace("$", r"\$")
 
 
 def locally_scaled(distances: np.ndarray) -> np.ndarray:
@@ -51,7 +50,7 @@ def locally_scaled(distances: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class FamilyTree:
+class FamilyTree(Result):
     """A dendrogram of sources.
 
     Attributes:
@@ -74,6 +73,41 @@ class FamilyTree:
     linkage: np.ndarray = field(repr=False)
     method: str = "average"
     support: tuple[float, ...] | None = None
+
+    @property
+    def verdict(self) -> str:
+        return self.newick()
+
+    @classmethod
+    def of(
+        cls,
+        scorer: Scorer,
+        sources: Sequence[Fingerprint],
+        method: str = "average",
+        support: int = 0,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> FamilyTree:
+        """The tree of sources by their fingerprints.
+
+        Args:
+            scorer: adapted to these sources first.
+            sources: a fingerprint each.
+            method: of linkage.
+            support: how many trees of random halves of the images say how sure each branch is; 0 for none.
+            seed: of the halves.
+            progress: told of every such tree.
+
+        Raises:
+            ValueError: fewer than two sources.
+        """
+        check_comparable(sources)
+        adapted = scorer.adapt(sources)
+        tree = cls.build([source.source for source in sources], adapted.distances(sources), method)
+        if not support:
+            return tree
+        halved = (adapted.distances(halves) for halves in _halves(sources, support, seed, progress))
+        return tree.with_support(halved)
 
     @classmethod
     def build(cls, sources: list[str], distances: np.ndarray, method: str = "average") -> FamilyTree:
@@ -156,9 +190,23 @@ class FamilyTree:
             "method": self.method, "newick": self.newick(), "support": self.support,
         }  # fmt: skip
 
-    def to_json(self) -> str:
-        """Everything, as JSON."""
-        return json.dumps(self.to_dict(), indent=2)
+    def to_frame(self) -> pandas.DataFrame:
+        """Distances between sources as a table (needs pandas)."""
+        import pandas
+
+        return pandas.DataFrame(self.distances, index=self.sources, columns=self.sources)
+
+    def to_networkx(self) -> networkx.DiGraph:
+        """The tree as a graph from its root down (needs networkx): leaves are names, branches numbers, edges have lengths."""
+        import networkx
+
+        graph = networkx.DiGraph()
+        nodes: list[str | int] = [*self.sources, *range(len(self.linkage))]
+        heights = np.concatenate([np.zeros(len(self.sources)), self.linkage[:, 2]])
+        for i, (left, right, height, _) in enumerate(self.linkage):
+            for child in (int(left), int(right)):
+                graph.add_edge(i, nodes[child], length=float(height - heights[child]))
+        return graph
 
 
 def grouped(
@@ -196,23 +244,19 @@ def grouped(
     return FamilyTree.build(names, apart, method), labels
 
 
-def resampled(
-    sets: Sequence[Features],
-    distances: Callable[[Sequence[Features]], np.ndarray],
-    count: int,
-    seed: int = 0,
-    progress: Callable[[], None] | None = None,
-) -> Iterator[np.ndarray]:
-    """Distances of random halves of the sets, ``count`` times.
+def _halves(
+    sources: Sequence[Fingerprint], count: int, seed: int, progress: Progress | None
+) -> Iterator[list[Fingerprint]]:
+    """Random halves of the sources' images, ``count`` times.
 
     Halves without replacement rather than the bootstrap: an image that counts twice makes a small set seem far from
     all others, for distances allow for the number of images.
     """
     rng = np.random.default_rng(seed)
     for _ in range(count):
-        yield distances([own[rng.permutation(len(own))[: max(1, len(own) // 2)]] for own in sets])
+        yield [source[rng.permutation(len(source))[: max(1, len(source) // 2)]] for source in sources]
         if progress:
-            progress()
+            progress(1)
 
 
 def _branches(linkage: np.ndarray) -> list[frozenset[int]]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genprint.answers.attribution import MISSES
-from genprint.answers.results import Result
-from genprint.encoder.encoder import SetEncoder
-from genprint.fingerprints.fingerprint import Features, check_disjoint
+from genprint.answers.results import INCONCLUSIVE, Result, plain_text
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, check_disjoint
+from genprint.gallery.enrolled import ALPHA
+from genprint.model import Model
 
-DERIVED, APART, INCONCLUSIVE = "derived", "apart", "inconclusive"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DERIVED, APART = "derived", "apart"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,9 @@ class Lineage(Result):
     """Whether the child's images lie nearer the parent's than those of models trained apart do.
 
     Attributes:
-        answer: 'derived' (nearer the parent than all others, p of 0.05 or less), 'apart' (nearer another one, as
+        child: name of the model in question.
+        parent: name of the alleged parent.
+        decision: 'derived' (nearer the parent than all others, p of 0.05 or less), 'apart' (nearer another one, as
             surely), or 'inconclusive'.
         rate: share of models trained apart that come out 'derived': by symmetry, one more of k + 1 such models is as
             often nearest to the alleged parent as to any other.
@@ -34,7 +40,7 @@ class Lineage(Result):
 
     child: str
     parent: str
-    answer: str
+    decision: str
     rate: float
     p: float
     distance: float
@@ -42,12 +48,24 @@ class Lineage(Result):
     margin: tuple[float, float, float]
     images: dict[str, int]
 
+    @property
+    def verdict(self) -> str:
+        return f"{self.child}: {self.decision}"
+
+    def plot(self, ax: Axes) -> Axes:
+        """Distances from the child to the alleged parent and to the models trained apart."""
+        distances = {self.parent: self.distance, **self.others}
+        colours = ["tab:orange", *["tab:blue"] * len(self.others)]
+        ax.barh([plain_text(name) for name in distances], list(distances.values()), color=colours)
+        ax.set_xlabel(f"distance from {plain_text(self.child)}, in standard deviations within a source")
+        return ax
+
 
 def lineage(
-    encoder: SetEncoder,
-    child: tuple[str, Features],
-    parent: tuple[str, Features],
-    apart: Mapping[str, Features],
+    model: Model,
+    child: Fingerprint,
+    parent: Fingerprint,
+    apart: Sequence[Fingerprint],
     draws: int = 1000,
     seed: int = 0,
 ) -> Lineage:
@@ -57,10 +75,12 @@ def lineage(
     seeds share. So the question needs other seeds of the parent's architecture: without them, near is only near.
 
     Args:
-        child: name and features.
-        parent: name and features.
-        apart: features of models trained apart from the parent, best on the same images in the same way.
+        model: of the fingerprints.
+        child: of the model in question.
+        parent: of the model that it may be derived from.
+        apart: of models trained apart from the parent, best on the same images in the same way.
         draws: of the bootstrap.
+        seed: of these.
 
     Raises:
         ImageSetError: the child shares images with another set.
@@ -68,28 +88,31 @@ def lineage(
     """
     if not apart:
         raise ValueError("lineage needs images of at least one other model of the parent's kind, trained apart from it")
-    sets = {child[0]: child[1], parent[0]: parent[1], **apart}
-    for name, own in {parent[0]: parent[1], **apart}.items():
-        check_disjoint(*child, name, own)
-    for name, own in sets.items():
-        if len(own) < 10:
-            raise ValueError(f"{name}: {len(own)} images are too few to tell a child from a relative; give ten or more")
-    fingerprints = [encoder.summarise(own, name, vector=False) for name, own in sets.items()]
-    plda = encoder.plda_.adapt(fingerprints)
-    white = [plda.project(own.values.astype(np.float64)) for own in sets.values()]
-    squared = _squared(np.stack([own.mean(0)[None] for own in white]), white, 1)[:, 0]
+    sets = [child, parent, *apart]
+    check_comparable(sets)
+    for other in sets[1:]:
+        check_disjoint(child, other)
+    for one in sets:
+        if len(one) < 10:
+            raise ValueError(
+                f"{one.source}: {len(one)} images are too few to tell a child from a relative; give ten or more"
+            )
+    scorer = model.scorer.adapt(sets)
+    white = [scorer.project(one.values.astype(np.float64)) for one in sets]
+    squared = _squared(np.stack([values.mean(0)[None] for values in white]), white, 1)[:, 0]
     rng = np.random.default_rng(seed)
     resampled = np.stack([rng.multinomial(len(x), np.full(len(x), 1 / len(x)), draws) @ x / len(x) for x in white])
     again = _squared(resampled, white, 2)  # the bootstrap adds the sampling once more
     margin, margins = (found[1:].min(0) - found[0] for found in (squared, again))
     p = float((1 + (margins <= 0).sum()) / (1 + draws))
     low, high = np.quantile(margins, [0.025, 0.975])
-    answer = DERIVED if p <= MISSES else APART if (1 + (margins >= 0).sum()) / (1 + draws) <= MISSES else INCONCLUSIVE
+    nearer_another = (1 + (margins >= 0).sum()) / (1 + draws)
+    decision = DERIVED if p <= ALPHA else APART if nearer_another <= ALPHA else INCONCLUSIVE
     distances = np.sqrt(squared.clip(0))
     return Lineage(
-        child[0], parent[0], answer, 1 / (len(apart) + 1), p, float(distances[0]),
-        dict(zip(apart, map(float, distances[1:]), strict=True)),
-        (float(margin), float(low), float(high)), {name: len(own) for name, own in sets.items()},
+        child.source, parent.source, decision, 1 / (len(apart) + 1), p, float(distances[0]),
+        {other.source: float(distance) for other, distance in zip(apart, distances[1:], strict=True)},
+        (float(margin), float(low), float(high)), {one.source: len(one) for one in sets},
     )  # fmt: skip
 
 
@@ -98,5 +121,5 @@ def _squared(means: np.ndarray, sets: list[np.ndarray], samplings: int) -> np.nd
 
     ``means`` are ``(sets, draws, d)``, and that often sampled from the sources.
     """
-    spread = np.array([own.var(0, ddof=1).sum() / len(own) for own in sets])
+    spread = np.array([values.var(0, ddof=1).sum() / len(values) for values in sets])
     return np.square(means[1:] - means[:1]).sum(2) - samplings * (spread[1:] + spread[0])[:, None]

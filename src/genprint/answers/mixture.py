@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from genprint.answers.attribution import MISSES
-from genprint.answers.families import plain_text
-from genprint.answers.results import UNKNOWN, Result
-from genprint.encoder.encoder import SetEncoder
-from genprint.fingerprints.fingerprint import Features, Fingerprint
-from genprint.scoring.conditions import NONE, Matcher
+from genprint.answers.results import UNKNOWN, Result, plain_text
+from genprint.fingerprints.conditions import ORIGINAL
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, common_conditions
+from genprint.gallery.enrolled import ALPHA, Enrolled
+from genprint.images.sets import LeftOut
+from genprint.model import Model
+from genprint.scoring.base import Scorer
+from genprint.scoring.conditions import match_mixed
 from genprint.scoring.exchangeability import exchangeable
 
 if TYPE_CHECKING:
@@ -52,24 +54,37 @@ class Mixture(Result):
     """What a probe is made of.
 
     Attributes:
-        answer: 'single' (nothing speaks against one source), 'mixed', or 'unknown' (not made of enrolled sources).
+        probe: its name.
+        decision: 'single' (nothing speaks against one source), 'mixed', or 'unknown' (not made of enrolled sources).
         shares: of the enrolled sources, largest first. They are of those alone and always sum to one.
+        images: of the probe that were used.
         mixed_p: of the hypothesis that all images are of the first source: how often as large a share of others is
             found in sets of that source alone.
-        fit_p: of the hypothesis that the probe's images are drawn as the enrolled sources', in these shares.
+        fit_p: of the exchangeability test, for the hypothesis that the probe's images are drawn as the enrolled
+            sources', in these shares.
         members: the probe's images in their order.
-        history: what the probe seems to have gone through, and the enrolled images were put through too.
+        condition: that the probe seems to be in, and in which it was compared.
+        left_out: images that could not be used, and why.
     """
 
     probe: str
-    answer: str
+    decision: str
     images: int
     shares: tuple[Share, ...]
     mixed_p: float
     fit_p: float
     members: tuple[Member, ...] = field(repr=False)
-    history: str = NONE
-    left_out: tuple[dict[str, str], ...] = ()
+    condition: str = ORIGINAL
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        said = {
+            SINGLE: "nothing speaks against one source",
+            MIXED: "images of several sources",
+            UNKNOWN: "not made of the known sources alone; the shares are no answer",
+        }
+        return f"{self.probe}: {self.decision} ({said[self.decision]})"
 
     def plot(self, ax: Axes) -> Axes:
         """Shares with their intervals."""
@@ -81,12 +96,7 @@ class Mixture(Result):
 
 
 def unmix(
-    encoder: SetEncoder,
-    enrolled: Mapping[str, Features],
-    name: str,
-    probe: Features,
-    draws: int = 500,
-    seed: int = 0,
+    model: Model, known: Mapping[str, Fingerprint], probe: Fingerprint, draws: int = 500, seed: int = 0
 ) -> Mixture:
     """Estimates what a probe is made of.
 
@@ -98,35 +108,45 @@ def unmix(
     Images of the probe that are enrolled are left out: they would be compared with themselves.
 
     Args:
+        model: of the fingerprints.
+        known: fingerprint of each enrolled source, by name.
+        probe: the set in question.
         draws: of the bootstrap and of sets of one source.
+        seed: of these.
 
     Raises:
-        ImageSetError: all of them are.
+        ImageSetError: all images are enrolled.
         ValueError: fewer than two sources, or one with fewer than two images.
     """
-    probe = probe.without(enrolled)
-    history = Matcher(encoder, encoder.plda_, list(enrolled.values())).match_mixed(_alone(encoder, probe))
-    enrolled = {source: own.with_history(history) for source, own in enrolled.items()}
-    names = list(enrolled)
-    if len(names) < 2 or min(len(own) for own in enrolled.values()) < 2:
+    check_comparable([probe, *known.values()])
+    probe = probe.without(known)
+    states = {
+        condition: Enrolled(model.scorer, known, condition) for condition in common_conditions(list(known.values()))
+    }
+    condition = ORIGINAL
+    if len(states) > 1:
+        condition = match_mixed({name: state.known for name, state in states.items()}, _alone(probe))
+    enrolled = states[condition]
+    names, gallery = enrolled.names, enrolled.fingerprints
+    if len(names) < 2 or min(map(len, gallery)) < 2:
         raise ValueError("shares need two enrolled sources or more, with two images or more each")
     rng = np.random.default_rng(seed)
-    held, owners = _held_out(encoder, list(enrolled.values()), rng)
+    held, owners = _held_out(model.scorer, gallery, rng)
     temperature = _temperature(held, owners)
-    alike = _likelihoods(_single(encoder, [probe], list(enrolled.values())) / temperature)
+    alike = _likelihoods(_single(model.scorer, [probe], gallery) / temperature)
     once = np.ones((1, len(probe)))
     shares = _shares(alike, once)[0]
     again = _shares(alike, rng.multinomial(len(probe), once[0] / len(probe), draws).astype(float))
     low, high = np.quantile(again, [0.025, 0.975], axis=0)
     order = np.argsort(-shares)
     mixed_p = _mixed(_likelihoods(held[owners == order[0]] / temperature), order[0], shares, len(probe), draws, rng)
-    fit_p = _fit(encoder, list(enrolled.values()), shares, probe, rng)
-    answer = UNKNOWN if fit_p <= MISSES else MIXED if mixed_p <= MISSES else SINGLE
+    fit_p = _fit(enrolled, shares, probe, rng)
+    decision = UNKNOWN if fit_p <= ALPHA else MIXED if mixed_p <= ALPHA else SINGLE
     # whose an image is depends on shares that are not sure themselves
     weights = np.mean([alike * draw / (alike @ draw)[:, None] for draw in again], axis=0)
     return Mixture(
-        probe=name,
-        answer=answer,
+        probe=probe.source,
+        decision=decision,
         images=len(probe),
         shares=tuple(Share(names[i], *map(float, (shares[i], low[i], high[i]))) for i in order),
         mixed_p=mixed_p,
@@ -135,34 +155,36 @@ def unmix(
             Member(image, digest, names[row.argmax()], float(row.max()))
             for image, digest, row in zip(probe.names or probe.digests, probe.digests, weights, strict=True)
         ),
-        history=history,
-        left_out=tuple(asdict(left) for left in probe.left_out),
+        condition=condition,
+        left_out=probe.left_out,
     )
 
 
-def _single(encoder: SetEncoder, sets: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+def _single(scorer: Scorer, sets: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
     """Log ratios of each image of all sets alone, ``(n, sources)``."""
-    images = [image for own in sets for image in _alone(encoder, own)]
-    return encoder.plda_.score(images, [encoder.summarise(own, "", vector=False) for own in gallery])
+    known = [source.pooled() for source in gallery]
+    return scorer.adapt(known).enroll(known).llr([image for images in sets for image in _alone(images)])
 
 
-def _alone(encoder: SetEncoder, images: Features) -> list[Fingerprint]:
+def _alone(images: Fingerprint) -> list[Fingerprint]:
     """The fingerprint of each image alone."""
-    return [encoder.summarise(images[[i]], "", vector=False, scatter=False) for i in range(len(images))]
+    return [images[[i]] for i in range(len(images))]
 
 
 def _held_out(
-    encoder: SetEncoder, gallery: Sequence[Features], rng: np.random.Generator
+    scorer: Scorer, gallery: Sequence[Fingerprint], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log ratios of each enrolled image by a gallery without it and its fold, and the numbers of their sources."""
-    folds = min(_FOLDS, *(len(own) for own in gallery))
-    parts = [np.array_split(rng.permutation(len(own)), folds) for own in gallery]
+    folds = min(_FOLDS, *map(len, gallery))
+    parts = [np.array_split(rng.permutation(len(source)), folds) for source in gallery]
     ratios, owners = [], []
     for fold in range(folds):
-        rest = [own[np.concatenate(part[:fold] + part[fold + 1 :])] for own, part in zip(gallery, parts, strict=True)]
-        left = [own[part[fold]] for own, part in zip(gallery, parts, strict=True)]
-        ratios.append(_single(encoder, left, rest))
-        owners += [i for i, own in enumerate(left) for _ in range(len(own))]
+        rest = [
+            source[np.concatenate(part[:fold] + part[fold + 1 :])] for source, part in zip(gallery, parts, strict=True)
+        ]
+        left = [source[part[fold]] for source, part in zip(gallery, parts, strict=True)]
+        ratios.append(_single(scorer, left, rest))
+        owners += [i for i, images in enumerate(left) for _ in range(len(images))]
     return np.concatenate(ratios), np.array(owners)
 
 
@@ -200,12 +222,10 @@ def _mixed(
     return float((1 + (_shares(alone, counts)[:, first] <= shares[first]).sum()) / (1 + draws))
 
 
-def _fit(
-    encoder: SetEncoder, gallery: Sequence[Features], shares: np.ndarray, probe: Features, rng: np.random.Generator
-) -> float:
+def _fit(enrolled: Enrolled, shares: np.ndarray, probe: Fingerprint, rng: np.random.Generator) -> float:
     """p of the test that the probe's images are drawn as enrolled ones in these shares."""
-    most = min(len(own) / share for own, share in zip(gallery, shares, strict=True) if share > 0.01)
-    counts = [min(len(own), round(share * most)) for own, share in zip(gallery, shares, strict=True)]
-    alike = [own.values[rng.permutation(len(own))[:count]] for own, count in zip(gallery, counts, strict=True)]
-    project = encoder.plda_.project
-    return exchangeable(project(np.concatenate(alike)), project(probe.values))
+    gallery = enrolled.fingerprints
+    most = min(len(source) / share for source, share in zip(gallery, shares, strict=True) if share > 0.01)
+    counts = [min(len(source), round(share * most)) for source, share in zip(gallery, shares, strict=True)]
+    alike = [source.values[rng.permutation(len(source))[:count]] for source, count in zip(gallery, counts, strict=True)]
+    return exchangeable(enrolled.project(np.concatenate(alike)), enrolled.project(probe.values))

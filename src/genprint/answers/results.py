@@ -1,34 +1,82 @@
-"""What the answers are: attributions, verifications, and all else that can be written down."""
+"""What the answers are: frozen values that can be written down, drawn and shown."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genprint.answers.families import plain_text
-from genprint.scoring.conditions import NONE
-from genprint.scoring.likelihood_ratio import Evidence
+from genprint.fingerprints.conditions import ORIGINAL
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.images.sets import ImageSet, LeftOut
+from genprint.model import Model
+from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from genprint.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ATTRIBUTED, UNKNOWN, INCONCLUSIVE, ERROR = "attributed", "unknown", "inconclusive", "error"
 SAME, DIFFERENT = "same", "different"
-EXIT_CODES = {ATTRIBUTED: 0, SAME: 0, UNKNOWN: 3, DIFFERENT: 3, INCONCLUSIVE: 4, ERROR: 1}
 
 
-@dataclass(frozen=True)
+def plain_values(value: Any) -> Any:
+    """Dataclasses, mappings and sequences as what JSON holds; without fields that are marked ``aside``."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain_values(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("aside")}
+    if isinstance(value, Mapping):
+        return {key: plain_values(one) for key, one in value.items()}
+    return [plain_values(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def plain_text(name: str) -> str:
+    """A name as a figure shows it as it is: a dollar sign begins no formula."""
+    return name.replace("$", r"\$")
+
+
 class Result:
-    """An answer that can be written down."""
+    """An answer that can be written down, drawn and shown. Subclasses are frozen dataclasses."""
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return asdict(self)
+        return {"verdict": self.verdict, **plain_values(self)}
 
     def to_json(self) -> str:
         """Everything, as JSON."""
         return json.dumps(self.to_dict(), indent=2)
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence."""
+        raise NotImplementedError
+
+    def plot(self, ax: Axes) -> Axes:
+        """Draws what the answer goes by."""
+        raise NotImplementedError
+
+    def page(self) -> str:
+        """The answer as a page (HTML) that holds all it shows."""
+        from importlib import import_module
+
+        # By name: pages are made of answers, and no import runs against that line.
+        html: str = import_module("genprint.report.page").render(self)
+        return html
+
+    def save(self, path: str | Path) -> None:
+        """Writes the answer: as a page (``.html``), or whole as JSON (``.json``)."""
+        path = Path(path)
+        if path.suffix not in (".html", ".json"):
+            raise ValueError(f"{path}: results are saved as .html or .json")
+        text = self.page() if path.suffix == ".html" else self.to_json() + "\n"
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from html import escape
+
+        return f"<p><strong>{escape(self.verdict)}</strong></p>"
 
 
 @dataclass(frozen=True)
@@ -38,15 +86,60 @@ class Candidate:
     Attributes:
         source: its name.
         images: enrolled.
-        log_ratio: natural log of the likelihood ratio of this source against an unknown one. Higher is more
-            alike. A model's value, not calibrated: do not read it as odds.
-        share: of this source among the enrolled ones, were one of them the source and all equally likely.
+        raw_llr: natural log of the scorer's likelihood ratio of this source against an unknown one. Higher is more
+            alike. Not calibrated: do not read it as odds.
+        posterior: of this source among the enrolled ones, were one of them the source and all equally likely.
     """
 
     source: str
     images: int
-    log_ratio: float
-    share: float
+    raw_llr: float
+    posterior: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an attribution goes by.
+
+    Attributes:
+        score: of the best candidate: its raw log ratio on a scale common to all sources
+            (``genprint.scoring.cohort.Normaliser``): 0 as sets of other sources score, 1 as its own do far from any
+            rival. None without a threshold.
+        threshold: score the best candidate must reach; None if it could not be set.
+        rate: at most this share of sources that are not enrolled would be attributed.
+        calibrated_at: size of the sets that set the threshold.
+        p: of the exchangeability test, for the hypothesis that the probe's images and the best candidate's are drawn
+            alike; one probe in twenty of the candidate itself has 0.05 or less.
+        candidates: the best first.
+        ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources.
+    """
+
+    score: float | None
+    threshold: float | None
+    rate: float | None
+    calibrated_at: int | None
+    p: float
+    candidates: tuple[Candidate, ...]
+    ratio: LikelihoodRatio | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question was asked with. Reports need it; it is no part of the answer.
+
+    Attributes:
+        model: that answered.
+        images: the probe.
+        probe: its fingerprint.
+        known: fingerprints of the enrolled sources.
+        inputs: paths and parameters, as they were given.
+    """
+
+    model: Model
+    images: ImageSet
+    probe: Fingerprint
+    known: Mapping[str, Fingerprint]
+    inputs: Mapping[str, str | float | bool | None]
 
 
 @dataclass(frozen=True)
@@ -54,85 +147,43 @@ class Attribution(Result):
     """The answer to one probe, with its evidence.
 
     Attributes:
-        answer: 'attributed', 'unknown', 'inconclusive' or 'error'.
+        probe: its name.
+        decision: 'attributed', 'unknown', 'inconclusive' or 'error'.
         source: to which it is attributed, else None.
+        llr: calibrated natural log of the likelihood ratio that the best candidate made the probe, against a source
+            that is not enrolled but like those that are. None where calibration supports none.
+        reason: why the decision is what it is.
         images: of the probe that were used.
-        score: of the best candidate: its log ratio on a scale common to all sources (``genprint.scoring.cohort.Normaliser``):
-            0 as sets of other sources score, 1 as its own do far from any rival. None without a threshold.
-        threshold: score the best candidate must reach; None if it could not be set.
-        rate: at most this share of sources that are not enrolled would be attributed.
-        calibrated_at: size of the sets that set the threshold.
-        p: of the hypothesis that the probe's images and the best candidate's are drawn alike; one probe in twenty of
-            the candidate itself has 0.05 or less.
-        candidates: the best first.
-        reason: why the answer is what it is, in words.
-        history: what the probe seems to have gone through that the enrolled images have not, 'none' or one of
-            ``genprint.scoring.conditions.HISTORIES``. They were put through it too; all of the above is as of then.
-        evidence: for the best candidate; None where fewer than three sources are enrolled.
+        condition: that the probe seems to be in, and in which it was compared: 'original', or the name of one of
+            ``genprint.CONDITIONS``.
+        evidence: what the decision goes by; None of an error.
         left_out: images that could not be used, and why.
+        asked: what reports need beside.
     """
 
     probe: str
-    answer: str
+    decision: str
     source: str | None
-    images: int
-    score: float | None
-    threshold: float | None
-    rate: float | None
-    calibrated_at: int | None
-    p: float | None
-    candidates: tuple[Candidate, ...]
+    llr: float | None
     reason: str
-    history: str = NONE
+    images: int
+    condition: str = ORIGINAL
     evidence: Evidence | None = None
-    left_out: tuple[dict[str, str], ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = ()
+    asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
+
+    @property
+    def verdict(self) -> str:
+        return f"{self.probe}: {self.decision}{f' to {self.source}' if self.source else ''} ({self.reason})"
 
     def plot(self, ax: Axes) -> Axes:
-        """Log ratios of the candidates."""
-        shown = self.candidates[:10][::-1]
-        ax.barh([plain_text(c.source) for c in shown], [c.log_ratio for c in shown])
+        """Raw log likelihood ratios of the candidates."""
+        shown = self.evidence.candidates[:10][::-1] if self.evidence else ()
+        ax.barh([plain_text(c.source) for c in shown], [c.raw_llr for c in shown])
         ax.set_xlabel("log likelihood ratio against an unknown source")
         return ax
 
 
-@dataclass(frozen=True)
-class VerificationResult(Result):
-    """Whether two sets have the same source: 'same', 'different' or 'inconclusive', with the evidence.
-
-    Attributes:
-        likeness: cosine of their fingerprints, -1 to 1.
-        different_below: threshold of likeness; sets of one source fall below at ``rate`` at most. None: no threshold.
-        same_above: threshold of likeness; sets of different sources reach it at ``rate`` at most.
-        log10_lr: of the likelihood ratio of ``hp`` against ``hd``, no more than the population's sources support. None
-            where it does not hold: sets unlike the population's, or that may have gone through several things.
-        hp, hd: what is weighed.
-        rate: of either error, over the sources of the population.
-        population: whose sources set thresholds and ratio.
-        sources: how many these are.
-        histories: what both sets may have gone through; the thresholds are the most careful of these.
-        one_history: whether both may have gone through the same; if not, they are never called different.
-        typical: whether both are like sets of the population; if not, it says nothing of them.
-    """
-
-    left: str
-    right: str
-    answer: str
-    images: tuple[int, int]
-    likeness: float
-    different_below: float | None
-    same_above: float | None
-    log10_lr: float | None
-    hp: str
-    hd: str
-    rate: float
-    population: str
-    sources: int
-    histories: tuple[str, ...]
-    one_history: bool
-    typical: bool
-    left_out: tuple[dict[str, str], ...] = ()
-
-
 def failed(probe: str, reason: str) -> Attribution:
     """The answer to a probe that could not be read."""
-    return Attribution(probe, ERROR, None, 0, None, None, None, None, None, (), reason)
+    return Attribution(probe, ERROR, None, None, reason, 0)

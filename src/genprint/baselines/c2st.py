@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from genprint.baselines.frechet import principal
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.base import root_distances
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.scoring.base import Comparer
+from genprint.scoring.distances import root_distances
 
 
-class ClassifierTwoSample:
+class ClassifierTwoSample(Comparer):
     """Minus how well a linear classifier tells the probe's images from the gallery set's, each left out once.
 
     Features are reduced to ``dimensions`` principal components of the gallery, scaled to unit variance. The classifier
@@ -22,13 +23,13 @@ class ClassifierTwoSample:
     def __init__(self, dimensions: int = 16, ridge: float = 1.0):
         self.dimensions, self.ridge = dimensions, ridge
 
-    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         project = principal(gallery, self.dimensions)
         scale = np.concatenate([project(own.values) for own in gallery]).std(0) + 1e-6
         known, asked = ([project(own.values) / scale for own in sets] for sets in (gallery, probes))
         return -np.array([[left_out_margin(probe, own, self.ridge) for own in known] for probe in asked])
 
-    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+    def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """Square roots of the margins between sets, ``(n, n)``."""
         return root_distances(-self.score(sets, sets))
 

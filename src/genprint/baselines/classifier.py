@@ -13,9 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genprint.baselines.pixels import PixelFingerprinter
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.residuals import Pixels, raw
 from genprint.images.sets import ImageSetError
+from genprint.scoring.base import Comparer
 
 _BATCH = 64
 
@@ -33,7 +34,7 @@ class RawPixels(PixelFingerprinter):
         return pixels.flatten(1).numpy()
 
 
-def as_pixels(features: Features) -> Pixels:
+def as_pixels(features: Fingerprint) -> Pixels:
     """The images again, from features of ``RawPixels``."""
     side = round((features.values.shape[1] / 3) ** 0.5)
     return torch.from_numpy(np.array(features.values)).reshape(-1, 3, side, side)
@@ -74,7 +75,7 @@ def unchanged(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 @dataclass
-class Classifier:
+class Classifier(Comparer):
     """Trains an attributor on the gallery's images; a probe's score is the mean log-probability over its images.
 
     Each gallery is learned once, however often it is asked.
@@ -97,7 +98,7 @@ class Classifier:
     seed: int = 0
     _known: tuple[tuple[tuple[str, ...], ...], Attributor] | None = field(default=None, repr=False)
 
-    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         widths = {own.values.shape[1] for own in (*probes, *gallery)}
         if len(widths) > 1:
             sides = sorted(round((width / 3) ** 0.5) for width in widths)
@@ -109,7 +110,7 @@ class Classifier:
             scores = torch.cat([network(part).log_softmax(1) for part in pixels.split(256)]).double().numpy()
         return np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]])) / np.array(sizes)[:, None]
 
-    def _learn(self, gallery: Sequence[Features]) -> Attributor:
+    def _learn(self, gallery: Sequence[Fingerprint]) -> Attributor:
         who = tuple(own.digests for own in gallery)
         if self._known is None or self._known[0] != who:
             sources = torch.repeat_interleave(torch.arange(len(gallery)), torch.tensor([len(own) for own in gallery]))

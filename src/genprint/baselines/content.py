@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image as Pillow
 
-from genprint.fingerprints.fingerprint import Fingerprinter
-from genprint.images.sets import Image
+from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.images.content import colour_quantiles, thumbnail
+from genprint.images.decoding import Image
 
 
 class _Content(Fingerprinter):
@@ -22,8 +22,7 @@ class ColourQuantiles(_Content):
     method = "colour"
 
     def _features(self, images: Sequence[Image]) -> np.ndarray:
-        at = np.linspace(0.1, 0.9, 9)
-        return np.stack([np.quantile(image.pixels, at, axis=(0, 1)).ravel() for image in images]).astype(np.float32)
+        return np.stack([colour_quantiles(image.pixels) for image in images])
 
 
 class Thumbnail(_Content):
@@ -32,5 +31,4 @@ class Thumbnail(_Content):
     method = "thumbnail"
 
     def _features(self, images: Sequence[Image]) -> np.ndarray:
-        small = [Pillow.fromarray(image.pixels).resize((8, 8), Pillow.Resampling.BOX) for image in images]
-        return np.stack([np.asarray(image, np.float32).ravel() for image in small])
+        return np.stack([thumbnail(image.pixels) for image in images])

@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from genprint.baselines.classifier import Attributor, cross_entropy, train, unchanged
 from genprint.fingerprints.residuals import Pixels, raw, to_pixels
-from genprint.images.processing import Change, blur, jpeg, noise, resize
+from genprint.images.processing import Blur, Chain, Jpeg, Noise, Processing, Resize
 
 _TEMPERATURE = 0.07
 _PREPARING_STEPS = 150
 
 # The families of theirs: compression, blur, resampling, noise, each in several strengths, and nothing.
-TRANSFORMATIONS: tuple[Change, ...] = (
-    lambda images: images,
-    *(jpeg(quality) for quality in (90, 70, 50)),
-    *(blur(sigma) for sigma in (0.5, 1.0, 2.0)),
-    *(resize(share) for share in (0.75, 0.5)),
-    *(noise(levels) for levels in (3.0, 8.0)),
+TRANSFORMATIONS: tuple[Processing, ...] = (
+    Chain(()),
+    *(Jpeg(quality) for quality in (90, 70, 50)),
+    *(Blur(sigma) for sigma in (0.5, 1.0, 2.0)),
+    *(Resize(share) for share in (0.75, 0.5)),
+    *(Noise(levels) for levels in (3.0, 8.0)),
 )
 
 

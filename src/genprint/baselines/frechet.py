@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.base import root_distances
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.scoring.base import Comparer
+from genprint.scoring.distances import root_distances
 
 
 def frechet_distance(
@@ -22,7 +23,7 @@ def frechet_distance(
     return np.square(means - mean).sum(-1) + spreads - 2 * shared
 
 
-class Frechet:
+class Frechet(Comparer):
     """Minus the Frechet distance of Gaussians fitted to the features of two sets.
 
     Features are reduced to ``dimensions`` principal components of the gallery, and covariances shrunk towards the
@@ -32,7 +33,7 @@ class Frechet:
     def __init__(self, dimensions: int = 32, prior: int = 20):
         self.dimensions, self.prior = dimensions, prior
 
-    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         project = principal(gallery, self.dimensions)
         known = [project(own.values) for own in gallery]
         freedom = sum(len(own) - 1 for own in known)
@@ -44,7 +45,7 @@ class Frechet:
         scores = [frechet_distance(means, covariances, *self._moments(own, common)) for own in known]
         return -np.stack(scores, axis=1)
 
-    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+    def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """Square roots of the distances between sets, ``(n, n)``."""
         return root_distances(-self.score(sets, sets))
 
@@ -54,7 +55,7 @@ class Frechet:
         return values.mean(0), covariance
 
 
-def principal(gallery: Sequence[Features], dimensions: int) -> Callable[[np.ndarray], np.ndarray]:
+def principal(gallery: Sequence[Fingerprint], dimensions: int) -> Callable[[np.ndarray], np.ndarray]:
     """Takes features to so many principal components of the gallery's."""
     from sklearn.decomposition import PCA
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances, polynomial_kernel, rbf_kernel
 
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.base import root_distances
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.scoring.base import Comparer
+from genprint.scoring.distances import root_distances
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class MMD:
+class MMD(Comparer):
     """Minus the squared maximum mean discrepancy between two sets' features.
 
     A set's likeness to itself leaves out each image with itself, but for a set of one image, which has nothing else.
@@ -28,7 +29,7 @@ class MMD:
             raise ValueError(f"no kernel {kernel!r}; there are: cubic, rbf")
         self.kernel = kernel
 
-    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         known = np.concatenate([own.values for own in gallery]).astype(np.float64)
         scale = known.std(0) + 1e-6  # features of different units
         kernel = self._kernel(known / scale)
@@ -41,7 +42,7 @@ class MMD:
         to_itself, gallery_to_itself = (np.array([_to_itself(kernel(x, x)) for x in own]) for own in (asked, sets))
         return 2 * sums / np.bincount(owners)[:, None] - to_itself[:, None] - gallery_to_itself
 
-    def distances(self, sets: Sequence[Features]) -> np.ndarray:
+    def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """Square roots of the discrepancies between sets, ``(n, n)``."""
         return root_distances(-self.score(sets, sets))
 

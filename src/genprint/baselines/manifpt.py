@@ -49,8 +49,10 @@ class NearestReal(PixelFingerprinter):
         self.real_ = torch.cat(
             [self._embed(to_pixels(part)) for part in np.array_split(pixels, len(pixels) // 512 + 1)]
         )
-        self.weights_digest_ = digest(self.real_.numpy().tobytes())
         return self
+
+    def _learned_digest(self) -> str:
+        return digest(self.real_.numpy().tobytes())
 
     def _embed(self, pixels: Pixels) -> torch.Tensor:
         if self.space == "frequency":

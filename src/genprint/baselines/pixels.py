@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Fingerprinter
+from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import Pixels, to_pixels
 from genprint.images.sets import Image, ImageSetError
 
@@ -20,7 +20,7 @@ class PixelFingerprinter(Fingerprinter):
 
     @abstractmethod
     def describe(self, pixels: Pixels) -> np.ndarray:
-        """Features, float32 ``(n, d)``, of pixel levels ``(n, 3, h, w)``."""
+        """Fingerprint, float32 ``(n, d)``, of pixel levels ``(n, 3, h, w)``."""
 
     def _features(self, images: Sequence[Image]) -> np.ndarray:
         sizes = {image.pixels.shape for image in images}

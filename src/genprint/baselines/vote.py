@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
 
 
 @dataclass(frozen=True)
-class Vote:
+class Vote(Comparer):
     """Share of the probe's images that go to each source; ties go by the mean score.
 
     Attributes:
@@ -21,11 +21,11 @@ class Vote:
 
     single: Comparer
 
-    def score(self, probes: Sequence[Features], gallery: Sequence[Features]) -> np.ndarray:
-        alone = [own[[i]] for own in probes for i in range(len(own))]
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        alone = [probe[[i]] for probe in probes for i in range(len(probe))]
         scores = self.single.score(alone, gallery)
         votes = np.eye(len(gallery))[scores.argmax(1)]
-        sizes = [len(own) for own in probes]
+        sizes = [len(probe) for probe in probes]
         starts = np.cumsum([0, *sizes[:-1]])
         shares, means = (np.add.reduceat(part, starts) / np.array(sizes)[:, None] for part in (votes, scores))
         ranks = means.argsort(1).argsort(1) / len(gallery)

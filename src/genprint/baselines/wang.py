@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from genprint.fingerprints.residuals import Pixels, to_pixels
-from genprint.images.processing import blur, jpeg
+from genprint.images.processing import Blur, Jpeg
 
 
 def blur_and_jpeg(pixels: Pixels, rng: np.random.Generator, chance: float = 0.5) -> Pixels:
@@ -19,8 +19,8 @@ def blur_and_jpeg(pixels: Pixels, rng: np.random.Generator, chance: float = 0.5)
     for image in images:
         one = image[None, :, ::-1] if rng.random() < 0.5 else image[None]
         if rng.random() < chance:
-            one = blur(rng.uniform(0, 3))(one)
+            one = Blur(rng.uniform(0, 3))(one)
         if rng.random() < chance:
-            one = jpeg(int(rng.integers(30, 101)))(one)
+            one = Jpeg(int(rng.integers(30, 101)))(one)
         changed.append(one)
     return to_pixels(np.concatenate(changed)).to(torch.float32)

@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-import genprint
+from genprint._version import __version__
 from genprint.encoder.network import SetNetwork
-from genprint.fingerprints.fingerprint import Features, Fingerprinter
+from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import to_pixels
-from genprint.images.sets import Image, ImageSet, ImageSetError
-from genprint.scoring.base import ByFingerprint
-from genprint.scoring.conditions import HISTORIES
-from genprint.scoring.plda import PLDA
-from genprint.scoring.population import Verification
+from genprint.images.decoding import Image
+from genprint.images.sets import ImageSet
 from genprint.storage.files import digest
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
-PATCH, _GRID = 32, 8
-_PLDA = ("mean", "within", "between")
+TILE, _GRID = 32, 8
 SHIPPED = Path(__file__).parent / "shipped"
 
 
-def patches(image: Image, count: int, seed: int) -> list[np.ndarray]:
-    """The image itself if no side is over 32 px, else ``count`` 32 px patches at native resolution.
+def cut_tiles(image: Image, count: int, seed: int) -> list[np.ndarray]:
+    """The image itself if no side is over 32 px, else ``count`` 32 px tiles at native resolution.
 
     Where they lie follows from the image's content and the seed, in steps of 8 px, so that the pixel phases of
     up-sampling and the blocks of JPEG lie alike in all.
     """
     height, width = image.pixels.shape[:2]
-    if height <= PATCH and width <= PATCH:
+    if height <= TILE and width <= TILE:
         return [image.pixels]
     rng = np.random.default_rng([seed, int(image.sha256[:16], 16)])
-    tops, lefts = (_GRID * rng.integers(max(0, side - PATCH) // _GRID + 1, size=count) for side in (height, width))
-    return [image.pixels[top : top + PATCH, left : left + PATCH] for top, left in zip(tops, lefts, strict=True)]
+    tops, lefts = (_GRID * rng.integers(max(0, side - TILE) // _GRID + 1, size=count) for side in (height, width))
+    return [image.pixels[top : top + TILE, left : left + TILE] for top, left in zip(tops, lefts, strict=True)]
 
 
 class SetEncoder(Fingerprinter):
     """Genprint's own method: a tower for images, moments over the set, a head for the set.
 
+    ``genprint.load`` gives it with its scorer and reference population; by itself it only makes fingerprints.
+
     Args:
-        patches_per_image: native-resolution patches averaged into the features of an image larger than 32 px.
-        steps: longest fine-tuning ``fit`` does.
-        learning_rate: of ``fit``.
-        seed: of patch positions and of ``fit``.
+        tiles: native-resolution tiles averaged into the features of an image larger than 32 px.
+        seed: of the tiles' positions and of ``fit``.
 
     Attributes:
         network_: the trained ``SetNetwork``.
-        plda_: the scorer learned with it.
-        verification_: how alike sets of one source and of two are, in the population that ``verify`` goes by.
-        held_back_: after ``fit``: shares of images it has not seen that went to their source, before and after.
 
     Example:
         >>> encoder = SetEncoder.from_pretrained()
@@ -69,32 +61,45 @@ class SetEncoder(Fingerprinter):
     method = "set_encoder"
 
     network_: SetNetwork
-    plda_: PLDA
-    verification_: Verification
-    held_back_: tuple[float, float]
-    #: SHA-256 of all that is learned, as saved: a gallery keeps to one
-    weights_digest_: str
 
-    def __init__(self, patches_per_image: int = 8, steps: int = 600, learning_rate: float = 3e-4, seed: int = 0):
-        self.patches_per_image = patches_per_image
-        self.steps = steps
-        self.learning_rate = learning_rate
+    def __init__(self, tiles: int = 8, seed: int = 0):
+        self.tiles = tiles
         self.seed = seed
 
     @property
+    def network(self) -> SetNetwork:
+        """The trained network.
+
+        Raises:
+            NotFittedError: there is none yet.
+        """
+        if not hasattr(self, "network_"):
+            raise NotFittedError("this SetEncoder has no weights yet: use SetEncoder.from_pretrained(), or fit it")
+        return self.network_
+
+    @property
     def parts(self) -> int:
-        return len(self.network_.towers)
+        return len(self.network.towers)
+
+    def _learned_digest(self) -> str:
+        network = self.network
+        # Tensors count how often they were written to, so that training is seen.
+        state = network.state_dict()
+        now = (id(network), sum(value._version for value in state.values()))
+        if getattr(self, "_digest", (None, ""))[0] != now:
+            self._digest = now, digest(serialise(state))
+        return self._digest[1]
 
     @torch.inference_mode()
     def _features(self, images: Sequence[Image]) -> np.ndarray:
-        network = self.network_.eval().fused()
-        pieces = [patches(image, self.patches_per_image, self.seed) for image in images]
-        owner = np.repeat(np.arange(len(images)), [len(own) for own in pieces])
-        flat = [piece for own in pieces for piece in own]
+        network = self.network.eval().fused()
+        by_image = [cut_tiles(image, self.tiles, self.seed) for image in images]
+        owner = np.repeat(np.arange(len(images)), [len(tiles) for tiles in by_image])
+        flat = [tile for tiles in by_image for tile in tiles]
         features: np.ndarray | None = None
         by_size: dict[tuple[int, ...], list[int]] = {}
-        for i, piece in enumerate(flat):
-            by_size.setdefault(piece.shape, []).append(i)
+        for i, tile in enumerate(flat):
+            by_size.setdefault(tile.shape, []).append(i)
         for chosen in by_size.values():
             for start in range(0, len(chosen), 64):
                 part = chosen[start : start + 64]
@@ -111,96 +116,39 @@ class SetEncoder(Fingerprinter):
     @torch.inference_mode()
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
         moments = (torch.from_numpy(x.astype(np.float32)).unsqueeze(0).to(self._device) for x in (mean, variance))
-        return self.network_.embed(*moments)[0].cpu().numpy()
+        return self.network.embed(*moments)[0].cpu().numpy()
 
     @property
     def _device(self) -> torch.device:
-        return next(self.network_.parameters()).device
+        return next(self.network.parameters()).device
 
-    def fit(
-        self,
-        sets: Sequence[ImageSet],
-        sources: Sequence[str],
-        checkpoint: Path | None = None,
-        progress: Any = None,
-    ) -> Self:
-        """Fine-tunes the shipped encoder (or the one already loaded) on sets of known sources.
+    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str], steps: int = 600) -> Self:
+        """Fine-tunes the network (the shipped one if none is loaded) on sets of known sources.
 
-        A fifth of each source's images is held back: it stops training early, sets scoring and thresholds, and says
-        whether fine-tuning helped: where it costs attributions of single held-back images, the encoder stays as it
-        was. ``held_back_`` has the share attributed to its source before and after.
+        ``Model.fit`` also renews scorer and population, and keeps the network only where held-back images say that it
+        is better.
 
         Raises:
             ImageSetError: fewer than two sources, or one with fewer than ten images.
         """
-        from genprint.encoder.training.episodes import LabelledEpisodes
-        from genprint.encoder.training.loop import TrainingConfig, train
+        from genprint.encoder.training.finetuning import collect, tune
 
         if not hasattr(self, "network_"):
             self._load(SHIPPED)
-        images = _collect(sets, sources, self.seed)
-        held = {name: len(own) // 5 for name, own in images.items()}
-        validation = {name: own[: held[name]] for name, own in images.items()}
-        training = {name: own[held[name] :] for name, own in images.items()}
-        before, start = self._attributed(training, validation), copy.deepcopy(self.network_)
-        every = max(10, self.steps // 20)
-        whose = [self.seed, self.weights_digest_, {name: digest(own.tobytes()) for name, own in images.items()}]
-        self.training_ = train(
-            self.network_,
-            LabelledEpisodes(training, seed=self.seed),
-            [LabelledEpisodes(validation, seed=self.seed + 1)(i) for i in range(8)],
-            TrainingConfig(self.steps, self.learning_rate, validate_every=every, patience=5),
-            checkpoint,
-            progress,
-            of=json.dumps(whose),
-        )
-        self.held_back_ = before, self._attributed(training, validation)
-        if self.held_back_[1] < before:
-            self.network_ = start
-            return self
-        features = {
-            name: self.features(ImageSet.from_array(own, name), histories=HISTORIES) for name, own in validation.items()
-        }
-        # Too few sources to learn how sources vary; how images of one vary is adapted.
-        self._calibrate(
-            self.plda_.adapt([self.summarise(own, name, vector=False) for name, own in features.items()]),
-            features,
-            f"{len(features)} sources that it was fitted to",
-        )
+        training, validation = collect(sets, sources, self.seed)
+        tune(self, training, validation, steps)
         return self
 
-    def _attributed(self, known: Mapping[str, np.ndarray], asked: Mapping[str, np.ndarray]) -> float:
-        """Share of images, each alone, whose source scores best."""
-        gallery, probes = ([self._array_features(own) for own in images.values()] for images in (known, asked))
-        singles = [own[[i]] for own in probes for i in range(len(own))]
-        owners = np.repeat(np.arange(len(probes)), [len(own) for own in probes])
-        return float(np.mean(ByFingerprint(self, self.plda_).score(singles, gallery).argmax(1) == owners))
-
-    def _array_features(self, images: np.ndarray) -> Features:
-        return self.features(ImageSet.from_array(images, "array"))
-
-    def _calibrate(self, plda: PLDA, population: Mapping[str, Features], name: str) -> None:
-        """Takes the scorer, and from the population what ``verify`` goes by."""
-        self.plda_ = plda
-        self.verification_ = Verification.fit(self, population, name)
-        self.weights_digest_ = digest(serialise(self._tensors()))
-
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """All that is learned, as it is saved."""
-        tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in self.network_.state_dict().items()}
-        for name in _PLDA:
-            tensors[f"plda.{name}"] = torch.from_numpy(getattr(self.plda_, name)).float()
-        for name, values in self.verification_.arrays().items():
-            tensors[f"verification.{name}"] = torch.from_numpy(values).float()
-        return tensors
+        return {f"network.{name}": value for name, value in self.network.state_dict().items()}
+
+    def config(self) -> dict[str, Any]:
+        """What it takes to build it again, beside its tensors."""
+        return {"network": self.network.config, "parameters": self.get_params()}
 
     def save_pretrained(self, directory: str | Path, card: str = "") -> None:
-        config = {
-            "network": self.network_.config,
-            "parameters": {"patches_per_image": self.patches_per_image, "seed": self.seed},
-            "verification": self.verification_.to_dict(),
-        }
-        save_model(Path(directory), KIND, config, self._tensors(), card or _CARD.format(version=genprint.__version__))
+        save_model(Path(directory), KIND, self.config(), self.tensors(), card or CARD)
 
     @classmethod
     def from_pretrained(cls, directory: str | Path | None = None) -> Self:
@@ -212,51 +160,39 @@ class SetEncoder(Fingerprinter):
         return cls()._load(Path(directory) if directory else SHIPPED)
 
     def _load(self, directory: Path) -> Self:
-        config, tensors = load_model(directory, KIND)
+        return self.restore(directory, *load_model(directory, KIND))
+
+    def restore(self, directory: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
+        """From what ``load_model`` read from a directory.
+
+        Raises:
+            WeightsError: something is missing.
+        """
         try:
-            self.set_params(**config["parameters"])
-            self.network_ = SetNetwork(**config["network"])
-            self.network_.load_state_dict(_below(tensors, "network."))
-            mean, within, between = (tensors[f"plda.{name}"].double().numpy() for name in _PLDA)
-            self.plda_ = PLDA(mean, within, between)
-            arrays = {name: values.double().numpy() for name, values in _below(tensors, "verification.").items()}
-            self.verification_ = Verification.of(config["verification"], arrays)
+            parameters = dict(config["parameters"])
+            if "patches_per_image" in parameters:  # before 0.2
+                parameters["tiles"] = parameters.pop("patches_per_image")
+            self.set_params(**parameters)
+            network = SetNetwork(**config["network"])
+            network.load_state_dict(tensors_below(tensors, "network."))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{directory}: not a complete set encoder: {error}") from None
-        self.weights_digest_ = config["sha256"]
+        self.network_ = network
         return self
 
 
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with the prefix, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _collect(sets: Sequence[ImageSet], sources: Sequence[str], seed: int) -> dict[str, np.ndarray]:
-    """One patch of each image, all of one size, by source and in seeded order (of the training split)."""
-    by_source: dict[str, list[np.ndarray]] = {}
-    for images, source in zip(sets, sources, strict=True):
-        by_source.setdefault(source, []).extend(patches(image, 1, seed)[0] for image in images)
-    if len(by_source) < 2:
-        raise ImageSetError(f"training needs at least two sources; there is {', '.join(by_source) or 'none'}")
-    for source, own in by_source.items():
-        if len(own) < 10:
-            raise ImageSetError(f"{source}: {len(own)} usable images; training needs at least ten of each source")
-    side = min(min(piece.shape[:2]) for own in by_source.values() for piece in own)
-    rng = np.random.default_rng(seed)
-    return {
-        source: np.stack([piece[:side, :side] for piece in own])[rng.permutation(len(own))]
-        for source, own in by_source.items()
-    }
-
-
-_CARD = """---
+CARD = f"""---
 library_name: genprint
 license: apache-2.0
 ---
 # A Genprint set encoder
 
-Maps a set of images to the fingerprint of the model that made them. Written by genprint {version}.
+Maps a set of images to the fingerprint of the model that made them. Written by genprint {__version__}.
 
-Load it with `genprint.SetEncoder.from_pretrained(FOLDER)`. What it was trained on is for whoever trained it to
-say here.
+Load it with `genprint.load(FOLDER)`. What it was trained on is for whoever trained it to say here.
 """

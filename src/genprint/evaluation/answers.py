@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genprint.answers.attribution import Identifier
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.model import Model
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Answers:
 
 
 def answers(
-    encoder: SetEncoder,
-    features: Mapping[str, Features],
+    model: Model,
+    fingerprints: Mapping[str, Fingerprint],
     groups: Mapping[str, str],
     enrolled: int = 32,
     size: int = 10,
@@ -53,14 +53,14 @@ def answers(
     Raises:
         ValueError: a source has too few images, or a group is all there is.
     """
-    division = (encoder, features, groups, enrolled, size, rate, most)
+    division = (model, fingerprints, groups, enrolled, size, rate, most)
     rates, shares = zip(*(_shares(*division, seed + repeat, progress) for repeat in range(repeats)), strict=True)
     return Answers(max(rates), *(over_sources(own, seed) for own in np.mean(shares, axis=0)))
 
 
 def _shares(
-    encoder: SetEncoder,
-    features: Mapping[str, Features],
+    model: Model,
+    fingerprints: Mapping[str, Fingerprint],
     groups: Mapping[str, str],
     enrolled: int,
     size: int,
@@ -71,27 +71,27 @@ def _shares(
 ) -> tuple[float, np.ndarray]:
     """The rate that could be had, and false, right and wrong of each source, ``(3, sources)``, in one division."""
     rng = np.random.default_rng(seed)
-    known: dict[str, Features] = {}
-    probes: dict[str, list[Features]] = {}
-    for name, own in features.items():
+    known: dict[str, Fingerprint] = {}
+    probes: dict[str, list[Fingerprint]] = {}
+    for name, own in fingerprints.items():
         if len(own) < enrolled + size:
             raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
         order = rng.permutation(len(own))
         known[name] = own[order[:enrolled]]
         starts = range(enrolled, len(own) - size + 1, size)[:most]
         probes[name] = [own[order[start : start + size]] for start in starts]
-    everyone = Identifier(encoder, known, rate)
+    everyone = Identifier(model, known, rate)
     without: dict[str, Identifier] = {}
     false, right, wrong = [], [], []
     for name, sets in probes.items():
         group = groups[name]
         if group not in without:
             rest = {other: own for other, own in known.items() if groups[other] != group}
-            without[group] = Identifier(encoder, rest, rate)
-        named = [everyone.identify("", probe, weigh=False).source for probe in sets]
+            without[group] = Identifier(model, rest, rate)
+        named = [everyone.identify(probe, weigh=False).source for probe in sets]
         right.append(np.mean([source == name for source in named]))
         wrong.append(np.mean([source not in (None, name) for source in named]))
-        false.append(np.mean([without[group].identify("", probe, weigh=False).source is not None for probe in sets]))
+        false.append(np.mean([without[group].identify(probe, weigh=False).source is not None for probe in sets]))
         if progress:
             progress()
     return max(identifier.rate for identifier in without.values()), np.array([false, right, wrong])

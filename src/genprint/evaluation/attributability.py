@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
 
 
@@ -41,13 +41,13 @@ class Paired:
 
 
 def top1(
-    features: Mapping[str, Features],
+    fingerprints: Mapping[str, Fingerprint],
     comparer: Comparer,
     enrolled: int,
     sizes: Sequence[int],
     repeats: int,
     seed: int,
-    asked: Mapping[str, Features] | None = None,
+    asked: Mapping[str, Fingerprint] | None = None,
 ) -> dict[int, Rate]:
     """Closed-set top-1 with ``enrolled`` images of each source in the gallery, probes from the others.
 
@@ -56,30 +56,30 @@ def top1(
     comes from the bootstrap over sources, then over a source's mean rates of repeats.
 
     Args:
-        asked: features of the same images in another state, in the same order; probes are taken from these.
+        asked: fingerprints of the same images in another state, in the same order; probes are taken from these.
 
     Raises:
         ValueError: a source has too few images for the gallery and one probe of the smallest size.
     """
-    fewest = min(features, key=lambda name: len(features[name]))
-    if len(features[fewest]) < enrolled + min(sizes):
+    fewest = min(fingerprints, key=lambda name: len(fingerprints[name]))
+    if len(fingerprints[fewest]) < enrolled + min(sizes):
         raise ValueError(
-            f"{fewest}: {len(features[fewest])} images are too few to enroll {enrolled} and probe with {min(sizes)}"
+            f"{fewest}: {len(fingerprints[fewest])} images are too few to enroll {enrolled} and probe with {min(sizes)}"
         )
-    names = list(features)
-    possible = [size for size in sizes if len(features[fewest]) >= enrolled + size]
+    names = list(fingerprints)
+    possible = [size for size in sizes if len(fingerprints[fewest]) >= enrolled + size]
     hits = {size: np.zeros((len(names), repeats)) for size in possible}
     probes = dict.fromkeys(possible, 0)
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        orders = [rng.permutation(len(features[name])) for name in names]
-        gallery = [features[name][order[:enrolled]] for name, order in zip(names, orders, strict=True)]
+        orders = [rng.permutation(len(fingerprints[name])) for name in names]
+        gallery = [fingerprints[name][order[:enrolled]] for name, order in zip(names, orders, strict=True)]
         for size in possible:
             owners: list[int] = []
             sets = []
             for i, (name, order) in enumerate(zip(names, orders, strict=True)):
                 for start in range(enrolled, len(order) - size + 1, size):
-                    sets.append((asked or features)[name][order[start : start + size]])
+                    sets.append((asked or fingerprints)[name][order[start : start + size]])
                     owners.append(i)
             right = comparer.score(sets, gallery).argmax(1) == np.array(owners)
             hits[size][:, repeat] = [right[np.array(owners) == i].mean() for i in range(len(names))]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.cohort import Trials
-from genprint.scoring.likelihood_ratio import Weigher
-from genprint.scoring.thresholds import disjoint_subsets, evidence
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.model import Model
+from genprint.scoring.cohort import Cohort
+from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, calibration_features
+from genprint.scoring.thresholds import disjoint_subsets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,9 +33,9 @@ class Calibration:
         ece: mean gap of the posterior (at even prior) from the share of true propositions, over ten bins.
         misleading: share of probes of sources not enrolled whose ratio for a given other source is above one.
         capped: share of ratios for the true source that reach the cap.
-        cap: largest log10 of a ratio.
-        same: log10 ratios for the true source, of each source's probes.
-        different: log10 ratios for other sources, of probes whose source is not enrolled.
+        cap: largest natural log of a ratio.
+        same: log ratios for the true source, of each source's probes.
+        different: log ratios for other sources, of probes whose source is not enrolled.
     """
 
     cllr: Mean
@@ -57,7 +57,7 @@ class Calibration:
             values = np.sort(np.concatenate([np.array(own) for own in kind.values()]))
             tippett.plot(values, 1 - np.arange(len(values)) / len(values), label=label)
         tippett.axvline(0, color="grey", linewidth=0.8)
-        tippett.set(xlabel="log10 likelihood ratio, at least", ylabel="share of probes")
+        tippett.set(xlabel="log likelihood ratio (natural log), at least", ylabel="share of probes")
         tippett.legend()
         centres, shares = reliability_bins(*_weighted(self.same, self.different))[:2]
         reliability.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
@@ -67,47 +67,51 @@ class Calibration:
 
 
 def calibration(
-    features: Mapping[str, Features], encoder: SetEncoder, enrolled: int, size: int, repeats: int = 3, seed: int = 0
+    model: Model, fingerprints: Mapping[str, Fingerprint], enrolled: int, size: int, repeats: int = 3, seed: int = 0
 ) -> Calibration:
     """Enrolls all sources; each in its turn is left out of calibration, then probes of it are weighed.
 
     Args:
+        model: of the fingerprints.
+        fingerprints: of each source, by name.
         enrolled: images of each source in the gallery.
         size: images in a probe; at most half of ``enrolled``, for calibration needs sets as large.
+        repeats: new divisions of the images.
+        seed: of these.
 
     Raises:
         ValueError: fewer than four sources, too few images, or too large a probe.
     """
-    if len(features) < 4:
-        raise ValueError(f"calibration needs four sources or more, one of them left out; there are {len(features)}")
+    if len(fingerprints) < 4:
+        raise ValueError(f"calibration needs four sources or more, one of them left out; there are {len(fingerprints)}")
     if 2 * size > enrolled:
         raise ValueError(f"probes of {size} images need {2 * size} enrolled ones of each source for calibration")
-    for name, own in features.items():
-        if len(own) < enrolled + size:
-            raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
-    same: dict[str, list[float]] = {name: [] for name in features}
-    different: dict[str, list[float]] = {name: [] for name in features}
+    for name, source in fingerprints.items():
+        if len(source) < enrolled + size:
+            raise ValueError(f"{name}: {len(source)} images are too few to enroll {enrolled} and probe with {size}")
+    same: dict[str, list[float]] = {name: [] for name in fingerprints}
+    different: dict[str, list[float]] = {name: [] for name in fingerprints}
     cap = np.inf
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        orders = {name: rng.permutation(len(own)) for name, own in features.items()}
-        known = {name: own[orders[name][:enrolled]] for name, own in features.items()}
-        gallery = {name: encoder.summarise(own, name, vector=False) for name, own in known.items()}
-        for i, (name, own) in enumerate(features.items()):
-            others = {other: known[other] for other in known if other != name}
-            rest = [gallery[other] for other in others]
-            trials = Trials(encoder, encoder.plda_, list(others.values()), rest)
-            model = Weigher(trials, rest).likelihood_ratio(size)
-            assert model is not None
-            cap = min(cap, model.cap)
-            subsets = disjoint_subsets(own[orders[name][enrolled:]], size, 20, rng)
-            probes = [encoder.summarise(subset, "", vector=False, scatter=False) for subset in subsets]
-            ratios = trials.known.plda.compare(probes, list(gallery.values()))
-            same[name] += model.log10(evidence(ratios)[:, i]).tolist()
-            different[name] += model.log10(evidence(np.delete(ratios, i, axis=1))).ravel().tolist()
+        orders = {name: rng.permutation(len(source)) for name, source in fingerprints.items()}
+        known = {name: source[orders[name][:enrolled]] for name, source in fingerprints.items()}
+        gallery = [source.pooled() for source in known.values()]
+        for i, (name, source) in enumerate(fingerprints.items()):
+            others = [known[other] for other in known if other != name]
+            rest = [moments for other, moments in zip(known, gallery, strict=True) if other != name]
+            adapted = model.scorer.adapt(rest)
+            system = LikelihoodRatioSystem(Cohort(model.scorer, others, adapted.enroll(rest)))
+            calibrated = system.calibration(size)
+            assert calibrated is not None
+            cap = min(cap, calibrated.cap)
+            probes = disjoint_subsets(source[orders[name][enrolled:]], size, 20, rng)
+            ratios = adapted.enroll(gallery).llr(probes)
+            same[name] += calibrated.llr(calibration_features(ratios)[:, i]).tolist()
+            different[name] += calibrated.llr(calibration_features(np.delete(ratios, i, axis=1))).ravel().tolist()
     return summarise(
-        {name: tuple(own) for name, own in same.items()},
-        {name: tuple(own) for name, own in different.items()},
+        {name: tuple(llrs) for name, llrs in same.items()},
+        {name: tuple(llrs) for name, llrs in different.items()},
         float(cap),
         seed,
     )
@@ -116,7 +120,7 @@ def calibration(
 def summarise(
     same: dict[str, tuple[float, ...]], different: dict[str, tuple[float, ...]], cap: float, seed: int = 0
 ) -> Calibration:
-    """Costs of log10 likelihood ratios, by source; each source weighs alike."""
+    """Costs of log likelihood ratios (natural logs), by source; each source weighs alike."""
     costs = [(cost(np.array(same[name])) + cost(-np.array(different[name]))) / 2 for name in same]
     values, truth, weights = _weighted(same, different)
     posterior = IsotonicRegression(y_min=0, y_max=1).fit(values, truth, weights).predict(values)
@@ -135,9 +139,9 @@ def summarise(
     )
 
 
-def cost(log10: np.ndarray) -> float:
-    """Mean of log2(1 + 1 / ratio): half of Cllr, for ratios of a true proposition."""
-    return float(np.logaddexp(0, -np.log(10) * log10).mean() / np.log(2))
+def cost(llr: np.ndarray) -> float:
+    """Mean of log2(1 + 1 / ratio): half of Cllr, for log ratios of a true proposition."""
+    return float(np.logaddexp(0, -llr).mean() / np.log(2))
 
 
 def _weighted(
@@ -156,10 +160,10 @@ def _weighted(
 
 
 def reliability_bins(
-    log10: np.ndarray, truth: np.ndarray, weights: np.ndarray
+    llr: np.ndarray, truth: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of the bins of the posterior that are not empty: mean posterior, share that is true, gap of both, and mass."""
-    posterior = 1 / (1 + 10**-log10)
+    posterior = 1 / (1 + np.exp(-llr))
     place = np.minimum((posterior * _BINS).astype(int), _BINS - 1)
     mass = np.bincount(place, weights, _BINS)
     filled = mass > 0

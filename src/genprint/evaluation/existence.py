@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
 
 PERMUTATIONS = 9999
@@ -37,7 +37,7 @@ class Existence:
 
 
 def existence(
-    features: Mapping[str, Features],
+    fingerprints: Mapping[str, Fingerprint],
     comparer: Comparer,
     size: int,
     most_sets: int = 10,
@@ -53,7 +53,7 @@ def existence(
     """
     rng = np.random.default_rng([seed, size])
     sets, owners = [], []
-    for name, own in features.items():
+    for name, own in fingerprints.items():
         order = rng.permutation(len(own))
         count = min(most_sets, len(own) // size)
         if count < 2:

@@ -12,8 +12,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from genprint.answers.families import FamilyTree, locally_scaled
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.base import Comparer
 
 PERMUTATIONS = 999
 
@@ -41,20 +39,6 @@ class Agreement:
     cophenetic: float
     nearest: float
     p: float
-
-
-def distances(comparer: Comparer, sets: Sequence[Features]) -> np.ndarray:
-    """Distances between sets, ``(n, n)``, symmetric, zero diagonal.
-
-    A comparer's own where it has such; else how far the mean score of two sets is below the highest.
-    """
-    own = getattr(comparer, "distances", None)
-    if own is not None:
-        return own(sets)
-    scores = comparer.score(sets, sets)
-    scores = (scores + scores.T) / 2
-    apart = ~np.eye(len(sets), dtype=bool)
-    return np.where(apart, scores[apart].max() - scores, 0.0)
 
 
 def agreement(

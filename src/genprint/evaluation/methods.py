@@ -24,12 +24,14 @@ from genprint.baselines.spectrum import MeanSpectrum
 from genprint.baselines.vote import Vote
 from genprint.baselines.wang import blur_and_jpeg
 from genprint.baselines.yu import YuNetwork
-from genprint.encoder.encoder import SetEncoder
-from genprint.fingerprints.fingerprint import Fingerprinter
+from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import LDA, ByFingerprint, Comparer, Cosine, Scorer
+from genprint.model import Model
+from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.cohort import Normalised
 from genprint.scoring.conditions import Matched
+from genprint.scoring.cosine import Cosine
+from genprint.scoring.lda import LDA
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,23 @@ class Method:
 
     Attributes:
         role: 'method', 'peer' or 'control'.
-        front: what gives the features of single images; methods with the same one share a pass over the pixels.
+        fingerprinter: what makes the features of single images; methods with the same one share a pass over the pixels.
         comparer: scores sets by those features.
-        of_real: the front end is fitted to real images first.
+        of_real: the fingerprinter is fitted to real images first.
     """
 
     role: str
-    front: Callable[[SetEncoder], Fingerprinter]
-    comparer: Callable[[SetEncoder], Comparer]
+    fingerprinter: Callable[[Model], Fingerprinter]
+    comparer: Callable[[Model], Comparer]
     of_real: bool = False
 
-    def reader(self, encoder: SetEncoder, real: ImageSet | None) -> Fingerprinter:
-        """The front end, fitted to real images if it wants them.
+    def reader(self, model: Model, real: ImageSet | None) -> Fingerprinter:
+        """The fingerprinter, fitted to real images if it wants them.
 
         Raises:
             ValueError: there are none.
         """
-        front = self.front(encoder)
+        front = self.fingerprinter(model)
         if self.of_real:
             if real is None:
                 raise ValueError(f"{front.method} compares with real images; give some")
@@ -62,51 +64,43 @@ class Method:
         return front
 
 
-def _fingerprint(
-    role: str, front: Callable[[SetEncoder], Fingerprinter], scorer: Callable[[SetEncoder], Scorer]
-) -> Method:
-    return Method(role, front, lambda encoder: ByFingerprint(front(encoder), scorer(encoder)))
-
-
-def _of(scorer: type[Scorer]) -> Callable[[SetEncoder], Scorer]:
-    return lambda _: scorer()
+def _ours(role: str, comparer: Callable[[Model], Comparer]) -> Method:
+    return Method(role, lambda model: model.fingerprinter, comparer)
 
 
 def _lda(role: str, front: type[Fingerprinter]) -> Method:
-    return _fingerprint(role, lambda _: front(), _of(LDA))
+    return _peer(front, lambda: ByScorer(LDA()), role)
 
 
-def _distance(front: type[Fingerprinter], comparer: Callable[[], Comparer]) -> Method:
-    return Method("peer", lambda _: front(), lambda _: comparer())
+def _cosine(front: type[Fingerprinter]) -> Method:
+    return _peer(front, lambda: Cosine(front()))
+
+
+def _peer(front: type[Fingerprinter], comparer: Callable[[], Comparer], role: str = "peer") -> Method:
+    return Method(role, lambda _: front(), lambda _: comparer())
 
 
 def _learned(comparer: Callable[[], Comparer]) -> Method:
-    return _distance(RawPixels, comparer)
+    return _peer(RawPixels, comparer)
 
 
-#: What each makes of the encoder in use: the set encoder's own scorers, or methods that need none.
+#: What each makes of the model in use: the set encoder's own scorers, or methods that need none.
 METHODS: dict[str, Method] = {
-    "set_encoder": Method("method", lambda encoder: encoder, lambda encoder: Matched(encoder, encoder.plda_)),
-    "set_encoder_normalised": Method(
-        "method", lambda encoder: encoder, lambda encoder: Normalised(encoder, encoder.plda_)
-    ),
-    "set_encoder_lda": _fingerprint("method", lambda encoder: encoder, _of(LDA)),
-    "set_encoder_cosine": _fingerprint("method", lambda encoder: encoder, _of(Cosine)),
-    "set_encoder_vote": Method(
-        "control", lambda encoder: encoder, lambda encoder: Vote(ByFingerprint(encoder, encoder.plda_))
-    ),
+    "set_encoder": _ours("method", lambda model: Matched(model.scorer)),
+    "set_encoder_normalised": _ours("method", lambda model: Normalised(model.scorer)),
+    "set_encoder_lda": _ours("method", lambda _: ByScorer(LDA())),
+    "set_encoder_cosine": _ours("method", lambda model: Cosine(model.fingerprinter)),
+    "set_encoder_vote": _ours("control", lambda model: Vote(ByScorer(model.scorer))),
     "covariance": _lda("peer", NeighbourhoodCovariance),
-    "covariance_vote": Method(
-        "peer", lambda _: NeighbourhoodCovariance(), lambda _: Vote(ByFingerprint(NeighbourhoodCovariance(), LDA()))
-    ),
-    "marra": _fingerprint("peer", lambda _: MeanResidual(), _of(Cosine)),
-    "spectrum": _fingerprint("peer", lambda _: MeanSpectrum(), _of(Cosine)),
+    "covariance_vote": _peer(NeighbourhoodCovariance, lambda: Vote(ByScorer(LDA()))),
+    "marra": _cosine(MeanResidual),
+    "spectrum": _cosine(MeanSpectrum),
     "durall": _lda("peer", RadialSpectrum),
     "dzanic": _lda("peer", SpectrumDecay),
     "frank": _lda("peer", LogDCT),
     "mccloskey": _lda("peer", Saturation),
     "nataraj": _lda("peer", CoOccurrence),
-    "imagenet": _fingerprint("peer", lambda _: ImageNetFeatures(), _of(Cosine)),
+    "imagenet": _cosine(ImageNetFeatures),
     "yu": _learned(lambda: Classifier(YuNetwork)),
     "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
     "dnadet": _learned(lambda: Classifier(DNANetwork, loss=patchwise, prepare=tell_transformations)),
@@ -114,14 +108,14 @@ METHODS: dict[str, Method] = {
     "manifpt_frequency": Method(
         "peer", lambda _: NearestReal("frequency"), lambda _: Classifier(YuNetwork), of_real=True
     ),
-    "frechet_imagenet": _distance(ImageNetFeatures, Frechet),
-    "frechet_residual": _distance(NeighbourhoodCovariance, Frechet),
-    "kernel_imagenet": _distance(ImageNetFeatures, MMD),
-    "kernel_residual": _distance(NeighbourhoodCovariance, MMD),
-    "c2st_imagenet": _distance(ImageNetFeatures, ClassifierTwoSample),
-    "c2st_residual": _distance(NeighbourhoodCovariance, ClassifierTwoSample),
-    "rbf_imagenet": _distance(ImageNetFeatures, lambda: MMD("rbf")),
-    "rbf_residual": _distance(NeighbourhoodCovariance, lambda: MMD("rbf")),
+    "frechet_imagenet": _peer(ImageNetFeatures, Frechet),
+    "frechet_residual": _peer(NeighbourhoodCovariance, Frechet),
+    "kernel_imagenet": _peer(ImageNetFeatures, MMD),
+    "kernel_residual": _peer(NeighbourhoodCovariance, MMD),
+    "c2st_imagenet": _peer(ImageNetFeatures, ClassifierTwoSample),
+    "c2st_residual": _peer(NeighbourhoodCovariance, ClassifierTwoSample),
+    "rbf_imagenet": _peer(ImageNetFeatures, lambda: MMD("rbf")),
+    "rbf_residual": _peer(NeighbourhoodCovariance, lambda: MMD("rbf")),
     "colour": _lda("control", ColourQuantiles),
     "thumbnail": _lda("control", Thumbnail),
 }

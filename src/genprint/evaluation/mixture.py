@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genprint.answers.attribution import MISSES
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import UNKNOWN
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.gallery.enrolled import ALPHA
+from genprint.model import Model
 
 _FOREIGN = 0.05
 
@@ -45,8 +45,8 @@ class Mixtures:
 
 
 def mixtures(
-    features: Mapping[str, Features],
-    encoder: SetEncoder,
+    model: Model,
+    fingerprints: Mapping[str, Fingerprint],
     enrolled: int,
     images: int = 100,
     sources: int = 3,
@@ -64,7 +64,7 @@ def mixtures(
     """
     half = images // 2
     few = max(1, round(_FOREIGN * half))
-    usable = {name: own for name, own in features.items() if len(own) >= enrolled + half}
+    usable = {name: own for name, own in fingerprints.items() if len(own) >= enrolled + half}
     if len(usable) < sources + 1:
         raise ValueError(
             f"{len(usable)} sources have {enrolled} + {half} images or more; {sources + 1} are needed to mix {sources}"
@@ -78,11 +78,10 @@ def mixtures(
         orders = {name: rng.permutation(len(own)) for name, own in usable.items()}
         gallery = {name: own[orders[name][:enrolled]] for name, own in usable.items()}
 
-        def probe(counts: Mapping[str, int], gallery: Mapping[str, Features], orders: dict = orders) -> Mixture:
+        def probe(counts: Mapping[str, int], gallery: Mapping[str, Fingerprint], orders: dict = orders) -> Mixture:
             parts = [usable[name][orders[name][enrolled : enrolled + count]] for name, count in counts.items()]
-            digests = tuple(digest for part in parts for digest in part.digests)
-            whole = Features(np.concatenate([part.values for part in parts]), digests, names=digests)
-            return unmix(encoder, gallery, "probe", whole)
+            first, *others = parts
+            return unmix(model, gallery, replace(sum(others, start=first), names=()))
 
         chosen = [str(name) for name in rng.choice(names, sources, replace=False)]
         counts = {
@@ -99,10 +98,10 @@ def mixtures(
         right = [member.source == owner for member, owner in zip(result.members, owners, strict=True)]
         rows["owners"].append(float(np.mean(right)))
         one, other = chosen[:2]
-        rows["false_alarm"].append(float(probe({one: half}, gallery).mixed_p <= MISSES))
-        rows["found"].append(float(probe({one: half - few, other: few}, gallery).mixed_p <= MISSES))
+        rows["false_alarm"].append(float(probe({one: half}, gallery).mixed_p <= ALPHA))
+        rows["found"].append(float(probe({one: half - few, other: few}, gallery).mixed_p <= ALPHA))
         without = {name: own for name, own in gallery.items() if name != one}
-        rows["unknown"].append(float(probe({one: half}, without).answer == UNKNOWN))
+        rows["unknown"].append(float(probe({one: half}, without).decision == UNKNOWN))
         if progress:
             progress(1)
     means = {key: over_sources(own, seed) for key, own in rows.items()}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
 
 
@@ -31,7 +31,7 @@ class OpenSet:
 
 
 def open_set(
-    features: Mapping[str, Features],
+    fingerprints: Mapping[str, Fingerprint],
     comparer: Comparer,
     groups: Mapping[str, str],
     enrolled: int,
@@ -48,11 +48,11 @@ def open_set(
         ValueError: a source has too few images, or a group is all there is.
     """
     rng = np.random.default_rng(seed)
-    names = list(features)
+    names = list(fingerprints)
     if len({groups[name] for name in names}) < 2:
         raise ValueError("all sources are of one group: with that unknown, nothing would be enrolled")
     gallery, probes, owners = [], [], []
-    for i, (name, own) in enumerate(features.items()):
+    for i, (name, own) in enumerate(fingerprints.items()):
         if len(own) < enrolled + size:
             raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
         order = rng.permutation(len(own))

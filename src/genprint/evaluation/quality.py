@@ -8,7 +8,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 
 _NEIGHBOURS = 5
 
@@ -33,7 +33,7 @@ class Quality:
     coverage: float
 
 
-def quality(generated: Features, real: Features, seed: int = 0, subset: int = 500) -> Quality:
+def quality(generated: Fingerprint, real: Fingerprint, seed: int = 0, subset: int = 500) -> Quality:
     """Compares generated with real images by features such as those of ``ImageNetFeatures``."""
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance

@@ -10,7 +10,8 @@ from sklearn.decomposition import PCA
 
 from genprint.baselines.frechet import frechet_distance
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features, Fingerprinter
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Fingerprinter
 
 _DIMENSIONS = 32
 
@@ -33,7 +34,9 @@ class Stability:
     sets: int
 
 
-def stability(features: Mapping[str, Features], fingerprinter: Fingerprinter, size: int, seed: int = 0) -> Stability:
+def stability(
+    fingerprints: Mapping[str, Fingerprint], fingerprinter: Fingerprinter, size: int, seed: int = 0
+) -> Stability:
     """Cuts each source's images, in random order, into disjoint sets of ``size``.
 
     Raises:
@@ -41,12 +44,12 @@ def stability(features: Mapping[str, Features], fingerprinter: Fingerprinter, si
     """
     rng = np.random.default_rng([seed, size])
     vectors = []
-    for name, own in features.items():
+    for name, own in fingerprints.items():
         count = len(own) // size
         if count < 4:
             raise ValueError(f"{name}: {len(own)} images are too few for four sets of {size}")
         parts = np.split(rng.permutation(len(own))[: count * size], count)
-        vectors.append(np.stack([fingerprinter.summarise(own[p], name, scatter=False).vector for p in parts]))
+        vectors.append(np.stack([fingerprinter.embed(own[part]) for part in parts]))
     means = np.stack([own.mean(0) for own in vectors])
     counts = np.array([len(own) for own in vectors])
     # The mean cosine of different vectors of one source, from their sum: |sum|^2 = n + n (n - 1) cosine.

@@ -8,15 +8,15 @@ from functools import cache
 
 import numpy as np
 
-from genprint.answers.attribution import verify
 from genprint.answers.results import DIFFERENT, SAME
-from genprint.encoder.encoder import SetEncoder
+from genprint.answers.verification import verify
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.population import Verification
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.model import Model
+from genprint.scoring.population import ReferencePopulation
 
-# From the names of two sources to the population that a pair of theirs is judged by; None: the encoder's own.
-Population = Callable[[str, str], Verification | None]
+# From the names of two sources to the population that a pair of theirs is judged by; None: the model's own.
+Population = Callable[[str, str], ReferencePopulation | None]
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Verified:
 
 
 def verified(
-    encoder: SetEncoder,
-    left: Mapping[str, Features],
-    right: Mapping[str, Features],
+    model: Model,
+    left: Mapping[str, Fingerprint],
+    right: Mapping[str, Fingerprint],
     size: int,
     population: Population = lambda one, other: None,
     seed: int = 0,
@@ -52,8 +52,8 @@ def verified(
     """Compares a set of each source with one of each, all with all, of different images.
 
     Args:
-        left: features of each source's images.
-        right: of the same images, in the same order, perhaps in another state.
+        left: fingerprint of each source.
+        right: of the same images, in the same order, perhaps in another condition.
         size: images of a set.
         progress: told of every source.
 
@@ -66,38 +66,38 @@ def verified(
         raise ValueError(f"{few}: two sources or more are needed, with twice {size} images each")
     rng = np.random.default_rng(seed)
     orders = {name: rng.permutation(len(left[name])) for name in names}
-    answers = np.empty((len(names), len(names)), object)
-    ratios = np.full(answers.shape, np.nan)
+    decisions = np.empty((len(names), len(names)), object)
+    ratios = np.full(decisions.shape, np.nan)
     for i, one in enumerate(names):
         for j, other in enumerate(names):
             a, b = left[one][orders[one][:size]], right[other][orders[other][size : 2 * size]]
-            found = verify(encoder, one, a, other, b, population(one, other))
-            answers[i, j] = found.answer
-            ratios[i, j] = np.nan if found.log10_lr is None else found.log10_lr
+            found = verify(model, a, b, population(one, other))
+            decisions[i, j] = found.decision
+            ratios[i, j] = np.nan if found.llr is None else found.llr
         if progress:
             progress()
     own = np.eye(len(names), dtype=bool)
-    others = [answers[i][~own[i]] for i in range(len(names))]
+    others = [decisions[i][~own[i]] for i in range(len(names))]
     rates = (
         [(theirs == SAME).mean() for theirs in others],
-        np.diag(answers) == DIFFERENT,
-        np.diag(answers) == SAME,
+        np.diag(decisions) == DIFFERENT,
+        np.diag(decisions) == SAME,
         [(theirs == DIFFERENT).mean() for theirs in others],
     )
     alike, unlike = (ratios[kind][np.isfinite(ratios[kind])] for kind in (own, ~own))
     cllr = None
     if len(alike) and len(unlike):
-        cllr = float(np.log2(1 + 10**-alike).mean() + np.log2(1 + 10**unlike).mean()) / 2
+        cllr = float(np.log2(1 + np.exp(-alike)).mean() + np.log2(1 + np.exp(unlike)).mean()) / 2
     false_same, false_different, same, different = (over_sources(np.asarray(rate, float), seed) for rate in rates)
     return Verified(false_same, false_different, same, different, float(np.isfinite(ratios).mean()), cllr)
 
 
-def by_the_others(encoder: SetEncoder, features: Mapping[str, Features], rate: float = 0.05) -> Population:
+def by_the_others(model: Model, fingerprints: Mapping[str, Fingerprint], rate: float = 0.05) -> Population:
     """Each pair is judged by all the other sources."""
 
     @cache
-    def fitted(pair: frozenset[str]) -> Verification:
-        rest = {name: own for name, own in features.items() if name not in pair}
-        return Verification.fit(encoder, rest, f"the other {len(rest)} sources", rate)
+    def fitted(pair: frozenset[str]) -> ReferencePopulation:
+        rest = {name: own for name, own in fingerprints.items() if name not in pair}
+        return ReferencePopulation.fit(model.plda, rest, f"the other {len(rest)} sources", rate)
 
     return lambda one, other: fitted(frozenset((one, other)))

@@ -1,8 +1,8 @@
-"""Fingerprints of piles of any size: read in chunks, each of which is made once, wherever and whenever that is.
+"""Resumable bulk fingerprinting: piles of any size, in chunks that are computed once and recorded in an SQLite ledger.
 
-A chunk is a few files of one source. What is made of it goes into a ledger, so a run that was killed goes on where it
-was, and images added later cost no second pass over most others. Chunks are the same on one machine and on a cluster,
-and so, to the bit where the arithmetic is, are the fingerprints.
+A chunk is a few files of one source. A run that was killed goes on where it was, and images added later cost no second
+pass over most others. Chunks are the same on one machine and on a cluster, and so, to the bit where the arithmetic is,
+are the fingerprints.
 """
 
 from __future__ import annotations
@@ -14,17 +14,27 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Features, Fingerprint, Fingerprinter, Progress
-from genprint.images.sets import MISSING, UNREADABLE, ImageSet, ImageSetError, LeftOut
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
+from genprint.images.members import MISSING, UNREADABLE
+from genprint.images.sets import ImageSet, LeftOut, NothingUsable
 from genprint.storage.files import digest, write_atomically
+from genprint.storage.sqlite import open_database
 
 # Files. Smaller ones cost a cluster more to hand out than to make.
 CHUNK = 1024
+
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS chunk (
+    key TEXT PRIMARY KEY, features BLOB NOT NULL, digest TEXT NOT NULL, complete INTEGER NOT NULL
+);
+"""
 
 
 class LedgerError(RuntimeError):
@@ -33,13 +43,13 @@ class LedgerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a set that is read in one go; ``key`` follows from its files' names, sizes and times, and the maker."""
+    """A part of a set, read in one go; ``key`` follows from its files' names, sizes and times, and the extractor."""
 
     key: str
     images: ImageSet = field(repr=False)
 
 
-def chunks(images: ImageSet, maker: str, size: int = CHUNK) -> list[Chunk]:
+def chunks(images: ImageSet, extractor: str, size: int = CHUNK) -> list[Chunk]:
     """The parts of a set: at most ``size`` files each, or the whole where images are not files of their own.
 
     Parts end where a file's name says so, not after so many: a file that is added changes the part it is in alone.
@@ -47,14 +57,14 @@ def chunks(images: ImageSet, maker: str, size: int = CHUNK) -> list[Chunk]:
     if not images.files:
         # In memory, nothing tells whether the images are the same as before: the key is one that never comes again.
         stated = [_stated(images.container)] if images.container else [uuid.uuid4().hex]
-        return [Chunk(_key(maker, images.name, images.origin, *stated), images)]
+        return [Chunk(_key(extractor, images.name, images.origin, *stated), images)]
     parts: list[list[Path]] = [[]]
     for path in images.files:
         ends = zlib.crc32(os.fsencode(path.name)) % max(1, size // 2) == 0
         if parts[-1] and (ends or len(parts[-1]) == size):
             parts.append([])
         parts[-1].append(path.absolute())  # a worker elsewhere has another working directory
-    return [Chunk(_key(maker, *map(_stated, part)), ImageSet.from_files(part, images.name)) for part in parts]
+    return [Chunk(_key(extractor, *map(_stated, part)), ImageSet.from_files(part, images.name)) for part in parts]
 
 
 def _stated(path: Path) -> str:
@@ -70,51 +80,54 @@ def _key(*parts: str) -> str:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What came of a chunk: its features as bytes; not ``complete`` if a file could not be read, and may be yet."""
+class ChunkResult:
+    """The fingerprint of a chunk, as bytes. ``complete=False``: a file failed for a reason that may pass; it is retried."""
 
     key: str
-    features: bytes
+    fingerprint: bytes
     complete: bool
 
 
-# Makes chunks' features in any order; each comes once.
-Runner = Callable[[Fingerprinter, Sequence[Chunk]], Iterator[Made]]
+# Computes chunks in any order; each comes once.
+Runner = Callable[[Fingerprinter, Sequence[Chunk]], Iterator[ChunkResult]]
 
 
-def make(fingerprinter: Fingerprinter, chunk: Chunk) -> Made:
-    """Makes a chunk. One without a usable image is no error."""
+def compute(fingerprinter: Fingerprinter, chunk: Chunk) -> ChunkResult:
+    """Computes a chunk. One without a usable image is no error."""
     try:
-        features = fingerprinter.features(chunk.images)
-    except ImageSetError:
-        features = Features(np.empty((0, 0), np.float32), (), tuple(chunk.images.left_out))
-    complete = not any(left.reason.startswith((UNREADABLE, MISSING)) for left in features.left_out)
-    return Made(chunk.key, pack(features), complete)
+        found = fingerprinter.extract(chunk.images)
+    except NothingUsable as error:
+        found = Fingerprint(chunk.images.name, np.empty((0, 0), np.float32), (), left_out=error.left_out)
+    complete = not any(left.reason.startswith((UNREADABLE, MISSING)) for left in found.left_out)
+    return ChunkResult(chunk.key, pack(found), complete)
 
 
-def here(fingerprinter: Fingerprinter, missing: Sequence[Chunk]) -> Iterator[Made]:
-    """Makes one chunk after the other in this process."""
-    return (make(fingerprinter, chunk) for chunk in missing)
+def local(fingerprinter: Fingerprinter, missing: Sequence[Chunk]) -> Iterator[ChunkResult]:
+    """Computes one chunk after the other in this process."""
+    return (compute(fingerprinter, chunk) for chunk in missing)
 
 
-def pack(features: Features) -> bytes:
-    """Features as the bytes of an ``.npz``."""
+def pack(fingerprint: Fingerprint) -> bytes:
+    """The features of a fingerprint, names and what was left out, as the bytes of an ``.npz``."""
     file = io.BytesIO()
-    left_out = [(left.name, left.reason) for left in features.left_out]
+    left_out = [(left.name, left.reason) for left in fingerprint.left_out]
     np.savez(
-        file, values=features.values, digests=np.array(features.digests, "U64"), names=_text(features.names),
+        file, values=fingerprint.values, digests=np.array(fingerprint.digests, "U64"), names=_text(fingerprint.names),
         left_out=_text([text for pair in left_out for text in pair]),
     )  # fmt: skip
     return file.getvalue()
 
 
-def unpack(data: bytes) -> Features:
-    """Features from what ``pack`` gave."""
+def unpack(data: bytes, source: str, fingerprinter: Fingerprinter) -> Fingerprint:
+    """The fingerprint from what ``pack`` gave."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         names, left = (file[key].tobytes().decode("utf-8", "surrogateescape") for key in ("names", "left_out"))
         texts = iter(left.split("\0")[:-1])
         left_out = tuple(LeftOut(name, reason) for name, reason in zip(texts, texts, strict=True))
-        return Features(file["values"], tuple(map(str, file["digests"])), left_out, tuple(names.split("\0")[:-1]))
+        return Fingerprint(
+            source, file["values"], tuple(map(str, file["digests"])), fingerprinter.extractor_id, fingerprinter.parts,
+            tuple(names.split("\0")[:-1]), left_out,
+        )  # fmt: skip
 
 
 def _text(names: Sequence[str]) -> np.ndarray:
@@ -123,7 +136,7 @@ def _text(names: Sequence[str]) -> np.ndarray:
 
 
 class Ledger:
-    """Chunks that are made, in one SQLite file. It is safe to delete.
+    """Chunks that are computed, in one SQLite file. It is safe to delete.
 
     Raises:
         LedgerError: the file is something else or damaged, cannot be written, or the disk is full.
@@ -132,13 +145,7 @@ class Ledger:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         with self._errors("cannot be used as a ledger", "remove it or name another"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS chunk "
-                "(key TEXT PRIMARY KEY, features BLOB NOT NULL, digest TEXT NOT NULL, complete INTEGER NOT NULL)"
-            )
+            self._connection = open_database(self.path, _TABLES)
 
     @contextmanager
     def _errors(self, what: str, remedy: str) -> Iterator[None]:
@@ -153,18 +160,18 @@ class Ledger:
             query = "SELECT complete FROM chunk WHERE key = ?"
             return bool((self._connection.execute(query, (key,)).fetchone() or [0])[0])
 
-    def __getitem__(self, key: str) -> Features:
+    def __getitem__(self, key: str) -> bytes:
         with self._errors("cannot be read", "remove it"):
             query = "SELECT features, digest FROM chunk WHERE key = ?"
             data, expected = self._connection.execute(query, (key,)).fetchone()
         if digest(data) != expected:
             raise LedgerError(f"{self.path}: damaged; remove it")
-        return unpack(data)
+        return bytes(data)
 
-    def put(self, made: Made) -> None:
+    def put(self, result: ChunkResult) -> None:
         """Keeps a chunk."""
         with self._errors("cannot be written", "free some space and call again; what is there is kept"):
-            row = (made.key, made.features, digest(made.features), made.complete)
+            row = (result.key, result.fingerprint, digest(result.fingerprint), result.complete)
             self._connection.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", row)
 
 
@@ -172,14 +179,18 @@ def fingerprint(
     fingerprinter: Fingerprinter,
     sets: Sequence[ImageSet],
     ledger: Ledger,
-    run: Runner = here,
+    runner: Runner = local,
     progress: Progress | None = None,
     size: int = CHUNK,
-) -> Iterator[tuple[Fingerprint, list[LeftOut]]]:
-    """The fingerprint of each set, and what was left out of it. Of an image, memory keeps its name and digest alone.
+) -> Iterator[Fingerprint]:
+    """The fingerprint of each set, with moments alone. Of an image, memory keeps its name and digest.
 
     Args:
-        run: makes the chunks that the ledger lacks; ``genprint.fingerprints.cluster.Cluster.run`` does it on many machines.
+        fingerprinter: that makes features.
+        sets: of one source each.
+        ledger: of chunks that are computed.
+        runner: computes the chunks that the ledger lacks; ``genprint.fingerprints.cluster.Cluster.run`` does it on many
+            machines.
         progress: told of the images of each chunk.
         size: files in a chunk.
 
@@ -187,27 +198,25 @@ def fingerprint(
         ImageSetError: a set has no usable image.
         LedgerError: the ledger cannot be written.
     """
-    parts = [chunks(images, fingerprinter.maker(), size) for images in sets]
-    every = [chunk for own in parts for chunk in own]
+    by_set = [chunks(images, fingerprinter.extractor_id, size) for images in sets]
+    every = [chunk for parts in by_set for chunk in parts]
     many = {chunk.key: max(1, len(chunk.images.files)) for chunk in every}
     missing = [chunk for chunk in every if chunk.key not in ledger]
     if progress:
         progress(sum(many.values()) - sum(many[chunk.key] for chunk in missing))
-    for made in run(fingerprinter, missing):
-        ledger.put(made)
+    for result in runner(fingerprinter, missing):
+        ledger.put(result)
         if progress:
-            progress(many[made.key])
-    for images, own in zip(sets, parts, strict=True):
-        yield _merge(fingerprinter, images, (ledger[chunk.key] for chunk in own))
+            progress(many[result.key])
+    for images, parts in zip(sets, by_set, strict=True):
+        yield _merge(images, (unpack(ledger[chunk.key], images.name, fingerprinter) for chunk in parts))
 
 
-def _merge(
-    fingerprinter: Fingerprinter, images: ImageSet, parts: Iterable[Features]
-) -> tuple[Fingerprint, list[LeftOut]]:
+def _merge(images: ImageSet, parts: Iterable[Fingerprint]) -> Fingerprint:
     """One fingerprint of all parts; the same bytes in two of them count once."""
     seen: dict[str, str] = {}
     left_out: list[LeftOut] = []
-    made: list[Fingerprint] = []
+    whole: Fingerprint | None = None
     for part in parts:
         left_out += part.left_out
         fresh = []
@@ -218,21 +227,19 @@ def _merge(
                 seen[sha256] = name
                 fresh.append(i)
         if fresh:
-            made.append(fingerprinter.summarise(part[fresh], images.name, vector=False))
-            if len(made) > 1:
-                made = [made[0] + made[1]]
-    if not made:
-        images.left_out = left_out
-        raise ImageSetError(images.nothing())
-    return fingerprinter.combine(made), left_out
+            moments = part[fresh].pooled()
+            whole = whole + moments if whole else moments
+    if whole is None:
+        raise NothingUsable(images.origin, left_out)
+    return replace(whole, left_out=tuple(left_out))
 
 
-def save(path: Path, fingerprints: Sequence[Fingerprint], maker: str) -> None:
-    """Writes fingerprints as an ``.npz``: ``sources``, ``counts``, ``vectors``, ``means``, and the ``maker``."""
+def save(path: Path, fingerprints: Sequence[Fingerprint], fingerprinter: Fingerprinter) -> None:
+    """Writes fingerprints as an ``.npz``: ``sources``, ``counts``, ``vectors``, ``means``, and the ``extractor``."""
     file = io.BytesIO()
     np.savez(
-        file, sources=np.array([own.source for own in fingerprints]), counts=[own.count for own in fingerprints],
-        vectors=np.stack([own.vector for own in fingerprints]), means=np.stack([own.mean for own in fingerprints]),
-        maker=np.array(maker),
+        file, sources=np.array([found.source for found in fingerprints]), counts=[len(found) for found in fingerprints],
+        vectors=np.stack([fingerprinter.embed(found) for found in fingerprints]),
+        means=np.stack([found.mean for found in fingerprints]), extractor=np.array(fingerprinter.extractor_id),
     )  # fmt: skip
     write_atomically(path, file.getvalue())

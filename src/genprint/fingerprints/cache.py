@@ -8,13 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from genprint.storage.sqlite import open_database
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS feature (
+    maker TEXT, image TEXT, value BLOB NOT NULL, PRIMARY KEY (maker, image)
+) WITHOUT ROWID;
+"""
+
 
 class CacheError(RuntimeError):
     """The file cannot be used as a cache of features."""
 
 
 class FeatureCache:
-    """Features by the digest of the image's file and what made them, in one SQLite file.
+    """Features by the digest of the image's file and the identity of their extractor, in one SQLite file.
 
     Several processes may use it at once. It is safe to delete.
 
@@ -28,35 +36,28 @@ class FeatureCache:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")  # what a crash loses is made again
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS feature "
-                "(maker TEXT, image TEXT, value BLOB NOT NULL, PRIMARY KEY (maker, image)) WITHOUT ROWID"
-            )
+            self._connection = open_database(self.path, _TABLES, lasting=False)  # what a crash loses is made again
         except (sqlite3.Error, OSError) as error:
             raise CacheError(
                 f"{self.path}: cannot be used as a cache of features ({error}); remove it or name another"
             ) from None
 
-    def get(self, maker: str, digests: Sequence[str]) -> list[np.ndarray | None]:
+    def get(self, extractor: str, digests: Sequence[str]) -> list[np.ndarray | None]:
         """Features of each image, float32 ``(d,)``; None where they are not there."""
         query = "SELECT value FROM feature WHERE maker = ? AND image = ?"
         try:
-            rows = [self._connection.execute(query, (maker, digest)).fetchone() for digest in digests]
+            rows = [self._connection.execute(query, (extractor, digest)).fetchone() for digest in digests]
         except sqlite3.Error as error:
             raise CacheError(f"{self.path}: cannot be read ({error}); remove it") from None
         return [np.frombuffer(row[0], "<f4") if row else None for row in rows]
 
-    def put(self, maker: str, digests: Sequence[str], features: np.ndarray) -> None:
+    def put(self, extractor: str, digests: Sequence[str], features: np.ndarray) -> None:
         """Keeps features ``(n, d)``.
 
         Raises:
             CacheError: the disk is full, or the like.
         """
-        rows = [(maker, digest, row.astype("<f4").tobytes()) for digest, row in zip(digests, features, strict=True)]
+        rows = [(extractor, digest, row.astype("<f4").tobytes()) for digest, row in zip(digests, features, strict=True)]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR REPLACE INTO feature VALUES (?, ?, ?)", rows)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from genprint.fingerprints.bulk import Chunk, Made, make
-from genprint.fingerprints.fingerprint import Fingerprinter
+from genprint.fingerprints.bulk import Chunk, ChunkResult, compute
+from genprint.fingerprints.fingerprinter import Fingerprinter
 
 
 class ClusterError(RuntimeError):
@@ -26,10 +26,10 @@ class _Worker:
         torch.set_num_threads(threads)
         self._fingerprinter = fingerprinter
         if gpu:
-            fingerprinter.network_.to("cuda")  # type: ignore[attr-defined]
+            fingerprinter.network.to("cuda")  # type: ignore[attr-defined]
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return asdict(make(self._fingerprinter, pickle.loads(row["chunk"])))
+        return asdict(compute(self._fingerprinter, pickle.loads(row["chunk"])))
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Cluster:
     threads: int = 1
     gpu: bool = False
 
-    def run(self, fingerprinter: Fingerprinter, missing: Sequence[Chunk]) -> Iterator[Made]:
-        """Makes the chunks, in whatever order; a ``genprint.fingerprints.bulk.Runner``.
+    def run(self, fingerprinter: Fingerprinter, missing: Sequence[Chunk]) -> Iterator[ChunkResult]:
+        """Computes the chunks, in whatever order; a ``genprint.fingerprints.bulk.Runner``.
 
         Raises:
             ClusterError: Ray is not installed, or no cluster answers.
@@ -68,7 +68,7 @@ class Cluster:
         if not places:
             raise ClusterError(f"the cluster has no {'GPU' if self.gpu else 'processor'} for a worker; it has {room}")
         workers = min(self.workers or places, places, len(missing))
-        rows = [{"chunk": ray.cloudpickle.dumps(chunk)} for chunk in missing]
+        rows = [{"chunk": pickle.dumps(chunk)} for chunk in missing]
         made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,
             fn_constructor_args=(fingerprinter, self.threads, self.gpu),
@@ -78,7 +78,7 @@ class Cluster:
         )
         try:
             for row in made.iter_rows():
-                yield Made(**row)
+                yield ChunkResult(**row)
         except Exception as error:
             raise ClusterError(f"the cluster gave up ({error}); call again: what is made is kept") from None
 

@@ -1,66 +1,168 @@
-"""Fingerprints, and what maps image sets to them."""
+"""Fingerprints: what image sets leave in feature space, and the only thing that answers take."""
 
 from __future__ import annotations
 
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import ClassVar, Self
+from functools import cached_property
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-import genprint
-from genprint.fingerprints.cache import FeatureCache
-from genprint.images.processing import Change
-from genprint.images.sets import Image, ImageSet, ImageSetError, LeftOut
-
-_PIXELS = 2**26  # bytes of a batch: a few dozen photographs
+from genprint.fingerprints.conditions import ORIGINAL
+from genprint.images.sets import ImageSetError, LeftOut
 
 
-@dataclass(frozen=True)
-class Features:
-    """Features of single images, float32 ``(n, d)``, with their images' digests and what was left out.
+class ExtractorError(ValueError):
+    """Fingerprints of two extractors were to be compared."""
 
-    ``names`` are the images' names, where these are known; ``after`` holds features ``(n, d)`` of the same images after
-    one change or another, by its name.
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Count, mean and scatter of the features of a set whose single features are not kept.
+
+    Attributes:
+        count: number of images.
+        mean: float64 ``(d,)``.
+        scatter: float64 ``(parts, d / parts, d / parts)``; see ``Fingerprint.scatter``.
     """
 
-    values: np.ndarray = field(repr=False)
+    count: int
+    mean: np.ndarray = field(repr=False)
+    scatter: np.ndarray = field(repr=False)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Of both sets together (Chan, Golub & LeVeque, 1983, equation 2.1)."""
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        parts = apart.reshape(len(self.scatter), -1)
+        outer = parts[:, :, None] * parts[:, None]
+        scatter = self.scatter + other.scatter + outer * (self.count * other.count / count)
+        return Moments(count, self.mean + apart * (other.count / count), scatter)
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """What one image set leaves: the features of its images, or, of a pile, their moments.
+
+    Mean and scatter are derived when asked for; ``Fingerprinter.embed`` derives the unit vector.
+
+    Attributes:
+        source: name of the set.
+        features: of each image, float32 ``(n, d)``; None where only moments are kept.
+        digests: SHA-256 of each image's file.
+        extractor: identity of what made the features. Only fingerprints of one extractor can be compared.
+        parts: how many equal parts features come in, one of each tower.
+        names: of the images, where these are known.
+        left_out: images that could not be used, and why.
+        conditions: features ``(n, d)`` of the same images in other conditions, by the processing's name.
+        moments: of the features, where these are not kept.
+    """
+
+    source: str
+    features: np.ndarray | None = field(repr=False)
     digests: tuple[str, ...] = field(repr=False)
-    left_out: tuple[LeftOut, ...] = ()
+    extractor: str = field(default="", repr=False)
+    parts: int = 1
     names: tuple[str, ...] = field(default=(), repr=False)
-    after: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    left_out: tuple[LeftOut, ...] = ()
+    conditions: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    moments: Moments | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.count
 
-    def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Features:
-        """The features of some of the images."""
-        names = tuple(self.names[i] for i in chosen) if self.names else ()
-        after = {change: values[chosen] for change, values in self.after.items()}
-        return Features(self.values[chosen], tuple(self.digests[i] for i in chosen), names=names, after=after)
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return self.moments.count if self.moments else len(self.values)
 
-    def with_history(self, change: str) -> Features:
-        """These images' features after a change; as they are where there are none after it."""
-        return replace(self, values=self.after.get(change, self.values), after={})
+    @property
+    def values(self) -> np.ndarray:
+        """The features, float32 ``(n, d)``.
 
-    def without(self, enrolled: Mapping[str, Features]) -> Features:
-        """These images' features but for those that are enrolled, which are left out: the same file proves nothing new.
+        Raises:
+            ValueError: only their moments are kept.
+        """
+        if self.features is None:
+            raise ValueError(f"{self.source}: of a pile, only moments are kept; this needs the features of its images")
+        return self.features
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean of the features, float64 ``(d,)``."""
+        return self.moments.mean if self.moments else self.values.astype(np.float64).mean(0)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Population variance of each feature, float64 ``(d,)``."""
+        if self.moments:
+            return np.diagonal(self.moments.scatter, axis1=1, axis2=2).ravel() / self.count
+        return (self.values.astype(np.float64) - self.mean).var(0)
+
+    @property
+    def scatter(self) -> np.ndarray:
+        """Sum of outer products of deviations from the mean, within each part, ``(parts, d / parts, d / parts)``.
+
+        Worked out at each call, for of many sources it does not fit into memory; ``pooled`` keeps it.
+        """
+        if self.moments:
+            return self.moments.scatter
+        deviations = by_part(self.values.astype(np.float64) - self.mean, self.parts)
+        return deviations.swapaxes(1, 2) @ deviations
+
+    def pooled(self) -> Fingerprint:
+        """The same with its moments alone."""
+        moments = self.moments or Moments(self.count, self.mean, self.scatter)
+        return replace(self, features=None, conditions={}, moments=moments)
+
+    def __add__(self, other: Fingerprint) -> Fingerprint:
+        """The fingerprint of both sets together, in the conditions that both are known in. It needs no image again."""
+        check_comparable([self, other])
+        both = replace(
+            self, digests=self.digests + other.digests, left_out=self.left_out + other.left_out,
+            names=self.names + other.names if self.names and other.names else (),
+        )  # fmt: skip
+        if self.moments or other.moments:
+            one, another = self.pooled().moments, other.pooled().moments
+            assert one is not None
+            assert another is not None
+            return replace(both, features=None, conditions={}, moments=one + another)
+        common = {
+            name: np.concatenate([self.conditions[name], values])
+            for name, values in other.conditions.items()
+            if name in self.conditions
+        }
+        return replace(both, features=np.concatenate([self.values, other.values]), conditions=common)
+
+    def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Fingerprint:
+        """The fingerprint of some of the images."""
+        return replace(
+            self, features=self.values[chosen], digests=tuple(self.digests[i] for i in chosen), left_out=(),
+            names=tuple(self.names[i] for i in chosen) if self.names else (),
+            conditions={name: values[chosen] for name, values in self.conditions.items()},
+        )  # fmt: skip
+
+    def under(self, condition: str) -> Fingerprint:
+        """The fingerprint in that condition; as it is where it is not known in it."""
+        return replace(self, features=self.conditions.get(condition, self.features), conditions={})
+
+    def ordered(self) -> Fingerprint:
+        """By digest, so that random divisions do not depend on the order of files."""
+        return replace(self[np.argsort(self.digests)], left_out=self.left_out)
+
+    def without(self, enrolled: Mapping[str, Fingerprint]) -> Fingerprint:
+        """The fingerprint of the images that are not enrolled; the others are left out: the same file proves nothing.
 
         Raises:
             ImageSetError: all are enrolled.
         """
-        owners = {digest: name for name, own in enrolled.items() for digest in own.digests}
+        owners = {digest: name for name, known in enrolled.items() for digest in known.digests}
         names = self.names or self.digests
-        shared = [
+        shared = tuple(
             LeftOut(name, f"the same file is enrolled, as of {owners[digest]}")
             for name, digest in zip(names, self.digests, strict=True)
             if digest in owners
-        ]
+        )
         if not shared:
             return self
         if len(shared) == len(self):
@@ -69,55 +171,42 @@ class Features:
                 "give images that are not"
             )
         kept = [i for i, digest in enumerate(self.digests) if digest not in owners]
-        return replace(self[kept], left_out=(*self.left_out, *shared))
+        return replace(self[kept], left_out=self.left_out + shared)
 
 
-def check_disjoint(name: str, features: Features, other: str, others: Features) -> None:
+def check_comparable(fingerprints: Iterable[Fingerprint]) -> None:
+    """Refuses fingerprints of two extractors: their features are of different kinds.
+
+    Raises:
+        ExtractorError: they are.
+    """
+    first: Fingerprint | None = None
+    for fingerprint in fingerprints:
+        first = first or fingerprint
+        check_extractors(first.source, first.extractor, fingerprint.source, fingerprint.extractor)
+
+
+def check_extractors(name: str, extractor: str, other: str, another: str) -> None:
+    """The same of extractors' identities; the names say what was made by each.
+
+    Raises:
+        ExtractorError: they differ.
+    """
+    if extractor != another:
+        raise ExtractorError(
+            f"{name} and {other} cannot be compared: one was fingerprinted by {extractor or 'an unnamed extractor'}, "
+            f"the other by {another or 'an unnamed extractor'}; fingerprint both with one model"
+        )
+
+
+def check_disjoint(one: Fingerprint, other: Fingerprint) -> None:
     """Refuses two sets that share an image: compared with itself, it says nothing of its source.
 
     Raises:
         ImageSetError: they do.
     """
-    if shared := len(set(features.digests) & set(others.digests)):
-        raise ImageSetError(f"{name} and {other}: {shared} images are in both; leave them out of one")
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What one image set left in feature space.
-
-    Additive: ``a + b`` is the fingerprint of both sets together, but for ``vector``, which only their
-    fingerprinter can renew.
-
-    Attributes:
-        source: name of the set.
-        count: number of images.
-        mean: ``(d,)`` mean of their features.
-        scatter: ``(parts, d / parts, d / parts)`` sum of outer products of deviations from the mean, within each of the
-            equal parts that the features come in; None where d is too large for it.
-        digests: SHA-256 of each image's file.
-        vector: ``(e,)`` unit-length view, for search and trees.
-    """
-
-    source: str
-    count: int
-    mean: np.ndarray = field(repr=False)
-    scatter: np.ndarray | None = field(repr=False)
-    digests: tuple[str, ...] = field(repr=False)
-    vector: np.ndarray = field(repr=False)
-
-    def __add__(self, other: Fingerprint) -> Fingerprint:
-        count = self.count + other.count
-        apart = other.mean - self.mean
-        mean = self.mean + apart * (other.count / count)
-        scatter = None
-        if self.scatter is not None and other.scatter is not None:
-            # Chan, Golub & LeVeque (1983), equation 2.1
-            parts = apart.reshape(len(self.scatter), -1)
-            outer = parts[:, :, None] * parts[:, None]
-            scatter = self.scatter + other.scatter + outer * (self.count * other.count / count)
-        vector = np.full_like(self.vector, np.nan)
-        return Fingerprint(self.source, count, mean, scatter, self.digests + other.digests, vector)
+    if shared := len(set(one.digests) & set(other.digests)):
+        raise ImageSetError(f"{one.source} and {other.source}: {shared} images are in both; leave them out of one")
 
 
 def by_part(features: np.ndarray, parts: int) -> np.ndarray:
@@ -125,155 +214,7 @@ def by_part(features: np.ndarray, parts: int) -> np.ndarray:
     return features.reshape(len(features), parts, -1).swapaxes(0, 1)
 
 
-def scatter_of(fingerprint: Fingerprint) -> np.ndarray:
-    """The scatter, or an error that says it is not there."""
-    if fingerprint.scatter is None:
-        raise ValueError(f"{fingerprint.source}: this scorer needs fingerprints with their scatter")
-    return fingerprint.scatter
-
-
-Progress = Callable[[int], None]
-
-
-def _batches(images: Iterable[Image], most: int) -> Iterator[list[Image]]:
-    """Images in their order, ``most`` at a time, or as many as have ``_PIXELS`` pixels together."""
-    own: list[Image] = []
-    pixels = 0
-    for image in images:
-        own.append(image)
-        pixels += image.pixels.size
-        if len(own) == most or pixels >= _PIXELS:
-            yield own
-            own, pixels = [], 0
-    if own:
-        yield own
-
-
-class Fingerprinter(BaseEstimator, ABC):
-    """Maps image sets to fingerprints. One subclass for each method.
-
-    A subclass says how one image becomes features (``_features``) and how the moments of a set's features
-    become its vector (``_vector``); the rest follows. Features of an image never depend on its neighbours.
-    """
-
-    #: the name the literature knows the method by
-    method: ClassVar[str]
-    #: whether fingerprints keep the scatter matrix of their features
-    keeps_scatter: ClassVar[bool] = True
-
-    @property
-    def parts(self) -> int:
-        """How many equal parts the features come in; scatter is kept within each."""
-        return 1
-
-    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:
-        """Learns from sets of known sources. Methods without anything to learn return as they are."""
-        return self
-
-    @abstractmethod
-    def _features(self, images: Sequence[Image]) -> np.ndarray:
-        """Features of a few images, float32 ``(n, d)``."""
-
-    @abstractmethod
-    def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """Unit vector of a set from its features' mean and (population) variance, each ``(d,)``."""
-
-    def maker(self) -> str:
-        """What features follow from besides the image: method, parameters, and the digest of what was learned."""
-        learned = getattr(self, "weights_digest_", "")
-        return f"{genprint.__version__} {self.method} {json.dumps(self.get_params(), sort_keys=True)} {learned}".strip()
-
-    def features(
-        self,
-        images: ImageSet,
-        progress: Progress | None = None,
-        batch: int = 64,
-        cache: FeatureCache | None = None,
-        histories: Mapping[str, Change] = {},
-    ) -> Features:
-        """Features of each image of a set, in one pass that never holds more than two batches of images.
-
-        The next batch is decoded while features are made of this one.
-
-        Args:
-            batch: most images in one; fewer if they are large.
-            cache: asked first, and told what was not there.
-            histories: changes after which features of the same images are wanted too.
-
-        Raises:
-            ImageSetError: the set has no usable image.
-        """
-        rows: list[np.ndarray] = []
-        after: dict[str, list[np.ndarray]] = {name: [] for name in histories}
-        digests: list[str] = []
-        names: list[str] = []
-        batches = _batches(images, batch)
-        with ThreadPoolExecutor(1, "decoder") as decoder:
-            coming = decoder.submit(next, batches, None)
-            while own := coming.result():
-                coming = decoder.submit(next, batches, None)
-                rows.append(self._cached(own, cache, self.maker()))
-                for name, change in histories.items():
-                    after[name].append(self._cached(own, cache, f"{self.maker()} after {name}", change))
-                digests += [image.sha256 for image in own]
-                names += [image.name for image in own]
-                if progress:
-                    progress(len(own))
-        changed = {name: np.concatenate(own) for name, own in after.items()}
-        return Features(np.concatenate(rows), tuple(digests), tuple(images.left_out), tuple(names), changed)
-
-    def _cached(
-        self, images: Sequence[Image], cache: FeatureCache | None, maker: str, change: Change | None = None
-    ) -> np.ndarray:
-        """Features of a few images, perhaps changed, computed where the cache has none."""
-        found = cache.get(maker, [image.sha256 for image in images]) if cache else [None] * len(images)
-        missing = [i for i, row in enumerate(found) if row is None]
-        if missing:
-            wanted = [images[i] for i in missing]
-            if change:
-                wanted = [replace(image, pixels=change(image.pixels[None])[0]) for image in wanted]
-            fresh = self._features(wanted)
-            if cache:
-                cache.put(maker, [image.sha256 for image in wanted], fresh)
-            for i, row in zip(missing, fresh, strict=True):
-                found[i] = row
-        return np.stack([row for row in found if row is not None])
-
-    def summarise(self, features: Features, source: str, vector: bool = True, scatter: bool = True) -> Fingerprint:
-        """The fingerprint of a set from its images' features; without the vector or the scatter if so wanted."""
-        values = features.values.astype(np.float64)
-        mean = values.mean(0)
-        centred = values - mean
-        products = None
-        if self.keeps_scatter and scatter:
-            parts = by_part(centred, self.parts)
-            products = parts.swapaxes(1, 2) @ parts
-        view = self._vector(mean, centred.var(0)) if vector else np.full(1, np.nan)
-        return Fingerprint(source, len(values), mean, products, features.digests, view)
-
-    def combine(self, fingerprints: Iterable[Fingerprint]) -> Fingerprint:
-        """The fingerprint of several sets taken as one; it needs no image again."""
-        first, *rest = fingerprints
-        total = sum(rest, start=first)
-        if total.scatter is None:
-            raise ValueError(f"{self.method} keeps no scatter; its fingerprints cannot be combined")
-        return replace(
-            total, vector=self._vector(total.mean, np.diagonal(total.scatter, axis1=1, axis2=2).ravel() / total.count)
-        )
-
-    def fingerprint(self, sets: Sequence[ImageSet], progress: Progress | None = None) -> list[Fingerprint]:
-        """The fingerprint of each set."""
-        return [self.summarise(self.features(images, progress), images.name) for images in sets]
-
-    def transform(self, sets: Sequence[ImageSet]) -> np.ndarray:
-        """Unit vectors of sets, float32 ``(n_sets, e)``."""
-        return np.stack([fingerprint.vector for fingerprint in self.fingerprint(sets)]).astype(np.float32)
-
-    def save_pretrained(self, directory: str | Path) -> None:
-        """Writes config, weights and model card into a directory."""
-        raise NotImplementedError(f"{self.method} has nothing to save")
-
-    @classmethod
-    def from_pretrained(cls, directory: str | Path) -> Self:
-        """Reads what ``save_pretrained`` wrote."""
-        raise NotImplementedError(f"{cls.method} has nothing to load")
+def common_conditions(fingerprints: Sequence[Fingerprint]) -> list[str]:
+    """The conditions that all are known in, the original first."""
+    first, *rest = fingerprints
+    return [ORIGINAL, *(name for name in first.conditions if all(name in other.conditions for other in rest))]

@@ -1,0 +1,7 @@
+"""Galleries: enrolled sources on disk, search among them, and what is worked out from them."""
+
+from genprint.gallery.enrolled import Enrolled
+from genprint.gallery.index import Index
+from genprint.gallery.store import GalleryError, GalleryStore
+
+__all__ = ["Enrolled", "GalleryError", "GalleryStore", "Index"]

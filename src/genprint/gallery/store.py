@@ -1,20 +1,21 @@
-"""Enrolled sources, in one SQLite file that several processes may use at once, and exact search among them."""
+"""Enrolled sources, in one SQLite file that several processes may use at once."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Features, Fingerprint, Fingerprinter
-from genprint.scoring.conditions import NONE
+from genprint.fingerprints.fingerprint import Fingerprint, check_extractors
+from genprint.gallery.index import Index
+from genprint.model import Model
 from genprint.storage.files import digest
+from genprint.storage.sqlite import open_database
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,9 +32,7 @@ CREATE TABLE IF NOT EXISTS vector (
 ) WITHOUT ROWID;
 INSERT OR IGNORE INTO about VALUES ('state', hex(randomblob(16)));
 """
-
-
-_BLOCK = 1024
+_AS_ENROLLED = "none"  # how these tables name the original condition
 
 
 class GalleryError(RuntimeError):
@@ -44,66 +43,72 @@ class Damaged(Exception):
     """What is read is not what was written."""
 
 
-@dataclass(frozen=True)
-class Index:
-    """The vectors of all enrolled sources, in memory, for exact search.
+def merge(old: Fingerprint | None, new: Fingerprint) -> tuple[Fingerprint | None, int]:
+    """What is kept of a source when images are added; images it has already are passed over.
 
-    Attributes:
-        names: of the sources.
-        vectors: unit vectors, float32 ``(rows, e)``; a source has one as it is and one after each history, in a row.
-        starts: the first row of each source.
+    Conditions are kept that old and new images are known in. Where images come in more conditions than before, they
+    replace the old ones.
+
+    Returns:
+        The fingerprint to keep (None: what is there stays as it is), and how many images it adds.
+
+    Raises:
+        GalleryError: the new images are in no condition but the original and the old ones are, which would be lost.
     """
-
-    names: tuple[str, ...] = field(repr=False)
-    vectors: np.ndarray = field(repr=False)
-    starts: np.ndarray = field(repr=False)
-
-    def nearest(self, vector: np.ndarray, count: int) -> list[str]:
-        """Names of so many sources, by the cosine of their vector in its best state, the nearest first."""
-        cosines = self.vectors @ vector.astype(np.float32)
-        if len(cosines) > len(self.names):
-            cosines = np.maximum.reduceat(cosines, self.starts)
-        # The best are in the blocks with the largest maxima; to sort all would take longer than to compute them.
-        starts = np.arange(0, len(cosines), _BLOCK)
-        blocks = np.argsort(-np.maximum.reduceat(cosines, starts), kind="stable")[:count]
-        rows = (starts[blocks][:, None] + np.arange(_BLOCK)).ravel()
-        rows = np.sort(rows[rows < len(cosines)])
-        return [self.names[i] for i in rows[np.argsort(-cosines[rows], kind="stable")[:count]]]
+    if old is None:
+        return new, len(new)
+    known = set(old.digests)
+    fresh = new[[i for i, digest in enumerate(new.digests) if digest not in known]]
+    if known <= set(new.digests) and set(old.conditions) < set(new.conditions):
+        return new, len(fresh)
+    if not len(fresh):
+        return None, 0
+    if old.conditions and not fresh.conditions:
+        raise GalleryError(
+            f"{old.source}: enrolled in other conditions (JPEG and the like), which would be lost; "
+            "enroll the new images in these, too"
+        )
+    return old + fresh, len(fresh)
 
 
-class Gallery:
-    """Named sources with the features of their images, made by one fingerprinter.
+class GalleryStore:
+    """Named sources with the features of their images, made by one model.
 
     Features of single images are kept, not only their moments: thresholds need sets of the probe's size.
 
     Args:
         path: of the SQLite file; None keeps the gallery in memory.
-        fingerprinter: with learned weights; a gallery made with others is refused.
+        model: a gallery that was made with another extractor is refused.
 
     Raises:
-        GalleryError: the file is not a gallery, or was made with another encoder.
+        GalleryError: the file is not a gallery, or was made with another extractor.
     """
 
-    def __init__(self, path: str | Path | None, fingerprinter: Fingerprinter):
+    def __init__(self, path: str | Path | None, model: Model):
         self.path = str(path) if path else ":memory:"
-        self._fingerprinter = fingerprinter
-        weights: str = getattr(fingerprinter, "weights_digest_", fingerprinter.method)
+        self.model = model
         try:
-            self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+            with closing(sqlite3.connect(self.path)) as asked:
+                tables = {name for (name,) in asked.execute("SELECT name FROM sqlite_master")}
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA foreign_keys=ON")
-            self._connection.executescript(_TABLES)
-            self._connection.execute("INSERT OR IGNORE INTO about VALUES ('weights', ?)", (weights,))
-            (made_with,) = self._connection.execute("SELECT value FROM about WHERE key = 'weights'").fetchone()
+            self._connection = open_database(self.path, _TABLES)
+            self._check_extractor()
         except sqlite3.Error as error:
             raise GalleryError(f"{self.path}: cannot be opened as a gallery: {error}") from None
-        if made_with != weights:
+
+    def _check_extractor(self) -> None:
+        """Refuses features of another extractor; a gallery of before 0.2 knows its model's weights alone."""
+        now = self.model.fingerprinter.extractor_id
+        about = dict(self._connection.execute("SELECT key, value FROM about"))
+        if "extractor" not in about and about.get("weights") in (None, self.model.weights_digest):
+            self._connection.execute("INSERT OR IGNORE INTO about VALUES ('extractor', ?)", (now,))
+            about = dict(self._connection.execute("SELECT key, value FROM about"))
+        made_with = about.get("extractor", f"a model with weights {about.get('weights')}")
+        if made_with != now:
             raise GalleryError(
-                f"{self.path}: enrolled with another encoder ({made_with[:12]}..., now {weights[:12]}...); "
-                "give that encoder with --model, or enroll anew in another file"
+                f"{self.path}: enrolled with another model: its features are of {made_with}, and now they would be of "
+                f"{now}. Give that model with --model, or enroll the images anew in another file"
             )
 
     @contextmanager
@@ -143,63 +148,47 @@ class Gallery:
         with self._reading():
             return self._connection.execute(query, values).fetchall()
 
-    def enroll(self, name: str, features: Features) -> int:
-        """Adds a source, or images to one that is there; images it has already are passed over.
-
-        Features after changes are kept where old and new images have them after the same one. Of images that come with
-        more of them than before, the new ones are kept.
+    def add(self, name: str, fingerprint: Fingerprint) -> int:
+        """Adds a source, or images to one that is there; ``merge`` says what is kept.
 
         Returns:
             How many images were added.
-
-        Raises:
-            GalleryError: the new images have no features after changes and the old ones do, which would be lost.
         """
-        return self.enroll_all([(name, features)])[name]
+        return self.add_all([(name, fingerprint)])[name]
 
-    def enroll_all(self, sources: Iterable[tuple[str, Features]]) -> dict[str, int]:
+    def add_all(self, sources: Iterable[tuple[str, Fingerprint]]) -> dict[str, int]:
         """The same for many sources: all of them, or, if anything goes wrong, none.
 
         Returns:
             How many images were added to each.
         """
         with self._change() as connection:
-            return {name: self._add(connection, name, features) for name, features in sources}
+            return {name: self._add(connection, name, fingerprint) for name, fingerprint in sources}
 
-    def _add(self, connection: sqlite3.Connection, name: str, features: Features) -> int:
+    def _add(self, connection: sqlite3.Connection, name: str, fingerprint: Fingerprint) -> int:
         if not name:
             raise GalleryError("a source needs a name")
-        old = _read(connection, name)
-        known = set(old.digests) if old else set()
-        new = features[[i for i, digest in enumerate(features.digests) if digest not in known]]
-        if old and known <= set(features.digests) and set(old.after) < set(features.after):
-            whole = features
-        elif old and not len(new):
-            return 0
-        elif old and old.after and not new.after:
-            raise GalleryError(
-                f"{name}: enrolled with what its images become after JPEG and the like, which would be lost; "
-                "read the new images with histories, too"
-            )
-        else:
-            whole = _joined(old, new) if old else new
+        check_extractors(self.path, self.model.fingerprinter.extractor_id, name, fingerprint.extractor)
+        kept, added = merge(self._read(connection, name), fingerprint)
+        if kept is None:
+            return added
         connection.execute("DELETE FROM source WHERE name = ?", (name,))
-        values, digests = _pack(whole.values), json.dumps(whole.digests)
-        row = (name, len(whole), values, digests, digest(values + digests.encode()))
+        values, digests = _pack(kept.values), json.dumps(kept.digests)
+        row = (name, len(kept), values, digests, digest(values + digests.encode()))
         connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?)", row)
-        after = {change: _pack(own) for change, own in whole.after.items()}
+        packed = {condition: _pack(values) for condition, values in kept.conditions.items()}
         connection.executemany(
             "INSERT INTO history VALUES (?, ?, ?, ?)",
-            [(name, change, own, digest(own)) for change, own in after.items()],
+            [(name, condition, values, digest(values)) for condition, values in packed.items()],
         )
         connection.executemany(
             "INSERT INTO vector VALUES (?, ?, ?)",
-            [(name, change, _pack(self._vector(whole.with_history(change)))) for change in (NONE, *whole.after)],
+            [
+                (name, condition, _pack(self.model.fingerprinter.embed(kept.under(condition))))
+                for condition in (_AS_ENROLLED, *kept.conditions)
+            ],
         )
-        return len(new)
-
-    def _vector(self, features: Features) -> np.ndarray:
-        return self._fingerprinter.summarise(features, "", scatter=False).vector
+        return added
 
     def remove(self, name: str) -> None:
         """Forgets a source.
@@ -220,8 +209,8 @@ class Gallery:
         """Number of images of each source, by name."""
         return dict(self._ask("SELECT name, rows FROM source ORDER BY name"))
 
-    def without_histories(self) -> list[str]:
-        """Names of sources with fewer histories than another. Probes are compared after those alone that all have."""
+    def lacking_conditions(self) -> list[str]:
+        """Names of sources in fewer conditions than another. Probes are compared in those alone that all are in."""
         query = "SELECT name, count(change) FROM source LEFT JOIN history ON source = name GROUP BY name ORDER BY name"
         counts = dict(self._ask(query))
         return [name for name, count in counts.items() if count < max(counts.values())]
@@ -242,50 +231,37 @@ class Gallery:
     def vectors(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Names of the sources and the unit vector of each, float32 ``(n, e)``, of its images as they are."""
         query = "SELECT source, value FROM vector WHERE change = ? ORDER BY source"
-        rows = self._ask(query, NONE)
+        rows = self._ask(query, _AS_ENROLLED)
         vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
         return tuple(source for source, _ in rows), vectors
 
-    def features(self, names: Iterable[str] | None = None, histories: bool = True) -> dict[str, Features]:
-        """Features of each source's images, by name; of all sources, or of those named that are enrolled.
+    def fingerprints(self, names: Iterable[str] | None = None, conditions: bool = True) -> dict[str, Fingerprint]:
+        """The fingerprint of each source, by name; of all sources, or of those named that are enrolled.
 
         Args:
-            histories: also of the images after these.
+            names: of the sources.
+            conditions: whether also in those that are not the original.
         """
         with self._snapshot() as connection:
             wanted = sorted(self.counts() if names is None else names)
-            found = {name: _read(connection, name, histories) for name in wanted}
-        return {name: own for name, own in found.items() if own}
+            found = {name: self._read(connection, name, conditions) for name in wanted}
+        return {name: fingerprint for name, fingerprint in found.items() if fingerprint}
 
-    def fingerprints(self) -> list[Fingerprint]:
-        """The fingerprint of each source, by name."""
-        return [self._fingerprinter.summarise(own, name) for name, own in self.features().items()]
-
-
-def _read(connection: sqlite3.Connection, name: str, histories: bool = True) -> Features | None:
-    query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
-    row = connection.execute(query, (name,)).fetchone()
-    if row is None:
-        return None
-    rows, values, digests, sha256 = row
-    query = "SELECT change, features, sha256 FROM history WHERE source = ? ORDER BY rowid"
-    after = connection.execute(query, (name,)).fetchall() if histories else []
-    if digest(values + digests.encode()) != sha256 or any(digest(own) != expected for _, own, expected in after):
-        raise Damaged(f"the features of {name} are not those that were enrolled")
-    return Features(
-        _unpack(values, rows),
-        tuple(json.loads(digests)),
-        after={change: _unpack(own, rows) for change, own, _ in after},
-    )
-
-
-def _joined(old: Features, new: Features) -> Features:
-    """The features of both, and after the changes that both know."""
-    return Features(
-        np.concatenate([old.values, new.values]),
-        old.digests + new.digests,
-        after={name: np.concatenate([old.after[name], own]) for name, own in new.after.items() if name in old.after},
-    )
+    def _read(self, connection: sqlite3.Connection, name: str, conditions: bool = True) -> Fingerprint | None:
+        query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
+        row = connection.execute(query, (name,)).fetchone()
+        if row is None:
+            return None
+        rows, values, digests, sha256 = row
+        query = "SELECT change, features, sha256 FROM history WHERE source = ? ORDER BY rowid"
+        after = connection.execute(query, (name,)).fetchall() if conditions else []
+        if digest(values + digests.encode()) != sha256 or any(digest(packed) != stated for _, packed, stated in after):
+            raise Damaged(f"the features of {name} are not those that were enrolled")
+        fingerprinter = self.model.fingerprinter
+        return Fingerprint(
+            name, _unpack(values, rows), tuple(json.loads(digests)), fingerprinter.extractor_id, fingerprinter.parts,
+            conditions={condition: _unpack(packed, rows) for condition, packed, _ in after},
+        )  # fmt: skip
 
 
 def _pack(values: np.ndarray) -> bytes:

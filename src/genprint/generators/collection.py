@@ -138,6 +138,15 @@ def sample(generator: Generator, name: str, n: int, seed: int = 0, batch: int = 
     return np.concatenate([to_levels(generator.sample(batch, rng)).numpy() for _ in range(-(-n // batch))])[:n]
 
 
+def reference_images(count: int, seed: int) -> dict[str, np.ndarray]:
+    """So many images of each shipped generator, descendants apart."""
+    return {
+        folder.name: sample(load(folder)[0], folder.name, count, seed)
+        for folder in shipped()
+        if not describe(folder)["parent"]
+    }
+
+
 _CARD = """---
 library_name: genprint
 license: apache-2.0

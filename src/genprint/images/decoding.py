@@ -23,8 +23,10 @@ from genprint.images.manifest import ABSENT, Manifest, read_manifest
 
 MIN_SIDE = 16
 MAX_PIXELS = 2**26
+MAX_BYTES = 2**28  # of a file
 
-Content = bytes | np.ndarray
+# What an image is decoded from: a file's bytes, or pixels at hand.
+Content = bytes | np.ndarray | Pillow.Image
 
 
 class Unusable(ValueError):
@@ -96,17 +98,23 @@ def open_image(content: bytes) -> ImageFile.ImageFile:
 
 
 def decode(name: str, content: Content) -> Image:
-    """The image in a file, or in an array ``(h, w, 3)`` or ``(h, w)``.
+    """The image in a file, in an array uint8 ``(h, w, 3)`` or ``(h, w)``, or a Pillow image.
 
     Raises:
         Unusable: it has to be left out; the message says why.
     """
     conversions: tuple[str, ...] = ()
+    if isinstance(content, Pillow.Image):
+        with _pillow_errors():
+            _check_size(*content.size)
+            pixels, conversions = _to_rgb(content)
+        return Image(name, _pixels_digest(pixels), pixels, conversions)
     if isinstance(content, np.ndarray):
+        if content.dtype != np.uint8 or content.ndim not in (2, 3) or (content.ndim == 3 and content.shape[2] != 3):
+            raise Unusable(f"an image is uint8 of shape (h, w, 3) or (h, w), not {content.dtype} {content.shape}")
         pixels = np.repeat(content[:, :, None], 3, axis=2) if content.ndim == 2 else np.ascontiguousarray(content)
-        sha256 = hashlib.sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
         _check_size(pixels.shape[1], pixels.shape[0])
-        return Image(name, sha256, pixels)
+        return Image(name, _pixels_digest(content), pixels)
     if not content:
         raise Unusable("empty file")
     sha256 = hashlib.sha256(content).hexdigest()
@@ -121,6 +129,11 @@ def decode(name: str, content: Content) -> Image:
         if getattr(image, "n_frames", 1) > 1:
             conversions += ("first frame only",)
     return Image(name, sha256, pixels, conversions, facts)
+
+
+def _pixels_digest(pixels: np.ndarray) -> str:
+    """SHA-256 of an image that did not come from a file."""
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 def _raw_mode(tile: Any) -> Any:

@@ -1,81 +1,163 @@
-"""What happens to images on their way: re-saving, cropping, blurring and the like."""
+"""Processing: what happens to images after generation. Saving as JPEG, cropping, blurring and the like.
+
+Every processing is a frozen value with a name: two that are equal do the same, and all can be pickled.
+
+Example:
+    >>> Chain((Shift(1, 1), Jpeg(82))).name
+    'shift 1,1, JPEG 82'
+    >>> Jpeg(90) == Jpeg(90, "4:2:0"), Jpeg(90) == Jpeg(90, "4:4:4")
+    (True, False)
+"""
 
 from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-# uint8 (n, h, w, 3) to as many images, perhaps smaller
-Change = Callable[[np.ndarray], np.ndarray]
+
+class Processing(ABC):
+    """An operation on images. Called with uint8 ``(n, h, w, 3)``, it returns as many, perhaps smaller ones."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it does, in a word or two; galleries and reports keep it."""
+
+    @abstractmethod
+    def __call__(self, images: np.ndarray) -> np.ndarray: ...
 
 
-def _each(change: Callable[[Image.Image], Image.Image | np.ndarray]) -> Change:
-    return lambda images: np.stack([np.asarray(change(Image.fromarray(pixels))) for pixels in images])
+class _OneByOne(Processing):
+    """A processing of single Pillow images."""
+
+    @abstractmethod
+    def _apply(self, image: Image.Image) -> Image.Image | np.ndarray: ...
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return np.stack([np.asarray(self._apply(Image.fromarray(pixels))) for pixels in images])
 
 
-def jpeg(quality: int, subsampling: str = "4:2:0") -> Change:
+@dataclass(frozen=True)
+class Jpeg(_OneByOne):
     """Saved as JPEG by Pillow and read again."""
 
-    def resave(image: Image.Image) -> Image.Image:
+    quality: int
+    subsampling: str = "4:2:0"
+
+    @property
+    def name(self) -> str:
+        return f"JPEG {self.quality}" + ("" if self.subsampling == "4:2:0" else f" {self.subsampling}")
+
+    def _apply(self, image: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+        image.save(buffer, "JPEG", quality=self.quality, subsampling=self.subsampling)
         return Image.open(buffer).convert("RGB")
 
-    return _each(resave)
+
+@dataclass(frozen=True)
+class Blur(_OneByOne):
+    """Gaussian blur, ``sigma`` in pixels."""
+
+    sigma: float
+
+    @property
+    def name(self) -> str:
+        return f"blur {self.sigma:g}"
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        return image.filter(ImageFilter.GaussianBlur(self.sigma))
 
 
-def blur(sigma: float) -> Change:
-    """Gaussian blur."""
-    return _each(lambda image: image.filter(ImageFilter.GaussianBlur(sigma)))
-
-
-def resize(share: float) -> Change:
+@dataclass(frozen=True)
+class Resize(_OneByOne):
     """Shrunk to a share of the side and enlarged again, bicubic both ways."""
 
-    def there_and_back(image: Image.Image) -> Image.Image:
-        width, height = (max(1, round(share * side)) for side in image.size)
+    share: float
+
+    @property
+    def name(self) -> str:
+        return f"resize {100 * self.share:g} %"
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        width, height = (max(1, round(self.share * side)) for side in image.size)
         small = image.resize((width, height), Image.Resampling.BICUBIC)
         return small.resize(image.size, Image.Resampling.BICUBIC)
 
-    return _each(there_and_back)
 
+@dataclass(frozen=True)
+class Noise(_OneByOne):
+    """White Gaussian noise, its standard deviation in pixel levels. It follows from an image's content and the seed."""
 
-def noise(levels: float, seed: int = 0) -> Change:
-    """White Gaussian noise of that many levels; an image's own, which follows from its content and the seed."""
+    levels: float
+    seed: int = 0
 
-    def add(image: Image.Image) -> np.ndarray:
+    @property
+    def name(self) -> str:
+        return f"noise {self.levels:g}" + (f" seed {self.seed}" if self.seed else "")
+
+    def _apply(self, image: Image.Image) -> np.ndarray:
         pixels = np.asarray(image)
-        grain = np.random.default_rng([seed, zlib.crc32(pixels.tobytes())]).normal(0, levels, pixels.shape)
+        grain = np.random.default_rng([self.seed, zlib.crc32(pixels.tobytes())]).normal(0, self.levels, pixels.shape)
         return (pixels + grain).round().clip(0, 255).astype(np.uint8)
 
-    return _each(add)
 
-
-def grey() -> Change:
+@dataclass(frozen=True)
+class Grey(_OneByOne):
     """Without colours: all channels are the luminance."""
-    return _each(lambda image: image.convert("L").convert("RGB"))
+
+    @property
+    def name(self) -> str:
+        return "grey"
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        return image.convert("L").convert("RGB")
 
 
-def inner(margin: int) -> Change:
-    """Cropped by a margin on every side."""
-    return lambda images: images[:, margin:-margin, margin:-margin]
+@dataclass(frozen=True)
+class Crop(Processing):
+    """Cropped by a margin, in pixels, on every side."""
+
+    margin: int
+
+    @property
+    def name(self) -> str:
+        return f"crop {self.margin}"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return images[:, self.margin : -self.margin, self.margin : -self.margin]
 
 
-def shift(down: int, right: int) -> Change:
-    """Without the first rows and columns: what lies at even places comes to lie at odd ones."""
-    return lambda images: images[:, down:, right:]
+@dataclass(frozen=True)
+class Shift(Processing):
+    """Without the first rows and columns: by an odd number, what lay at even places comes to lie at odd ones."""
+
+    down: int
+    right: int
+
+    @property
+    def name(self) -> str:
+        return f"shift {self.down},{self.right}"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return images[:, self.down :, self.right :]
 
 
-def chain(*changes: Change) -> Change:
-    """One after another."""
+@dataclass(frozen=True)
+class Chain(Processing):
+    """One processing after another; none at all leaves images as they are."""
 
-    def apply(images: np.ndarray) -> np.ndarray:
-        for change in changes:
-            images = change(images)
+    steps: tuple[Processing, ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(step.name for step in self.steps)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        for step in self.steps:
+            images = step(images)
         return images
-
-    return apply

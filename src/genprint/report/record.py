@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-import genprint
+from genprint._version import __version__
 from genprint.answers.results import Attribution
 from genprint.fingerprints.fingerprint import Features
 from genprint.images.manifest import NOT_CHECKED, Manifest, overall
@@ -111,7 +111,7 @@ def record(
     evidence = result.evidence
     case = {
         "schema": SCHEMA,
-        "genprint": genprint.__version__,
+        "genprint": __version__,
         "encoder": encoder_digest,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": dict(inputs),

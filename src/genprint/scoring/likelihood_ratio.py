@@ -1,23 +1,23 @@
-"""Calibrated evidence: how much more likely an enrolled source makes a probe than one that is not enrolled."""
+"""Likelihood ratios: how many times as likely an enrolled source makes a probe as one that is not enrolled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Features, Fingerprint
-from genprint.scoring.cohort import Trials
-from genprint.scoring.thresholds import SIZES, LikelihoodRatio, evidence
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.scoring.cohort import Cohort
+from genprint.scoring.thresholds import SIZES
 
 _DRAWS = 200
-_NONE = np.full(1, np.nan)  # no vector is looked at
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A calibrated likelihood ratio for two propositions.
+class LikelihoodRatio:
+    """A calibrated likelihood ratio for two propositions, in natural logs.
 
     It is for a source named before the probe was looked at. The best of many candidates misleads more often, up to
     as many times as there are candidates.
@@ -25,19 +25,19 @@ class Evidence:
     Attributes:
         hp: the first proposition.
         hd: the second one.
-        log10_lr: log10 of the likelihood ratio of the first against the second.
-        low: end of its 95 % interval, by bootstrap over the probe's images; None for a single image.
-        high: other end.
-        cap: largest ``log10_lr`` that so many calibration sources support.
+        llr: log likelihood ratio of the first against the second.
+        low: lower end of its 95 % interval, by bootstrap over the probe's images; None for a single image.
+        high: upper end.
+        cap: largest ``llr`` that so many calibration sources support.
         sources: it was calibrated on: the enrolled ones, each compared by images left out of the gallery.
         calibrated_at: size of the sets it was calibrated with.
-        by_images: ``log10_lr`` by number of images, with both ends of its interval: of the whole probe, and the mean
-            over random parts of it.
+        by_images: ``llr`` by number of images, with both ends of its interval: of the whole probe, and the mean over
+            random parts of it.
     """
 
     hp: str
     hd: str
-    log10_lr: float
+    llr: float
     low: float | None
     high: float | None
     cap: float
@@ -45,70 +45,135 @@ class Evidence:
     calibrated_at: int
     by_images: dict[int, tuple[float, float | None, float | None]]
 
+    @property
+    def capped(self) -> bool:
+        """Whether so many sources support no larger (or smaller) one."""
+        return abs(self.llr) >= self.cap
 
-class Weigher:
-    """Weighs a probe as evidence for an enrolled source; calibrated on the enrolled sources, once for each set size.
 
-    Args:
-        trials: of the enrolled sources.
-        gallery: their fingerprints.
-    """
+class LikelihoodRatioSystem:
+    """Likelihood ratios for enrolled sources; calibrated on the cohort, once for each set size."""
 
-    def __init__(self, trials: Trials, gallery: Sequence[Fingerprint]):
-        self._trials, self._gallery = trials, gallery
-        self._likelihood_ratios: dict[int, LikelihoodRatio] = {}
+    def __init__(self, cohort: Cohort):
+        self._cohort = cohort
+        self._calibrations: dict[int, LogisticCalibration] = {}
 
-    def likelihood_ratio(self, images: int) -> LikelihoodRatio | None:
-        """What makes a likelihood ratio of evidence from so many images; None with fewer than three sources, or one of
-        a single image.
+    def calibration(self, images: int) -> LogisticCalibration | None:
+        """For probes of so many images; None with fewer than three sources, or one of a single image.
 
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
         not enrolled, with one that lacks their source.
         """
-        if len(self._gallery) < 3 or min(own.count for own in self._gallery) < 2:
+        counts = [source.count for source in self._cohort.fingerprints]
+        if len(counts) < 3 or min(counts) < 2:
             return None
-        size = self._trials.size(images)
-        if size not in self._likelihood_ratios:
-            own, others = self._trials.held_out(size), self._trials.foreign(size)
-            same = [evidence(ratios)[:, i] for i, ratios in enumerate(own)]
-            different = [np.concatenate(evidence(np.delete(ratios, i, axis=1))) for i, ratios in enumerate(others)]
-            self._likelihood_ratios[size] = LikelihoodRatio.fit(same, different)
-        return self._likelihood_ratios[size]
+        size = self._cohort.size(images)
+        if size not in self._calibrations:
+            targets, nontargets = self._cohort.target_scores(size), self._cohort.nontarget_scores(size)
+            same = [calibration_features(ratios)[:, i] for i, ratios in enumerate(targets)]
+            different = [
+                np.concatenate(calibration_features(np.delete(ratios, i, axis=1)))
+                for i, ratios in enumerate(nontargets)
+            ]
+            self._calibrations[size] = LogisticCalibration.fit(same, different)
+        return self._calibrations[size]
 
-    def evidence(self, features: Features, best: int) -> Evidence | None:
-        """The calibrated likelihood ratio for one enrolled source."""
-        found = self.likelihood_ratio(len(features))
-        if found is None:
+    def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
+        """For one enrolled source; None where there is no calibration."""
+        calibration = self.calibration(len(probe))
+        if calibration is None:
             return None
         rng = np.random.default_rng(0)
-        values = features.values.astype(np.float64)
 
-        def log10_lr(sets: np.ndarray, model: LikelihoodRatio) -> np.ndarray:
+        def llr(sets: np.ndarray, model: LogisticCalibration) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            probes = [
-                Fingerprint("", len(own), values[own].mean(0), scatter=None, digests=(), vector=_NONE) for own in sets
-            ]
-            ratios = self._trials.known.compare(probes)
-            return model.log10(evidence(ratios)[:, best])
+            ratios = self._cohort.known.llr([probe[chosen] for chosen in sets])
+            return model.llr(calibration_features(ratios)[:, source])
 
         def of_parts(size: int) -> tuple[float, float, float]:
             """Mean and interval over parts drawn with replacement."""
-            model = self.likelihood_ratio(size)
+            model = self.calibration(size)
             assert model is not None
-            again = log10_lr(rng.integers(len(values), size=(_DRAWS, size)), model)
+            again = llr(rng.integers(len(probe), size=(_DRAWS, size)), model)
             low, high = np.quantile(again, [0.025, 0.975])
             return float(again.mean()), float(low), float(high)
 
         low = high = None
-        if len(features) > 1:
-            _, low, high = of_parts(len(features))
+        if len(probe) > 1:
+            _, low, high = of_parts(len(probe))
         by_images: dict[int, tuple[float, float | None, float | None]] = {
-            size: of_parts(size) for size in SIZES if size < len(features)
+            size: of_parts(size) for size in SIZES if size < len(probe)
         }
-        value = float(log10_lr(np.arange(len(values))[None], found)[0])
-        return Evidence(
-            hp=f"{self._gallery[best].source} made the images",
+        value = float(llr(np.arange(len(probe))[None], calibration)[0])
+        return LikelihoodRatio(
+            hp=f"{self._cohort.fingerprints[source].source} made the images",
             hd="a source that is not enrolled, but like those that are, made them",
-            log10_lr=value, low=low, high=high, cap=found.cap, sources=found.sources,
-            calibrated_at=self._trials.size(len(features)), by_images={**by_images, len(features): (value, low, high)},
+            llr=value, low=low, high=high, cap=calibration.cap, sources=calibration.sources,
+            calibrated_at=self._cohort.size(len(probe)), by_images={**by_images, len(probe): (value, low, high)},
         )  # fmt: skip
+
+
+def calibration_features(ratios: np.ndarray) -> np.ndarray:
+    """Two features of each source: its log ratio against all rivals and an unknown source, and against that alone.
+
+    The log ratio against an unknown source alone depends on the probe's content; against its rivals, it does not. Of a
+    probe whose own source is not enrolled, though, the first says how far off all are. Inverse hyperbolic sines
+    are taken, for a Gaussian's log ratios of large sets are far too large.
+
+    Args:
+        ratios: log ratios of probes against an unknown source, ``(n, sources)``.
+
+    Returns:
+        ``(n, sources, 2)``
+    """
+    with_unknown = np.hstack([ratios, np.zeros((len(ratios), 1))])
+    before = np.logaddexp.accumulate(with_unknown, axis=1)[:, :-2]
+    after = np.logaddexp.accumulate(with_unknown[:, ::-1], axis=1)[:, -2::-1]
+    rivals = np.logaddexp(np.hstack([np.full((len(ratios), 1), -np.inf), before]), after)
+    return np.stack([np.arcsinh((ratios - rivals) / 5), np.arcsinh(ratios / 50)], axis=-1)
+
+
+@dataclass(frozen=True)
+class LogisticCalibration:
+    """Turns features into a log likelihood ratio by logistic regression (Brummer & du Preez, 2006).
+
+    Attributes:
+        slopes: of the log ratio over each feature; zero for one that would come out below.
+        intercept: where all features are zero.
+        sources: it was calibrated on. The ratio is kept within as many to one, either way: no more was seen.
+    """
+
+    slopes: tuple[float, ...]
+    intercept: float
+    sources: int
+
+    @classmethod
+    def fit(cls, same: Sequence[np.ndarray], different: Sequence[np.ndarray]) -> Self:
+        """From features for the true source of probes, and for another; of each source one array ``(n, features)``."""
+        from sklearn.linear_model import LogisticRegression
+
+        values = np.concatenate([*same, *different])
+        truth = np.repeat([1, 0], [sum(map(len, same)), sum(map(len, different))])
+        weights = np.concatenate(
+            [np.full(len(rows), 1 / len(kind) / len(rows)) for kind in (same, different) for rows in kind]
+        )
+        kept = list(range(values.shape[1]))
+        slopes = np.zeros(len(kept))
+        while kept:
+            model = LogisticRegression(C=1e3).fit(values[:, kept], truth, weights * len(values) / 2)
+            found = model.coef_[0]
+            if found.min() >= 0:
+                slopes[kept] = found
+                return cls(tuple(slopes.tolist()), float(model.intercept_[0]), len(same))
+            # More of a kind does not speak for less: of few sources, two kinds that go together may come out so.
+            kept.pop(int(found.argmin()))
+        return cls(tuple(slopes.tolist()), 0.0, len(same))  # no kind tells anything
+
+    @property
+    def cap(self) -> float:
+        """Largest natural log of the ratio."""
+        return float(np.log(self.sources))
+
+    def llr(self, features: np.ndarray) -> np.ndarray:
+        """Natural log of the ratio, capped, of features ``(..., features)``."""
+        return (features @ np.array(self.slopes) + self.intercept).clip(-self.cap, self.cap)

@@ -9,10 +9,12 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import eigh
 
-from genprint.fingerprints.fingerprint import Fingerprint, by_part, scatter_of
+from genprint.fingerprints.fingerprint import Fingerprint, by_part
+from genprint.scoring.distances import root_distances
 
-# Features of large images are means over patches, and vary far less than those of the small ones a scorer is learned
-# from. Too wide a learned spread helps where little tells sources apart; still wider, the gallery's own shape drowns.
+# Features of large images are means over tiles, and vary far less than those of the small ones a scorer is learned
+# from. A learned within-source covariance wider than the gallery's regularises hard galleries; beyond three times as
+# wide, it swamps the gallery's own estimate.
 _WIDEST = 3.0
 _LEAST_SCALE = 1e-2  # enrolled images that hardly differ at all do not make it singular
 
@@ -49,7 +51,7 @@ class PLDA:
         for fingerprint in fingerprints:
             counts.append(fingerprint.count)
             means.append(fingerprint.mean)
-            scatter = scatter + scatter_of(fingerprint)
+            scatter = scatter + fingerprint.scatter
         return cls.from_moments(np.stack(means), np.array(counts), scatter)
 
     @classmethod
@@ -81,32 +83,29 @@ class PLDA:
         within, between = (directions.swapaxes(1, 2) @ own @ directions for own in (self.within, self.between))
         return PLDA(np.zeros(len(within) * within.shape[-1]), within, between, self.prior_images)
 
+    @property
+    def learned(self) -> bool:
+        return True
+
     def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
         """With the within-source covariance the gallery's own images suggest, one source at a time."""
         freedom, scatter = 0, np.zeros_like(self.within)
         for own in gallery:
             freedom += own.count - 1
-            scatter += scatter_of(own)
+            scatter += own.scatter
         if not freedom:
             return self  # single images
         scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
         learned = self.prior_images * scale[:, None, None] * self.within
         return replace(self, within=(learned + scatter) / (self.prior_images + freedom))
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        return self.adapt(gallery).compare(probes, gallery)
-
-    def compare(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        """Scores as they follow from these covariances, without adapting them to the gallery."""
-        return self.posterior(gallery).compare(probes)
-
-    def posterior(self, gallery: Sequence[Fingerprint]) -> Posterior:
-        """What the gallery's images say of their sources' means. Fingerprints need their scatter."""
+    def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
+        """What the gallery's images say of their sources' means."""
         known, images = self.coordinates(gallery)
         precision = 1 / (self.between_variance + 1 / images)
         gain = self.between_variance * precision
         spread = self._spread(gallery)
-        # How far the sources themselves lie from the mean; what draws them towards it leaves out a part of that.
+        # Moment estimate of this gallery's between-source variance; shrinkage drops (1 - gain)^2 of it.
         apart = np.average(np.square(known) - spread / images, axis=0, weights=precision).clip(0)
         sampled, drawn = np.square(gain) / images, np.square(1 - gain) * apart
         most = int(images.argmax())
@@ -116,7 +115,7 @@ class PLDA:
     def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""
         freedom = np.array([own.count - 1 for own in fingerprints])[:, None]
-        varied = np.stack([self._variance(scatter_of(own)) for own in fingerprints])
+        varied = np.stack([self._variance(own.scatter) for own in fingerprints])
         pooled = varied.sum(0) / freedom.sum() if freedom.any() else np.ones(len(self.within))
         spread = np.where(freedom, varied / freedom.clip(1), pooled)
         return spread.repeat(self.within.shape[-1], axis=1)
@@ -147,8 +146,8 @@ class PLDA:
         """Of the coordinates of ``project`` against those of the features, a part."""
         return float(np.linalg.slogdet(self._vectors)[1].mean())
 
-    def alike(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
-        """Cosines ``(n_left, n_right)`` of the unit vectors that ``apart`` takes distances between."""
+    def similarity(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
+        """Cosines ``(n_left, n_right)`` of the unit vectors that ``distances`` are between."""
         return self._unit(left) @ self._unit(right).T
 
     def _unit(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
@@ -166,11 +165,7 @@ class PLDA:
         return means, np.array([own.count for own in fingerprints])[:, None]
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """Distances ``(n, n)`` as ``apart`` has them, adapted to these sources' own images."""
-        return self.adapt(fingerprints).apart(fingerprints)
-
-    def apart(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """Distances between sources, ``(n, n)``, by the covariances as they are here: unit vectors' Euclidean ones.
+        """Euclidean distances between the unit vectors of sources, ``(n, n)``.
 
         Each discriminant of a mean is divided by how much it varies over all sources and images, so that none outweighs
         the others for how strong its traces are, only for how many sources share it; then the means get length one.
@@ -190,10 +185,9 @@ class PLDA:
 class Posterior:
     """What a PLDA knows of the means of gallery sources: a Gaussian for each, given its images.
 
-    The Gaussians are all as wide as that of the source with the most images. A mean of fewer, or of images that vary
-    more, is farther from any probe: what that adds to the squared distance on average is taken off. Were each as wide
-    as its images are few, a source with many would have the probes of its neighbours with few: models trained on the
-    same data lie so near each other, against simulated sources, that the narrower Gaussian is the higher there.
+    All posteriors share the variance of the best-enrolled source; what fewer or more varied images add to the squared
+    distance on average is taken off. With per-source variances, well-enrolled sources attract the probes of poorly
+    enrolled neighbours, because real models lie closer together than the simulated sources that ``between`` is of.
 
     Attributes:
         plda: in whose coordinates all is.
@@ -207,8 +201,8 @@ class Posterior:
     variance: np.ndarray = field(repr=False)
     noise: np.ndarray = field(repr=False)
 
-    def compare(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Log ratio of each probe's mean, were it of each source, against of some other, ``(n_probes, n)``."""
+    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Raw log likelihood ratio (natural log) of each source against an unknown one, ``(n_probes, n)``."""
         means, counts = self.plda.coordinates(probes)
         variance = self.plda.between_variance + 1 / counts
         unknown = -(np.square(means) / variance + np.log(2 * np.pi * variance)).sum(1) / 2
@@ -237,12 +231,3 @@ def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np
     """Generalised eigenvalues, ascending, and eigenvectors of each part."""
     values, vectors = zip(*(eigh(*pair) for pair in zip(between, within, strict=True)), strict=True)
     return np.stack(values), np.stack(vectors)
-
-
-def root_distances(squared: np.ndarray) -> np.ndarray:
-    """Distances from estimates of their squares ``(n, n)``: below zero is zero, symmetric, zero diagonal. In place."""
-    apart = np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
-    np.fill_diagonal(apart, 0)
-    apart += apart.T
-    apart /= 2
-    return apart

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import genprint
+from genprint._version import __version__
 from genprint.storage.files import digest, write_atomically
 
 SCHEMA = 1
@@ -42,7 +42,7 @@ def serialise(tensors: Mapping[str, Tensor]) -> bytes:
 def save_model(directory: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:
     """Writes ``config.json``, ``model.safetensors`` and ``README.md`` (the model card) into a directory."""
     data = serialise(tensors)
-    about = {"schema": SCHEMA, "genprint": genprint.__version__, "kind": kind, "sha256": digest(data), **config}
+    about = {"schema": SCHEMA, "genprint": __version__, "kind": kind, "sha256": digest(data), **config}
     write_atomically(directory / WEIGHTS, data)
     write_atomically(directory / "README.md", card.encode())
     save_config(directory, about)

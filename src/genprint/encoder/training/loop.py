@@ -60,14 +60,14 @@ def train(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     criterion: nn.Module | None = None,
-    of: str = "",
+    run_id: str = "",
 ) -> TrainingResult:
     """Trains in place and leaves the network at its best validation loss.
 
     Args:
         criterion: what is minimised, of unit vectors of sets and their labels; supervised contrast by default, which
             validation always is. What it has to learn itself (proxies of known sources) is learned beside the network.
-        of: images, seed and start of this training, for the checkpoint to say what it belongs to.
+        run_id: images, seed and start of this training, for the checkpoint to say what it belongs to.
 
     With ``checkpoint``, state is written at every validation and found again by a later call: killed and
     called again, it ends where an unbroken run would have. Several processes (``sharing``) share every step.
@@ -86,7 +86,7 @@ def train(
         share_norms(network)
     models, optimizers = {"network": network, "best": best, "criterion": criterion}, {"optimizer": optimizer}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
-    whose = {"config": asdict(config), "of": of}
+    whose = {"config": asdict(config), "run_id": run_id}
     if notes is not None and any(notes.get(what) != own for what, own in whose.items()):
         raise WeightsError(
             f"{checkpoint}: belongs to a training with other settings, images, seed or start; remove it to start anew"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,11 @@ from genprint.encoder.network import SetNetwork, Tower
 from genprint.encoder.training.episodes import Episode, SetSizes, SimulatedEpisodes
 from genprint.encoder.training.loop import Progress, TrainingConfig, train
 from genprint.encoder.training.simulator import KINDS, draw_sources
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.conditions import CONDITIONS, SHIFTS, by_name
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.residuals import to_pixels
-from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.processing import Change, blur, chain, grey, jpeg, noise, resize
+from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Resize
 from genprint.images.sets import ImageSet
-from genprint.scoring.conditions import HISTORIES, SHIFTS
 from genprint.scoring.plda import PLDA
 from genprint.storage.files import digest
 
@@ -32,24 +31,35 @@ KEPT_LAYERS, FEATURES = 4, 768
 FRONT_ENDS = (("raw", "high_pass"), ("high_pass",))
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
-# What galleries are not looked at after, but populations are: more than any one history, and several in turn. Sets that
-# went through what the population did not are more alike than its thresholds have it.
-_BEYOND: Mapping[str, Change] = {
-    **{f"JPEG {quality}": jpeg(quality) for quality in (30, 15, 8)},
-    **{f"resize {share} %": resize(share / 100) for share in (60, 40, 25)},
-    "blur 2": blur(2), "noise 10": noise(10), "grey": grey(), "grey, resize 75 %": chain(grey(), resize(0.75)),
-    "grey, JPEG 75": chain(grey(), jpeg(75)), "noise 5, JPEG 75": chain(noise(5), jpeg(75)),
-    "resize 50 %, noise 4": chain(resize(0.5), noise(4)),
-    **{
-        f"{name}, JPEG {quality}": chain(first, jpeg(quality))
-        for name, first in {
-            "resize 75 %": resize(0.75), "resize 50 %": resize(0.5), "blur 0.7": blur(0.7),
-            **SHIFTS,
-        }.items()
+# Conditions that galleries are not brought to, but populations are: stronger than any one of CONDITIONS, and several in
+# turn. Sets in a condition that the population does not know are more alike than its thresholds allow for.
+_STRESS_CONDITIONS = by_name(
+    *(Jpeg(quality) for quality in (30, 15, 8)),
+    *(Resize(share) for share in (0.6, 0.4, 0.25)),
+    Blur(2), Noise(10), Grey(), Chain((Grey(), Resize(0.75))), Chain((Grey(), Jpeg(75))), Chain((Noise(5), Jpeg(75))),
+    Chain((Resize(0.5), Noise(4))),
+    *(
+        Chain((first, Jpeg(quality)))
+        for first in (Resize(0.75), Resize(0.5), Blur(0.7), *SHIFTS)
         for quality in (90, 75, 50)
-    },
-}  # fmt: skip
+    ),
+)  # fmt: skip
 POPULATION = "the shipped generators and real images"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What pretraining learns; ``genprint.Model.calibrated`` makes a model of it.
+
+    Attributes:
+        encoder: with its network.
+        plda: the scorer, learned from simulated sources.
+        population: fingerprints of the reference population's sources, by name, in many conditions.
+    """
+
+    encoder: SetEncoder
+    plda: PLDA
+    population: Mapping[str, Fingerprint]
 
 
 def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -66,16 +76,16 @@ def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def pretrain(
     images: Sequence[np.ndarray],
+    generated: Mapping[str, np.ndarray],
     config: TrainingConfig,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     seed: int = 0,
     set_sizes: SetSizes = SINGLE,
     projection_sources: int = PROJECTION_SOURCES,
-    population_images: int = 100,
     start: SetEncoder | None = None,
     front_ends: Sequence[Sequence[str]] = FRONT_ENDS,
-) -> SetEncoder:
+) -> Pretrained:
     """A set encoder that has never seen a generator.
 
     Deep towers are trained end to end, one after the other; their first layers are kept side by side, with projections
@@ -83,36 +93,35 @@ def pretrain(
 
     Args:
         images: collections of real images, uint8 ``(n, h, w, 3)`` of one size, sides multiples of 4.
+        generated: images of real generators, by name, as many of each: with real ones, the reference population, for
+            simulated sources differ more than models do. Nothing else is learned from them.
         config: of the training of each tower.
         checkpoint: written at every validation; a later call goes on from it.
         progress: told of all towers' steps together.
         set_sizes: of what the towers learn from; single images teach it more than sets of several do.
         projection_sources: fresh simulated sources for the features' directions and the scorer.
-        population_images: of each shipped generator, and as many real ones, for verification: simulated sources differ
-            more than models do.
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
         front_ends: what each tower sees; those of ``start`` if there is one.
     """
     training, validation = split(images)
-    population = _population(validation, population_images, seed + 4)  # before hours of training: it may lack something
     encoder = SetEncoder(seed=seed)
     if start:
-        front_ends = start.network_.config["front_ends"]
+        front_ends = start.network.config["front_ends"]
     # Siblings come as the loss falls.
     episodes = SimulatedEpisodes(training, set_sizes=set_sizes, seed=seed, warmup=0 if start else config.steps // 4)
     checks = _checks(validation, set_sizes, seed + 1)
-    of = json.dumps([seed, repr(set_sizes), digest(training.tobytes()), start and start.weights_digest_])
+    run_id = json.dumps([seed, repr(set_sizes), digest(training.tobytes()), start and start.extractor_id])
     towers = []
     for i, views in enumerate(front_ends):
         torch.manual_seed(seed)
         deep = SetNetwork(front_ends=[views])
         if start:
-            deep.with_layers_of([start.network_.towers[i]])
+            deep.with_layers_of([start.network.towers[i]])
         along = _of_all(progress, i, len(front_ends))
-        encoder.training_ = train(deep, episodes, checks, config, _aside(checkpoint, "-".join(views)), along, of=of)
+        train(deep, episodes, checks, config, _aside(checkpoint, "-".join(views)), along, run_id=run_id)
         towers.append(deep.towers[0])
     encoder.network_ = first_layers(front_ends, towers)
-    scorer = _refit_projection(encoder, training, projection_sources, seed + 3)
+    scorer = refit_projection(encoder, training, projection_sources, seed + 3)
     last = replace(config, steps=max(1, config.steps // 8), head_only=True)
     episodes = SimulatedEpisodes(training, seed=seed, warmup=0)
     train(
@@ -122,14 +131,15 @@ def pretrain(
         last,
         _aside(checkpoint, "head"),
         progress,
-        of=of,
+        run_id=run_id,
     )
-    histories = {**HISTORIES, **_BEYOND}
-    features = {
-        name: encoder.features(ImageSet.from_array(own, name), histories=histories) for name, own in population.items()
+    count = min(map(len, generated.values()))
+    real = validation[np.random.default_rng(seed + 4).choice(len(validation), count, replace=False)]
+    population = {
+        name: encoder.extract(ImageSet.from_array(own, name), conditions={**CONDITIONS, **_STRESS_CONDITIONS})
+        for name, own in {**generated, "real": real}.items()
     }
-    encoder._calibrate(scorer, features, POPULATION)
-    return encoder
+    return Pretrained(encoder, scorer, population)
 
 
 def first_layers(front_ends: Sequence[Sequence[str]], towers: Sequence[Tower]) -> SetNetwork:
@@ -158,7 +168,7 @@ def _checks(images: np.ndarray, set_sizes: SetSizes, seed: int) -> list[Episode]
 
 
 @torch.no_grad()
-def _refit_projection(
+def refit_projection(
     encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, kinds: Sequence[str] = KINDS
 ) -> PLDA:
     """Replaces the towers' projections by the directions that best tell fresh simulated sources apart.
@@ -166,13 +176,13 @@ def _refit_projection(
     The learned projection keeps what solves its training; on real generators the linear discriminants of all
     statistics, many of them, carry further. Returns how sources differ along these.
     """
-    towers = encoder.network_.towers
+    towers = encoder.network.towers
     projections = [tower.project for tower in towers]
     for tower in towers:
         tower.project = torch.nn.Identity()  # type: ignore[assignment]
-    statistics = _simulated_features(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
-    plda = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in statistics.items())
-    directions = plda.directions()[:, :, : encoder.network_.config["features"]]
+    statistics = simulated_fingerprints(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
+    plda = PLDA.fit(statistics.values())
+    directions = plda.directions()[:, :, : encoder.network.config["features"]]
     means = np.split(plda.mean, len(towers))
     for tower, projection, own, mean in zip(towers, projections, directions, means, strict=True):
         projection.weight.copy_(torch.from_numpy(own).T)
@@ -182,24 +192,14 @@ def _refit_projection(
 
 
 @torch.inference_mode()
-def _simulated_features(
+def simulated_fingerprints(
     encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, count: int, kinds: Sequence[str] = KINDS
-) -> dict[str, Features]:
-    """Features of ``count`` images of each of many fresh simulated sources."""
+) -> dict[str, Fingerprint]:
+    """Fingerprints of ``count`` images of each of many fresh simulated sources."""
     rng = np.random.default_rng(seed)
-    features = {}
+    fingerprints = {}
     for i, source in enumerate(draw_sources(sources, rng, siblings=0.2, kinds=kinds)):
         levels = to_pixels(images[rng.choice(len(images), count, replace=False)])
         made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
-        features[str(i)] = encoder._array_features(made)
-    return features
-
-
-def _population(real: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:
-    """Images of the shipped generators, descendants apart, and real ones."""
-    made = {
-        folder.name: sample(load(folder)[0], folder.name, count, seed)
-        for folder in shipped()
-        if not describe(folder)["parent"]
-    }
-    return {**made, "real": real[np.random.default_rng(seed).choice(len(real), count, replace=False)]}
+        fingerprints[str(i)] = encoder.extract(ImageSet.from_array(made, str(i)))
+    return fingerprints

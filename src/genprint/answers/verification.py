@@ -1,0 +1,100 @@
+"""Verification: whether two image sets have one source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genprint.answers.results import DIFFERENT, INCONCLUSIVE, SAME, Result
+from genprint.fingerprints.fingerprint import Fingerprint, check_disjoint
+from genprint.images.sets import LeftOut
+from genprint.model import Model
+from genprint.scoring.population import Judgement, ReferencePopulation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Verification(Result):
+    """Whether two sets have the same source.
+
+    Attributes:
+        left: name of the one set.
+        right: name of the other.
+        decision: 'same', 'different' or 'inconclusive'.
+        llr: calibrated natural log of the likelihood ratio of ``hp`` against ``hd``, no more than the population's
+            sources support. None where it does not hold: sets unlike the population's, or that may be in several
+            conditions.
+        images: of each set.
+        evidence: similarity, thresholds, conditions.
+        hp: the first proposition.
+        hd: the second one.
+        rate: of either error, over the sources of the population.
+        population: whose sources set thresholds and ratio.
+        sources: how many these are.
+        left_out: images that could not be used, and why.
+    """
+
+    left: str
+    right: str
+    decision: str
+    llr: float | None
+    images: tuple[int, int]
+    evidence: Judgement
+    hp: str
+    hd: str
+    rate: float
+    population: str
+    sources: int
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        return (
+            f"{self.left} ({self.images[0]} images), {self.right} ({self.images[1]} images): {self.decision}"
+        )  # fmt: skip
+
+    def plot(self, ax: Axes) -> Axes:
+        """The similarity of both sets between the thresholds."""
+        ax.axvline(self.evidence.similarity, color="black", label="these sets")
+        if self.evidence.same_above is not None and self.evidence.different_below is not None:
+            ax.axvspan(self.evidence.same_above, 1, alpha=0.2, color="tab:green", label="same")
+            ax.axvspan(-1, self.evidence.different_below, alpha=0.2, color="tab:red", label="different")
+        ax.set(xlim=(-1, 1), yticks=[], xlabel="similarity (cosine)")
+        ax.legend()
+        return ax
+
+
+def verify(
+    model: Model, left: Fingerprint, right: Fingerprint, population: ReferencePopulation | None = None
+) -> Verification:
+    """Whether two sets have the same source.
+
+    Args:
+        model: of the fingerprints.
+        left: the one set.
+        right: the other.
+        population: sources like those in question, of the same content; by default the one that came with the model.
+
+    Raises:
+        ImageSetError: the sets share an image.
+        ValueError: there is no population, or the model's scorer is no PLDA.
+    """
+    check_disjoint(left, right)
+    population = population or model.population
+    if population is None:
+        raise ValueError("this model has no reference population to judge by; give known sources")
+    found = population.judge(model.plda, left, right)
+    decision = INCONCLUSIVE
+    if found.typical and found.same_above is not None and found.different_below is not None:
+        if found.similarity >= found.same_above:
+            decision = SAME
+        elif found.similarity <= found.different_below and found.one_condition:
+            decision = DIFFERENT
+    return Verification(
+        left.source, right.source, decision, found.llr, (len(left), len(right)), found,
+        hp="one source made both sets", hd=f"two sources made them, like those of: {population.population}",
+        rate=population.rate, population=population.population, sources=population.sources,
+        left_out=left.left_out + right.left_out,
+    )  # fmt: skip

@@ -1,0 +1,118 @@
+"""Enrolled sources: one gallery in one condition, and everything that is worked out from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+from scipy.special import softmax
+
+from genprint.fingerprints.conditions import ORIGINAL
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.scoring.base import Enrollment, Scorer
+from genprint.scoring.cohort import SEPARABLE, Cohort
+from genprint.scoring.exchangeability import exchangeable
+from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
+from genprint.scoring.thresholds import smallest_rate, upper_threshold
+
+#: Level of the exchangeability test: so large a share of a source's sets fails it.
+ALPHA = 0.05
+# Scores below are those of other sources.
+_LEAST_SCORE = 0.0
+
+
+class Enrolled:
+    """Enrolled sources in one condition. Everything is worked out when first asked for, and kept.
+
+    Args:
+        scorer: not adapted.
+        fingerprints: of each source, by name, with the features of its images.
+        condition: in which the sources are compared.
+    """
+
+    def __init__(self, scorer: Scorer, fingerprints: Mapping[str, Fingerprint], condition: str = ORIGINAL):
+        self.names = tuple(fingerprints)
+        self.condition = condition
+        self.fingerprints = [known.under(condition) for known in fingerprints.values()]
+        self._scorer = scorer
+        self._thresholds: dict[tuple[int, float, float], float] = {}
+
+    @cached_property
+    def known(self) -> Enrollment:
+        """What the scorer, adapted to these sources, knows of them."""
+        gallery = [source.pooled() for source in self.fingerprints]
+        return self._scorer.adapt(gallery).enroll(gallery)
+
+    @cached_property
+    def cohort(self) -> Cohort:
+        """Target and non-target scores of the sources."""
+        return Cohort(self._scorer, self.fingerprints, self.known)
+
+    @cached_property
+    def _ratios(self) -> LikelihoodRatioSystem:
+        return LikelihoodRatioSystem(self.cohort)
+
+    @cached_property
+    def _whitener(self) -> Scorer:
+        """What brings features to unit variance within sources: the scorer as learned, which favours none of these."""
+        return self._scorer if self._scorer.learned else self._scorer.adapt(self.fingerprints)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, d)`` in coordinates where images of one source vary with the identity."""
+        return self._whitener.project(features)
+
+    def exchangeability(self, probe: Fingerprint, source: int) -> float:
+        """p of the test that the probe's images and the source's are drawn alike."""
+        return exchangeable(self.project(self.fingerprints[source].values), self.project(probe.values))
+
+    def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
+        """The calibrated one for that source; None where there are too few sources or images to calibrate."""
+        return self._ratios.likelihood_ratio(probe, source)
+
+    def threshold(self, images: int, rate: float, min_posterior: float) -> tuple[float, int] | None:
+        """The score that probes of so many images must reach, and the set size it was set at.
+
+        Each source in turn is left out, and sets of its images put to all tests of an attribution: at most ``rate`` of
+        unknown sources, if they are like the enrolled ones, pass.
+
+        Returns:
+            None with fewer than three sources, or fewer than two of two images or more: with one of these left out,
+            nothing would say how a source's images score for it.
+        """
+        if len(self.fingerprints) < 3 or sorted(source.count for source in self.fingerprints)[-2] < 2:
+            return None
+        size = self.cohort.size(images)
+        key = size, rate, min_posterior
+        if key not in self._thresholds:
+            self._thresholds[key] = self._upper_threshold(*key)
+        return self._thresholds[key], size
+
+    def _upper_threshold(self, size: int, rate: float, min_posterior: float) -> float:
+        """The score that sets of sources left out reach and pass all other tests at the given rate, at most."""
+        trials = list(self.cohort.unknown(size))
+        scores = [np.full(len(reached), _LEAST_SCORE) for *_, reached in trials]
+        places = [(float(score), i, j) for i, (*_, reached) in enumerate(trials) for j, score in enumerate(reached)]
+        above = smallest_rate(len(trials))
+        # From the highest score down, for as long as it matters: permutation tests take time.
+        for score, i, j in sorted(places, reverse=True):
+            if score < _LEAST_SCORE or above > rate + 1e-12:  # as upper_threshold has it
+                break
+            sets, llrs, _ = trials[i]
+            best = int(llrs[j].argmax())
+            if softmax(llrs[j]).max() >= min_posterior and self.exchangeability(sets[j], best) > ALPHA:
+                scores[i][j] = score
+                above += 1 / len(scores[i]) / (len(trials) + 1)
+        return upper_threshold(scores, rate)
+
+    def what_separates(self, images: int, one: int, other: int) -> str:
+        """What it would take to tell two sources apart that explain a probe of so many images about as well."""
+        shared = set(self.fingerprints[one].digests) & set(self.fingerprints[other].digests)
+        if shared:
+            return f"they share {len(shared)} enrolled images: leave these out of one"
+        size, right = self.cohort.separation(one, other)
+        if right < SEPARABLE:
+            return f"this gallery cannot tell them apart ({right:.0%} of its own sets of {size} are named right)"
+        if size > images:
+            return f"about {size - images} more images would tell them apart"
+        return f"the gallery's sets of {size} are told apart, so that it may be neither"

@@ -1,0 +1,134 @@
+"""Where the images of a set are: files, an archive, an array, bytes at hand. Plain values that can be pickled.
+
+Iterating any of them gives each image's name with a function that reads it when its turn comes.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from genprint.images import archives
+from genprint.images.decoding import MAX_BYTES, Content, Unusable
+
+# Reasons to leave an image out that may pass.
+UNREADABLE, MISSING = "cannot be read", "no such file"
+
+Member = tuple[str, Callable[[], Content]]
+
+
+class Members(Protocol):
+    """What the images of a set are read from."""
+
+    def __iter__(self) -> Iterator[Member]: ...
+
+
+class ArraysError(ValueError):
+    """The file cannot be read as numpy arrays."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files, in this order."""
+
+    paths: tuple[Path, ...]
+
+    def __iter__(self) -> Iterator[Member]:
+        for path in self.paths:
+            yield str(path), partial(_read_file, path)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip or tar, or one top-level folder of it."""
+
+    path: Path
+    top: str | None = None
+
+    def __iter__(self) -> Iterator[Member]:
+        return archives.members(self.path, self.top)
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """An array ``(n, h, w, 3)`` or ``(n, h, w)`` in a ``.npy``, or the one of that key in an ``.npz``."""
+
+    path: Path
+    name: str
+    key: str | None = None
+
+    def load(self) -> np.ndarray:
+        """The array; of a ``.npy``, as a memory map.
+
+        Raises:
+            ArraysError: it cannot be read.
+        """
+        return load_arrays(self.path)[self.key or self.path.stem]
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(Contents(self.name, self.load()))
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What is at hand: arrays, Pillow images, or files' bytes; named ``name[0]`` and so on if no names are given."""
+
+    name: str
+    contents: Sequence[Content] | np.ndarray = field(repr=False)
+    names: tuple[str, ...] = field(default=(), repr=False)
+
+    def __iter__(self) -> Iterator[Member]:
+        for i in range(len(self.contents)):
+            yield self.names[i] if self.names else f"{self.name}[{i}]", partial(self.contents.__getitem__, i)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A column of Pillow images of a table with rows, such as a ``datasets.Dataset``."""
+
+    table: Any = field(repr=False)
+    column: str = "image"
+
+    def __iter__(self) -> Iterator[Member]:
+        for i in range(len(self.table)):
+            yield f"row {i}", partial(self._read, i)
+
+    def _read(self, row: int) -> Content:
+        content: Content = self.table[row][self.column]
+        return content
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a ``.npy`` (one, named after the file) or ``.npz``.
+
+    Raises:
+        ArraysError: it is damaged, something else, or holds none.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ArraysError(f"{path}: cannot be read as numpy arrays: {error}") from None
+    if not arrays:
+        raise ArraysError(f"{path}: holds no array")
+    return arrays
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if not path.is_file():  # a pipe or device would block for ever
+            raise Unusable("not a regular file" if path.exists() else MISSING)
+        if path.stat().st_size > MAX_BYTES:
+            raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise Unusable(f"{UNREADABLE}: {error.strerror}") from None

@@ -1,0 +1,29 @@
+"""Cosine of unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.scoring.base import Comparer
+
+
+@dataclass(frozen=True)
+class Cosine(Comparer):
+    """Cosine of the fingerprinter's unit vectors. It does not know the counts."""
+
+    fingerprinter: Fingerprinter
+
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        left, right = (np.stack([self.fingerprinter.embed(own) for own in sets]) for sets in (probes, gallery))
+        return left @ right.T
+
+    def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
+        """One minus the cosine."""
+        apart = 1 - self.score(sets, sets)
+        np.fill_diagonal(apart, 0)
+        return apart.clip(0)

@@ -1,0 +1,97 @@
+"""Linear discriminants: squared distances by the gallery's own within-source covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genprint.fingerprints.fingerprint import Fingerprint, by_part
+from genprint.scoring.distances import root_distances
+
+
+@dataclass(frozen=True)
+class LDA:
+    """Minus half the squared Mahalanobis distance of the means, within-source covariance from the gallery alone.
+
+    For probes of any size this ranks sources as the mean log-posterior of a linear discriminant does. The
+    covariance is shrunk towards a multiple of the identity after scaling each feature to unit variance (the OAS
+    weight of Chen et al., "Shrinkage Algorithms for MMSE Covariance Estimation", 2010, equation 23). Of features in
+    several parts, the mean. It needs nothing learned beforehand, so that any fingerprinter can attribute by it.
+
+    Attributes:
+        white: what features are multiplied by, ``(parts, d, d)``; None before ``adapt``.
+    """
+
+    white: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def learned(self) -> bool:
+        return self.white is not None
+
+    def adapt(self, gallery: Iterable[Fingerprint]) -> LDA:
+        freedom, scatter = 0, np.zeros((1, 1, 1))
+        for own in gallery:
+            freedom += own.count - 1
+            scatter = scatter + own.scatter
+        return LDA(np.stack([_white(within, freedom) for within in scatter / max(1, freedom)]))
+
+    def enroll(self, gallery: Sequence[Fingerprint]) -> Centres:
+        return Centres(self, self.coordinates(gallery))
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        if self.white is None:
+            raise ValueError("linear discriminants follow from a gallery: adapt to one first")
+        return (by_part(features, len(self.white)) @ self.white).swapaxes(0, 1).reshape(features.shape)
+
+    def coordinates(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Means ``(n, parts * d)`` in the coordinates of ``project``."""
+        return self.project(np.stack([own.mean for own in fingerprints]))
+
+    def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Mahalanobis distances between sources' means, ``(n, n)``."""
+        return root_distances(-2 * self.enroll(fingerprints).llr(fingerprints))
+
+
+@dataclass(frozen=True)
+class Centres:
+    """Means of gallery sources, in the coordinates of ``LDA.project``, ``(n, parts * d)``."""
+
+    lda: LDA
+    mean: np.ndarray = field(repr=False)
+
+    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Scores ``(n_probes, n)``: as log ratios they lack the unknown source, and are never above zero."""
+        return -self._squared(self.lda.coordinates(probes)) / 2 / self._parts
+
+    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        assert self.lda.white is not None
+        counts = np.array([own.count for own in probes])[:, None]
+        size = self.mean.shape[1]
+        logs = -counts * self._squared(self.lda.coordinates(probes)) / 2 + size / 2 * np.log(counts / (2 * np.pi))
+        return logs / self._parts + np.linalg.slogdet(self.lda.white)[1].mean()
+
+    @property
+    def _parts(self) -> int:
+        assert self.lda.white is not None
+        return len(self.lda.white)
+
+    def _squared(self, coordinates: np.ndarray) -> np.ndarray:
+        return np.square(coordinates[:, None] - self.mean).sum(2)
+
+
+def _white(within: np.ndarray, freedom: int) -> np.ndarray:
+    """What features are multiplied by to have the identity for their shrunk covariance."""
+    scale = 1 / np.sqrt(np.diag(within) + 1e-12)
+    shrunk = shrunk_covariance(within * np.outer(scale, scale), freedom)
+    white: np.ndarray = scale[:, None] * np.linalg.cholesky(np.linalg.inv(shrunk))
+    return white
+
+
+def shrunk_covariance(covariance: np.ndarray, freedom: int) -> np.ndarray:
+    """A covariance estimate with so many degrees of freedom, by the OAS weight."""
+    size, trace, square = len(covariance), np.trace(covariance), np.square(covariance).sum()
+    weight = ((1 - 2 / size) * square + trace**2) / ((freedom + 1 - 2 / size) * (square - trace**2 / size) + 1e-12)
+    weight = min(1.0, weight)
+    return (1 - weight) * covariance + weight * trace / size * np.eye(size)
