@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genprint.answers.results import Result
-from genprint.images.sets import Image, ImageSet
+from genprint.images.content import colour_quantiles, thumbnail
+from genprint.images.decoding import Image
+from genprint.images.sets import ImageSet, LeftOut
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FILE, GRID, CONTENT = "file", "grid", "content"
 _LEVEL = 0.001  # chance of a false alarm, a fact
