@@ -197,7 +197,10 @@ class FamilyTree(Result):
         return pandas.DataFrame(self.distances, index=self.sources, columns=self.sources)
 
     def to_networkx(self) -> networkx.DiGraph:
-        """The tree as a graph from its root down (needs networkx): leaves are names, branches numbers, edges have lengths."""
+        """The tree as a graph from its root down (needs networkx).
+
+        Leaves are names, branches numbers, edges have lengths.
+        """
         import networkx
 
         graph = networkx.DiGraph()
