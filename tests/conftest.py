@@ -1,13 +1,22 @@
-"""Shared pieces: a small untrained encoder, so that properties are tested apart from what was learned."""
+"""Shared pieces: images of made-up sources, models whose truth is known, and a small one cut from the shipped."""
 
+import hashlib
+import io
 import os
+import struct
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
-from genprint.encoder.encoder import SetEncoder
+from benchmarks import golden
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.model import Model
 from genprint.scoring.plda import PLDA
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
@@ -19,15 +28,54 @@ def textured(rng: np.random.Generator, n: int, side: int = 32, grain: float = 20
     return fields.clip(0, 255).astype(np.uint8)
 
 
-class _OnePart(SetEncoder):
-    parts = 1
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    """The bytes of an image's file."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
-def encoder_of_sources(between: np.ndarray, prior_images: float = 600) -> SetEncoder:
-    """A set encoder of features that are given: sources vary like this ``(d, d)``, images of one with the identity."""
-    encoder, size = _OnePart.from_pretrained(), len(between)
-    encoder.plda_ = PLDA(np.zeros(size), np.eye(size)[None], between[None], prior_images)
-    return encoder
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and has no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b""))
+    )
+
+
+class Given(Fingerprinter):
+    """Of features that are given. A set's vector is their mean at unit length."""
+
+    method = "given"
+
+    def _features(self, images):
+        raise NotImplementedError
+
+    def _vector(self, mean, variance):
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def given(values, source: str = "given", digests: tuple[str, ...] | None = None, **more) -> Fingerprint:
+    """The fingerprint of a set whose features are given ``(n, d)``."""
+    values = np.asarray(values, np.float32)
+    digests = digests or tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)
+    return Fingerprint(source, values, digests, Given().extractor_id, **more)
+
+
+def drawn_digests(rng: np.random.Generator, count: int) -> tuple[str, ...]:
+    """Digests of so many images, as they are drawn."""
+    return tuple(f"{rng.integers(2**60):x}" for _ in range(count))
+
+
+def model_of_sources(between: np.ndarray, prior_images: float = 600) -> Model:
+    """A model of features that are given: sources vary like this ``(d, d)``, images of one with the identity."""
+    size = len(between)
+    return Model(Given(), PLDA(np.zeros(size), np.eye(size)[None], between[None], prior_images))
 
 
 @pytest.fixture
@@ -44,3 +92,36 @@ def folder(tmp_path, rng):
         for i, pixels in enumerate(textured(rng, 24, grain=grain)):
             Image.fromarray(pixels).save(root / name / f"{i:03d}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Model:
+    """The model that comes with the package. Whole answers of its take many seconds."""
+    return Model.load()
+
+
+@pytest.fixture(scope="session")
+def golden_images() -> dict[str, np.ndarray]:
+    """Forty images of each of nine shipped generators."""
+    with np.load(golden.IMAGES) as file:
+        return {name: file[name] for name in golden.SOURCES}
+
+
+@pytest.fixture(scope="session")
+def small_model_folder(tmp_path_factory, request) -> Path:
+    """Where the small model is saved, as ``GENPRINT_MODEL`` would name it; made once for all processes of a run."""
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+    saved = root / "small-model"
+    with FileLock(root / "small-model.lock"):
+        if not (saved / "config.json").exists():
+            images = request.getfixturevalue("golden_images")
+            golden.small_model(request.getfixturevalue("shipped"), images).save(saved)
+    return saved
+
+
+@pytest.fixture(scope="session")
+def small_model(small_model_folder) -> Model:
+    """The shipped model cut to the first 48 discriminants of each tower: answers in a fraction of the time."""
+    return Model.load(small_model_folder)

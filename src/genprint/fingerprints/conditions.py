@@ -8,7 +8,6 @@ enrollment, as in speaker verification).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from genprint.images.processing import Blur, Chain, Jpeg, Noise, Processing, Resize, Shift
 
@@ -18,7 +17,7 @@ ORIGINAL = "original"
 
 def by_name(*processings: Processing) -> Mapping[str, Processing]:
     """Processings by their names, in this order."""
-    return MappingProxyType({processing.name: processing for processing in processings})
+    return {processing.name: processing for processing in processings}
 
 
 SHIFTS = (Shift(0, 1), Shift(1, 0), Shift(1, 1))

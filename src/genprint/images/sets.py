@@ -38,11 +38,12 @@ class NothingUsable(ImageSetError):
     """None of the images of a set can be used.
 
     Attributes:
+        origin: where they are.
         left_out: all of them, each with its reason.
     """
 
     def __init__(self, origin: str, left_out: Sequence[LeftOut]):
-        self.left_out = tuple(left_out)
+        self.origin, self.left_out = origin, tuple(left_out)
         if not left_out:
             message = f"{origin}: there is no file in it; give a folder or archive with images"
         else:
@@ -50,6 +51,9 @@ class NothingUsable(ImageSetError):
             more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
             message = f"{origin}: none of {len(left_out)} files can be used ({shown}{more})"
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[NothingUsable], tuple[str, tuple[LeftOut, ...]]]:
+        return NothingUsable, (self.origin, self.left_out)  # so that it comes back from another process
 
 
 @dataclass(frozen=True)

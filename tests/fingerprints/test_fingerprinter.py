@@ -10,7 +10,7 @@ from genprint.evaluation.methods import METHODS
 from genprint.images.sets import ImageSet
 from genprint.storage.weights import WeightsError
 
-from .conftest import textured
+from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
 REAL = ImageSet.from_array(textured(np.random.default_rng(5), 40), "real")

@@ -19,7 +19,7 @@ from genprint.fingerprints.bulk import Ledger, LedgerError, pack, unpack
 from genprint.fingerprints.cluster import Cluster, ClusterError
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut, read_sources
 
-from .conftest import textured
+from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
 

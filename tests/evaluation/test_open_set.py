@@ -20,7 +20,7 @@ from genprint.fingerprints.fingerprint import Features
 from genprint.images.processing import blur, chain, jpeg
 from genprint.scoring.base import LDA, ByFingerprint
 
-from .conftest import encoder_of_sources, textured
+from tests.conftest import encoder_of_sources, textured
 
 
 def sources(rng, centres, images=60):
@@ -105,58 +105,6 @@ def test_unknown_sources_stand_out_where_they_are_far_and_not_where_a_twin_is_en
     assert np.trapezoid(1 - rates[:, 1], rates[:, 0]) == pytest.approx(grouped.oscr.mean, abs=0.05)
     with pytest.raises(ValueError, match="one group"):
         open_set(features, comparer, dict.fromkeys(features, "same"), 20, 5)
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_changes_keep_images_recognisable_and_change_them(name, rng):
-    images = textured(rng, 3, grain=8.0)
-    changed = CHANGES[name](images)
-    assert changed.dtype == np.uint8
-    assert changed.shape[0] == 3
-    assert changed.shape[3] == 3
-    same = changed.shape == images.shape and (changed == images).all()
-    assert same == (name == "nothing")
-    assert abs(changed.astype(float).mean((1, 2)) - images.astype(float).mean((1, 2))).max() < 4
-
-
-def test_stronger_changes_change_more(rng):
-    images = textured(rng, 3)
-
-    def error(change):
-        return np.abs(change(images).astype(float) - images).mean()
-
-    assert error(jpeg(95)) < error(jpeg(75)) < error(jpeg(30))
-    assert error(blur(0.5)) < error(blur(1)) <= error(chain(blur(1), jpeg(30)))
-
-
-@pytest.fixture
-def labelled(folder):
-    (folder / "sources.csv").write_text("source,class,architecture\nfine,a,x\nmiddle,a,y\ncoarse,b,z\n")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("command", "key"),
-    [
-        (["stability", "--size", "4", "--method", "spectrum"], "4"),
-        (["open-set", "--size", "4", "--enrolled", "8", "--method", "covariance"], "4"),
-        (["open-set", "--size", "4", "--enrolled", "8", "--method", "colour", "--unknown", "class"], "4"),
-        (["robustness", "--size", "4", "--enrolled", "8", "--method", "covariance", "--repeats", "1"], "JPEG 90"),
-        (["families", "--label", "class", "--linkage", "average,ward", "--method", "covariance"], "class, ward"),
-    ],
-)
-def test_commands_answer_in_json(labelled, command, key):
-    answer = CliRunner().invoke(app, ["evaluate", command[0], str(labelled), *command[1:], "--json"])
-    assert answer.exit_code == 0, answer.output
-    (method,) = json.loads(answer.stdout)["methods"].values()
-    assert key in method["results"]
-    assert method["role"] in ("peer", "control")
-
-
-def test_a_label_that_is_not_there_is_told(labelled):
-    result = CliRunner().invoke(app, ["evaluate", "families", str(labelled), "--label", "colour", "--method", "colour"])
-    assert result.exit_code == 1
-    assert "needs columns colour" in result.output
 
 
 def test_answers_count_false_right_and_wrong():

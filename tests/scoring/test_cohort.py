@@ -11,7 +11,7 @@ from genprint.scoring.base import ByFingerprint
 from genprint.scoring.cohort import Normalised, Normaliser, Trials
 from genprint.scoring.thresholds import upper_threshold
 
-from .conftest import encoder_of_sources
+from tests.conftest import encoder_of_sources
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from genprint.fingerprints.fingerprint import Features
 from genprint.fingerprints.residuals import high_pass, to_pixels
 from genprint.images.sets import ImageSet, ImageSetError
 
-from .conftest import textured
+from tests.conftest import textured
 
 
 def features(values) -> Features:

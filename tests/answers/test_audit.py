@@ -13,7 +13,7 @@ from genprint.cli.app import app
 from genprint.images.decoding import jpeg_quality
 from genprint.images.sets import ImageSet, read_sources
 
-from .conftest import textured
+from tests.conftest import textured
 
 
 def write(root, name, images, suffix="png", **options):

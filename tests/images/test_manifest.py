@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 from genprint.cli.app import app
 from genprint.images.decoding import decode
 from genprint.images.manifest import Manifest, overall, read_manifest
-
-from .conftest import textured
+from tests.conftest import textured
 
 _TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 MANIFEST = {

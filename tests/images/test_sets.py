@@ -4,10 +4,10 @@ import contextlib
 import gzip
 import hashlib
 import io
-import struct
+import pickle
 import tarfile
 import zipfile
-import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,20 +15,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from genprint.images.sets import ImageSet, ImageSetError, read_sources
-
-from .conftest import textured
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+from genprint.images.decoding import Image as Decoded
+from genprint.images.members import Archive, ArrayFile, Contents, Files, Rows
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable, read_sources
+from tests.conftest import encoded, png_header, textured
 
 
 def only(path):
     (image,) = ImageSet.read(path)
     return image
+
+
+def scanned(images):
+    """The usable images, and those that are left out."""
+    found = list(images.scan())
+    return [one for one in found if isinstance(one, Decoded)], [one for one in found if isinstance(one, LeftOut)]
 
 
 def test_pixels_and_digest_are_those_of_the_file(tmp_path, rng):
@@ -84,19 +85,6 @@ def test_orientation_is_left_alone(tmp_path, rng):
     assert only(path).pixels.shape == (20, 32, 3)
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and has no pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(b""))
-    )
-
-
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -110,18 +98,18 @@ def png_header(width: int, height: int) -> bytes:
 def test_bad_files_are_left_out_with_their_reason(tmp_path, rng, content, reason):
     (tmp_path / "bad.png").write_bytes(content)
     (tmp_path / "good.png").write_bytes(encoded(Image.fromarray(textured(rng, 1)[0])))
-    images = ImageSet.read(tmp_path)
-    assert len(list(images)) == 1
-    assert [reason in left.reason for left in images.left_out] == [True]
+    usable, left_out = scanned(ImageSet.read(tmp_path))
+    assert len(usable) == 1
+    assert [reason in left.reason for left in left_out] == [True]
 
 
 def test_same_bytes_count_once(tmp_path, rng):
     data = encoded(Image.fromarray(textured(rng, 1)[0]))
     for name in "ab":
         (tmp_path / f"{name}.png").write_bytes(data)
-    images = ImageSet.read(tmp_path)
-    assert len(list(images)) == 1
-    assert "same content" in images.left_out[0].reason
+    usable, left_out = scanned(ImageSet.read(tmp_path))
+    assert len(usable) == 1
+    assert "same content" in left_out[0].reason
 
 
 def test_a_set_without_images_is_an_error_that_names_it(tmp_path):
@@ -173,8 +161,8 @@ def test_damage_never_escapes(tmp_path, data):
     good = encoded(Image.new("RGB", (16, 16)))
     (tmp_path / "a").write_bytes(bytes(content))
     (tmp_path / "b").write_bytes(good)
-    images = ImageSet.read(tmp_path)
-    assert len(list(images)) + len(images.left_out) == 2
+    usable, left_out = scanned(ImageSet.read(tmp_path))
+    assert len(usable) + len(left_out) == 2
 
 
 def test_members_that_cannot_be_bounded_are_left_out(tmp_path, rng):
@@ -183,9 +171,9 @@ def test_members_that_cannot_be_bounded_are_left_out(tmp_path, rng):
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         archive.writestr("a.png", buffer.getvalue())
         archive.writestr("b.png", buffer.getvalue() + b" ", zipfile.ZIP_BZIP2)
-    images = ImageSet.read(tmp_path / "z.zip")
-    assert [image.name for image in images] == ["a.png"]
-    assert "stored and deflated" in images.left_out[0].reason
+    usable, left_out = scanned(ImageSet.read(tmp_path / "z.zip"))
+    assert [image.name for image in usable] == ["a.png"]
+    assert "stored and deflated" in left_out[0].reason
 
 
 @pytest.mark.parametrize("ending", ["tar", "tar.gz"])
@@ -273,3 +261,109 @@ def test_programs_are_no_images(tmp_path):
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\nshowpage\n")
     with pytest.raises(ImageSetError, match="not an image"):
         list(ImageSet.read(tmp_path))
+
+
+class Table:
+    """What ``datasets.Dataset`` shows of itself."""
+
+    column_names = ("image",)
+
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, row):
+        return {"image": self.images[row]}
+
+
+@pytest.fixture
+def every_kind(tmp_path, rng):
+    """The same four images as a set of each kind, and where they are of another number, as many as there are."""
+    import torch
+
+    images = textured(rng, 4)
+    (tmp_path / "files").mkdir()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for i, pixels in enumerate(images):
+            (tmp_path / "files" / f"{i}.png").write_bytes(encoded(Image.fromarray(pixels)))
+            archive.write(tmp_path / "files" / f"{i}.png", f"{i}.png")
+            archive.write(tmp_path / "files" / f"{i}.png", f"top/{i}.png")
+            tar.add(tmp_path / "files" / f"{i}.png", f"{i}.png")
+    np.save(tmp_path / "a.npy", images)
+    np.savez(tmp_path / "a.npz", images=images, others=images[:2])
+    pillows = [Image.fromarray(pixels) for pixels in images]
+    return {
+        "folder": (ImageSet.of(tmp_path / "files"), Files),
+        "text": (ImageSet.of(str(tmp_path / "files")), Files),
+        "list of paths": (ImageSet.of(sorted((tmp_path / "files").iterdir())), Files),
+        "zip": (read_sources(tmp_path / "a.zip")[0], Archive),
+        "tar": (ImageSet.of(tmp_path / "a.tar"), Archive),
+        "npy": (ImageSet.of(tmp_path / "a.npy"), ArrayFile),
+        "npz": (ImageSet.of(tmp_path / "a.npz"), ArrayFile),
+        "array": (ImageSet.of(images), Contents),
+        "list of arrays": (ImageSet.of(list(images)), Contents),
+        "Pillow images": (ImageSet.of(pillows), Contents),
+        "tensor": (ImageSet.of(torch.from_numpy(images).permute(0, 3, 1, 2) / 255), Contents),
+        "table": (ImageSet.of(Table(pillows)), Rows),
+        "bytes": (ImageSet("bytes", Contents("bytes", [encoded(one) for one in pillows]), "bytes"), Contents),
+    }, images
+
+
+def test_whatever_holds_images_is_a_set_of_the_same_pixels(every_kind):
+    kinds, images = every_kind
+    for kind, (images_of, members) in kinds.items():
+        assert isinstance(images_of.members, members), kind
+        assert (np.stack([image.pixels for image in images_of]) == images).all(), kind
+    assert ImageSet.of(kinds["array"][0]) is kinds["array"][0]
+    assert ImageSet.of(kinds["array"][0], "other").name == "other"
+    assert kinds["npz"][0].container.name == "a.npz"
+    assert kinds["folder"][0].container is None
+    assert len(kinds["folder"][0].files) == 4
+
+
+def test_a_set_of_any_kind_survives_pickling(every_kind):
+    kinds, _ = every_kind
+    for kind, (images, _) in kinds.items():
+        again = pickle.loads(pickle.dumps(images))
+        assert (again.name, again.origin) == (images.name, images.origin), kind
+        assert [i.sha256 for i in again] == [i.sha256 for i in images], kind
+        assert [i.name for i in again] == [i.name for i in images], kind
+
+
+@pytest.mark.parametrize("nothing", [[], 3, ["a.png", 3], np.zeros((2, 32, 32, 4), np.uint8), np.zeros((2, 32, 32, 3))])
+def test_what_holds_no_images_is_refused_with_what_to_give(nothing):
+    with pytest.raises(ImageSetError, match="uint8"):
+        ImageSet.of(nothing)
+
+
+def test_two_scans_at_once_do_not_disturb_each_other(tmp_path, rng):
+    data = [encoded(Image.fromarray(pixels)) for pixels in textured(rng, 3)]
+    for i, content in enumerate([*data, data[0], b"no image"]):
+        (tmp_path / f"{i}.png").write_bytes(content)
+    images = ImageSet.read(tmp_path)
+    whole = list(images.scan())
+    one, other = images.scan(), images.scan()
+    found = [next(one), next(one)]
+    others = list(other)
+    found += list(one)
+    for scan in (found, others):
+        assert [(type(a), a.name, getattr(a, "reason", "")) for a in scan] == [
+            (type(a), a.name, getattr(a, "reason", "")) for a in whole
+        ]
+    with ThreadPoolExecutor(8) as pool:
+        scans = list(pool.map(lambda _: scanned(images), range(16)))
+    assert all([left.reason for left in left_out] == ["same content as " + str(tmp_path / "0.png"), "not an image"]
+               for _, left_out in scans)  # fmt: skip
+    assert not hasattr(images, "left_out")
+
+
+def test_a_set_of_which_nothing_can_be_used_says_why_of_each(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "b.png").touch()
+    with pytest.raises(NothingUsable, match="none of 2 files") as error:
+        list(ImageSet.read(tmp_path).scan())
+    assert [left.reason for left in error.value.left_out] == ["not an image", "empty file"]
+    again = pickle.loads(pickle.dumps(error.value))  # as it comes from another process
+    assert (str(again), again.left_out) == (str(error.value), error.value.left_out)

@@ -21,7 +21,7 @@ from genprint.scoring.base import ByFingerprint
 from genprint.scoring.conditions import HISTORIES, NONE, Matched, Matcher
 from genprint.scoring.plda import PLDA
 
-from .conftest import textured
+from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
 ENROLLED = 24

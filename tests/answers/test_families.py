@@ -24,7 +24,7 @@ from genprint.scoring.base import LDA, ByFingerprint
 from genprint.scoring.conditions import HISTORIES
 from genprint.scoring.plda import PLDA
 
-from .conftest import textured
+from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
 

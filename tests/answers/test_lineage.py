@@ -12,7 +12,7 @@ from genprint.fingerprints.fingerprint import Features
 from genprint.generators import collection
 from genprint.images.sets import ImageSetError
 
-from .conftest import encoder_of_sources
+from tests.conftest import encoder_of_sources
 
 SIZE = 8
 

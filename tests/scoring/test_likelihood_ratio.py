@@ -15,7 +15,7 @@ from genprint.evaluation.calibration import calibration, reliability_bins, summa
 from genprint.fingerprints.fingerprint import Features
 from genprint.scoring.thresholds import LikelihoodRatio, evidence
 
-from .conftest import encoder_of_sources
+from tests.conftest import encoder_of_sources
 
 ENCODER = SetEncoder.from_pretrained()
 

@@ -15,7 +15,7 @@ from genprint.evaluation.mixture import mixtures
 from genprint.fingerprints.fingerprint import Features
 from genprint.images.sets import ImageSet, ImageSetError
 
-from .conftest import textured
+from tests.conftest import textured
 
 GRAINS = {"fine": 4.0, "middle": 16.0, "coarse": 60.0}
 ENCODER = SetEncoder.from_pretrained()

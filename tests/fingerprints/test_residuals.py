@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from genprint.fingerprints.residuals import FRONT_ENDS, front_end, high_pass, log_spectrum, median_residual
 
-from .conftest import textured
+from tests.conftest import textured
 
 
 @pytest.fixture

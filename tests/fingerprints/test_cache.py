@@ -11,7 +11,7 @@ from genprint.encoder.encoder import SetEncoder
 from genprint.fingerprints.cache import CacheError, FeatureCache
 from genprint.images.sets import ImageSet
 
-from .conftest import textured
+from tests.conftest import textured
 
 
 class Counting(ColourQuantiles):

@@ -10,7 +10,7 @@ from genprint.encoder.encoder import SetEncoder
 from genprint.fingerprints.fingerprint import Features
 from genprint.scoring.population import Verification
 
-from .conftest import encoder_of_sources
+from tests.conftest import encoder_of_sources
 
 DIM = 24
 

@@ -16,7 +16,7 @@ from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByFingerprint
 from genprint.scoring.conditions import HISTORIES, NONE, common
 
-from .conftest import textured
+from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
 

@@ -21,7 +21,7 @@ from genprint.generators.collection import demonstrated
 from genprint.images.sets import ImageSet, ImageSetError, read_sources
 from genprint.storage.weights import WeightsError
 
-from .conftest import textured
+from tests.conftest import textured
 
 SMALL = SetSizes(images=(1, 2), sets=(2, 2))
 
