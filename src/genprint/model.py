@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from genprint.storage.files import digest
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 if TYPE_CHECKING:
+    from genprint.api import Gallery
     from genprint.encoder.training import loop
 
 _PLDA = ("mean", "within", "between")
@@ -41,6 +42,7 @@ class Model:
         scorer: compares them; linear discriminants need nothing learned, so that any fingerprinter can attribute.
         population: how alike other models' sets are, for verification; None where there is none.
         cache: where features of single images are kept between runs, if anywhere.
+        origin: folder that it was loaded from; None for the shipped one, or one that was put together.
 
     Example:
         >>> from genprint.baselines.covariance import NeighbourhoodCovariance
@@ -52,6 +54,7 @@ class Model:
     scorer: Scorer = LDA()
     population: ReferencePopulation | None = None
     cache: FeatureCache | None = field(default=None, repr=False, compare=False)
+    origin: str | None = field(default=None, compare=False)
 
     @classmethod
     def load(cls, directory: str | Path | None = None) -> Self:
@@ -69,7 +72,8 @@ class Model:
             population = ReferencePopulation.of(config["verification"], arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{folder}: an encoder without its scorer and population: {error} is missing") from None
-        model = cls(encoder, PLDA(mean, within, between), population)
+        origin = str(Path(directory).resolve()) if directory else None
+        model = cls(encoder, PLDA(mean, within, between), population, origin=origin)
         model.__dict__["weights_digest"] = config["sha256"]
         return model
 
@@ -132,11 +136,27 @@ class Model:
         wanted = conditions if isinstance(conditions, Mapping) else CONDITIONS if conditions else {}
         return self.fingerprinter.extract(images, progress, cache=self.cache, conditions=wanted)
 
+    def enroll(self, sources: Any, save: str | Path | None = None, conditions: bool = True) -> Gallery:
+        """A gallery of known sources.
+
+        Args:
+            sources: whatever ``genprint.attribute`` takes as ``known``.
+            save: file to keep the gallery in; by default it is in memory.
+            conditions: whether images are fingerprinted in ``CONDITIONS``, too.
+        """
+        from importlib import import_module
+
+        # By name: galleries that answer are made of models, and no import runs against that line.
+        gallery: Gallery = import_module("genprint.api").Gallery(save, self)
+        gallery.enroll(sources, conditions=conditions)
+        return gallery
+
     def fit(
         self,
         sets: Sequence[ImageSet],
         sources: Sequence[str],
         steps: int = 600,
+        seed: int = 0,
         checkpoint: Path | None = None,
         progress: loop.Progress | None = None,
     ) -> FittedModel:
@@ -149,6 +169,7 @@ class Model:
             sets: image sets.
             sources: the source of each.
             steps: most training steps.
+            seed: of splits and episodes.
             checkpoint: written at every validation; a later call goes on from it.
             progress: told of every step.
 
@@ -159,9 +180,9 @@ class Model:
 
         if not isinstance(self.fingerprinter, SetEncoder):
             raise ValueError(f"only a set encoder can be fine-tuned, not {self.fingerprinter.method}")
-        training, validation = collect(sets, sources, self.fingerprinter.seed)
+        training, validation = collect(sets, sources, seed)
         encoder = copy.deepcopy(self.fingerprinter)
-        result = tune(encoder, training, validation, steps, checkpoint, progress)
+        result = tune(encoder, training, validation, steps, seed, checkpoint, progress)
         tuned = replace(self, fingerprinter=encoder)
         before, after = (model._attributed(training, validation) for model in (self, tuned))
         if after < before:

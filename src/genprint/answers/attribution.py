@@ -11,7 +11,7 @@ from scipy.special import softmax
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Candidate, Evidence
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, common_conditions
 from genprint.gallery.enrolled import ALPHA, Enrolled
-from genprint.gallery.store import GalleryStore
+from genprint.gallery.store import GalleryStore, NotEnough
 from genprint.model import Model
 from genprint.scoring.conditions import match
 from genprint.scoring.thresholds import smallest_rate
@@ -181,7 +181,7 @@ class GalleryIdentifier:
 
     def __init__(self, store: GalleryStore, rate: float = 0.05, conditions: bool = True):
         if not len(store):
-            raise ValueError(f"{store.path}: no source is enrolled; enroll some first")
+            raise NotEnough(f"{store.path}: no source is enrolled; enroll some first")
         self._model, self._rate, self._with_conditions = store.model, rate, conditions
         self._index = store.index() if len(store) > SHORTLIST else None
         self._all = None

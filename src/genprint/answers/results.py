@@ -13,7 +13,6 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
 from genprint.model import Model
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
-from genprint.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,21 +55,15 @@ class Result:
         """Draws what the answer goes by."""
         raise NotImplementedError
 
-    def page(self) -> str:
-        """The answer as a page (HTML) that holds all it shows."""
+    def save(self, path: str | Path) -> None:
+        """Writes a page (``.html``) that holds all it shows, or everything as JSON (``.json``).
+
+        Of an attribution, the record that ``genprint report reproduce`` reads is written beside the page.
+        """
         from importlib import import_module
 
-        # By name: pages are made of answers, and no import runs against that line.
-        html: str = import_module("genprint.report.page").render(self)
-        return html
-
-    def save(self, path: str | Path) -> None:
-        """Writes the answer: as a page (``.html``), or whole as JSON (``.json``)."""
-        path = Path(path)
-        if path.suffix not in (".html", ".json"):
-            raise ValueError(f"{path}: results are saved as .html or .json")
-        text = self.page() if path.suffix == ".html" else self.to_json() + "\n"
-        write_atomically(path, text.encode("utf-8", "backslashreplace"))
+        # By name: reports are made of answers, and no import runs against that line.
+        import_module("genprint.report.page").save(self, Path(path))
 
     def _repr_html_(self) -> str:
         """For notebooks."""
@@ -132,6 +125,7 @@ class Asked:
         images: the probe.
         probe: its fingerprint.
         known: fingerprints of the enrolled sources.
+        sources: image sets of the enrolled sources, as far as these are at hand.
         inputs: paths and parameters, as they were given.
     """
 
@@ -139,6 +133,7 @@ class Asked:
     images: ImageSet
     probe: Fingerprint
     known: Mapping[str, Fingerprint]
+    sources: tuple[ImageSet, ...]
     inputs: Mapping[str, str | float | bool | None]
 
 

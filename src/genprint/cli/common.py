@@ -1,14 +1,13 @@
-"""What all commands share: consoles, progress, errors, the encoder."""
+"""What all commands share: options, consoles, progress, errors, the model."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,18 +16,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from genprint.errors import GenprintError
+
 if TYPE_CHECKING:
-    from genprint.answers.attribution import Identifier
-    from genprint.encoder.encoder import SetEncoder
+    from genprint.api import Gallery
     from genprint.fingerprints.cache import FeatureCache
-    from genprint.fingerprints.fingerprint import Features, Fingerprinter
-    from genprint.gallery.store import Gallery
-    from genprint.images.sets import ImageSet
+    from genprint.images.sets import LeftOut
+    from genprint.model import Model as LoadedModel
 
 err = Console(stderr=True)
 
 Model = Annotated[
-    Path | None, typer.Option("--model", "-m", help="Folder of a saved encoder; the shipped one if left out.")
+    Path | None,
+    typer.Option(
+        "--model", "-m", envvar="GENPRINT_MODEL", help="Folder of a saved model; the shipped one if left out."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")]
 GalleryFile = Annotated[
@@ -37,58 +39,36 @@ GalleryFile = Annotated[
 Known = Annotated[
     Path | None, typer.Option(exists=True, help="Known sources, one sub-folder each, instead of a gallery.")
 ]
-Histories = Annotated[
+Conditions = Annotated[
     bool,
     typer.Option(
-        help="Also look at the enrolled images as they are after JPEG, resizing and the like, so that probes that went "
-        "through that are compared with their like. Reading takes 20 times as long. A gallery has what was enrolled."
+        help="Also fingerprint the enrolled images as they are after JPEG, resizing and the like, so that processed "
+        "probes are compared with their like. Reading takes 20 times as long. A gallery has what was enrolled."
     ),
+]
+Rate = Annotated[
+    float, typer.Option(min=0.0001, max=0.5, help="Largest share of unknown sources that may be attributed wrongly.")
 ]
 DEFAULT_GALLERY = Path("genprint-gallery.sqlite")
 
-
-def tune_malloc() -> None:
-    """Keeps freed memory: page faults cost convolutions a third of their speed. glibc only, before torch."""
-    if sys.platform == "linux":
-        import ctypes
-
-        try:
-            libc = ctypes.CDLL("libc.so.6")
-            libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
-            libc.mallopt(-4, 0)  # M_MMAP_MAX
-        except (OSError, AttributeError):  # another libc
-            return
+#: What `genprint` ends with: by the decision of a command that answers one question.
+EXIT_CODES = {
+    "attributed": 0, "same": 0, "single": 0, "mixed": 0, "derived": 0,
+    "unknown": 3, "different": 3, "apart": 3, "inconclusive": 4, "error": 1,
+}  # fmt: skip
 
 
 @contextmanager
 def errors(as_json: bool = False) -> Iterator[None]:
     """Turns what users can mend into one line and exit code 1."""
-    from genprint.fingerprints.bulk import LedgerError
-    from genprint.fingerprints.cache import CacheError
-    from genprint.fingerprints.cluster import ClusterError
-    from genprint.gallery.store import GalleryError
-    from genprint.images.sets import ImageSetError
-    from genprint.storage.weights import WeightsError
-
     try:
         yield
-    except (
-        ImageSetError,
-        WeightsError,
-        GalleryError,
-        CacheError,
-        LedgerError,
-        ClusterError,
-        ValueError,
-        KeyError,
-        ModuleNotFoundError,
-        OSError,
-    ) as error:
+    except (GenprintError, ValueError, KeyError, ModuleNotFoundError, OSError) as error:
         message = str(error.args[0] if isinstance(error, KeyError) else error)
         if isinstance(error, ModuleNotFoundError):
             message += "; this command needs an extra: pip install 'genprint[train,generators,service]'"
         if as_json:
-            print(json.dumps({"answer": "error", "reason": message}))
+            print(json.dumps({"decision": "error", "reason": message}))
         tell(message, "error: ")
         raise typer.Exit(1) from None
 
@@ -119,13 +99,6 @@ def bar(unit: str, total: float | None = None) -> Iterator[Any]:
         yield advance
 
 
-def load_encoder(model: Path | None) -> SetEncoder:
-    """The encoder in that folder, or the shipped one."""
-    from genprint.encoder.encoder import SetEncoder
-
-    return SetEncoder.from_pretrained(model)
-
-
 _cache: FeatureCache | None = None
 
 
@@ -140,25 +113,67 @@ def use_cache(path: Path | None) -> None:
         _cache = FeatureCache(path)
 
 
-def read_features(encoder: Fingerprinter, sets: Sequence[ImageSet], histories: bool = False) -> dict[str, Features]:
-    """Features of each set's images, by its name, with a progress bar; says what was left out."""
-    from genprint.scoring.conditions import HISTORIES
+def load_model(model: Path | None) -> LoadedModel:
+    """The model in that folder, or the shipped one; it keeps features in the cache, if one is used."""
+    from genprint import api
 
-    features = {}
+    loaded = api.load(model)
+    return replace(loaded, cache=_cache) if _cache else loaded
+
+
+def open_gallery(path: Path, model: Path | None) -> Gallery:
+    """The gallery in that file.
+
+    Raises:
+        GalleryError: there is none.
+    """
+    if not path.exists():
+        raise GenprintError(
+            f"{path}: no such file; enroll sources (genprint enroll NAME IMAGES), or give their folder with --known"
+        )
+    from genprint import api
+
+    return api.open(path, load_model(model))
+
+
+def known_gallery(known: Path | None, gallery: Path, model: Path | None, conditions: bool) -> Gallery:
+    """The known sources: those of a folder, in memory, or of a gallery's file."""
+    from genprint import api
+
+    if known is None:
+        opened = open_gallery(gallery, model)
+        if conditions:
+            warn_of_conditions(opened)
+        return opened
+    made = api.Gallery(None, load_model(model))
+    enroll(made, known, None, conditions)
+    return made
+
+
+def enroll(gallery: Gallery, sources: Path, name: str | None, conditions: bool) -> dict[str, int]:
+    """Enrolls sources (or one, if it is named) with a progress bar; says what was left out, returns what was added."""
     with bar("reading images") as advance:
-        for images in sets:
-            features[images.name] = encoder.features(
-                images, progress=advance, cache=_cache, histories=HISTORIES if histories else {}
-            )
-    for images in sets:
-        tell_left_out(images.name, [asdict(left) for left in images.left_out])
-    return features
+        added = gallery.enroll(sources, name, conditions, advance)
+    for source in added:
+        tell_left_out(source.source, source.left_out)
+    return {source.source: source.images for source in added}
 
 
-def tell_left_out(name: str, left_out: Sequence[Mapping[str, str]]) -> None:
+def warn_of_conditions(gallery: Gallery) -> None:
+    """Where some sources were enrolled without processed versions, none is of use."""
+    if lacking := gallery.lacking_conditions():
+        names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        tell(
+            f"Condition matching is off: {len(lacking)} sources ({names}) were enrolled without processed versions. "
+            "Enroll them again with --conditions.",
+            "warning: ",
+        )
+
+
+def tell_left_out(name: str, left_out: Sequence[LeftOut]) -> None:
     """Which images of a set were left out, and why."""
     for left in left_out[:10]:
-        tell(f"left out {left['name']}: {left['reason']}")
+        tell(f"left out {left.name}: {left.reason}")
     if len(left_out) > 10:
         tell(f"... and {len(left_out) - 10} more of {name} (all are in --json)")
 
@@ -168,56 +183,3 @@ def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def open_gallery(encoder: SetEncoder, path: Path, histories: bool = False) -> Gallery:
-    """The gallery in that file.
-
-    Args:
-        histories: whether these will be asked for; then says which sources lack them.
-
-    Raises:
-        GalleryError: there is none.
-    """
-    from genprint.gallery.store import Gallery, GalleryError
-
-    if not path.exists():
-        raise GalleryError(f"{path}: nothing is enrolled; use genprint enroll NAME IMAGES, or --known DATA")
-    gallery = Gallery(path, encoder)
-    if histories:
-        warn_of_histories(gallery)
-    return gallery
-
-
-def warn_of_histories(gallery: Gallery) -> None:
-    """Where some sources were enrolled without histories, none is of use."""
-    if lacking := gallery.without_histories():
-        names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-        tell(
-            f"{len(lacking)} sources ({names}) were not looked at after all the changes that others were, so none is "
-            "compared after these: enroll their images again, with histories",
-            "warning: ",
-        )
-
-
-def enrolled_features(encoder: SetEncoder, known: Path | None, gallery: Path, histories: bool) -> dict[str, Features]:
-    """Features of the known sources: those of a folder, or of the gallery."""
-    from genprint.images.sets import read_sources
-
-    if known:
-        return read_features(encoder, read_sources(known), histories)
-    return open_gallery(encoder, gallery, histories).features(histories=histories)
-
-
-def identifier_for(
-    encoder: SetEncoder, known: Path | None, gallery: Path, rate: float, histories: bool
-) -> Callable[[Features], Identifier]:
-    """Gives the identifier for a probe: of a folder of known sources, or of the gallery."""
-    from genprint.answers.attribution import GalleryIdentifier, Identifier
-
-    if known:
-        only = Identifier(encoder, enrolled_features(encoder, known, gallery, histories), rate)
-        return lambda _: only
-    store = open_gallery(encoder, gallery, histories)
-    made = GalleryIdentifier(encoder, store, rate, histories)
-    return lambda features: made.near(store, features)

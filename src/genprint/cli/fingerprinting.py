@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, csv_bytes, errors, load_encoder, show, tell
+from genprint.cli.common import AsJson, Model, bar, csv_bytes, errors, load_model, show, tell
 
 
 def fingerprint(
@@ -27,7 +27,7 @@ def fingerprint(
     goes on where it was when called again, and images added later cost no second pass over most others. What could not
     be used is listed in a .csv.
     """
-    from genprint.fingerprints import bulk as fingerprinting
+    from genprint.fingerprints import bulk
     from genprint.fingerprints.cluster import Cluster
     from genprint.images.sets import read_sources
     from genprint.storage.files import write_atomically
@@ -35,17 +35,16 @@ def fingerprint(
     with errors(as_json):
         if (gpu or workers) and not cluster:
             raise ValueError("--workers and --gpu are of a cluster: add --cluster")
-        encoder, sets = load_encoder(model), read_sources(data)
-        ledger = fingerprinting.Ledger(output.with_suffix(".ledger.sqlite"))
-        run = Cluster(workers, gpu=gpu).run if cluster else fingerprinting.here
+        fingerprinter, sets = load_model(model).fingerprinter, read_sources(data)
+        ledger = bulk.Ledger(output.with_suffix(".ledger.sqlite"))
+        runner = Cluster(workers, gpu=gpu).run if cluster else bulk.local
         with bar("reading images", total=sum(max(1, len(images.files)) for images in sets)) as advance:
-            found = list(fingerprinting.fingerprint(encoder, sets, ledger, run, advance))
-        made = [own for own, _ in found]
-        fingerprinting.save(output, made, encoder.maker())
-        left_out = [(own.source, left.name, left.reason) for own, all_left in found for left in all_left]
+            made = list(bulk.fingerprint(fingerprinter, sets, ledger, runner, advance))
+        bulk.save(output, made, fingerprinter)
+        left_out = [(found.source, left.name, left.reason) for found in made for left in found.left_out]
         listed = output.with_suffix(".left-out.csv")
         write_atomically(listed, csv_bytes([("source", "image", "reason"), *left_out]))
         if left_out:
             tell(f"{len(left_out)} images left out: {listed} says why")
-        counts = {own.source: own.count for own in made}
+        counts = {found.source: found.count for found in made}
         show(counts, as_json, f"{sum(counts.values())} images of {len(counts)} sources: {output}")

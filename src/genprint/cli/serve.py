@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import DEFAULT_GALLERY, GalleryFile, Model, errors, load_encoder, tell
+from genprint.cli.common import DEFAULT_GALLERY, GalleryFile, Model, errors, load_model, tell
 
 
 def serve(
@@ -39,7 +39,7 @@ def serve(
         listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        app = create_app(load_encoder(model), gallery, Tokens(token_file), rate=rate)
+        app = create_app(load_model(model), gallery, Tokens(token_file), rate=rate)
         config = uvicorn.Config(
             app, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
             h11_max_incomplete_event_size=16384,

@@ -1,4 +1,4 @@
-"""Commands that train and measure."""
+"""Commands that train: fit, pretrain."""
 
 from __future__ import annotations
 
@@ -7,45 +7,49 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import Model, bar, errors, load_encoder
+from genprint.cli.common import Model, bar, errors, load_model
+
+# Images of each generator in the reference population.
+POPULATION_IMAGES = 100
 
 
 def fit(
     data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the encoder in.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the model in.")],
     steps: Annotated[int, typer.Option(min=1, help="Most training steps; it stops early.")] = 600,
     seed: Annotated[int, typer.Option(help="Of splits and episodes.")] = 0,
     model: Model = None,
 ) -> None:
-    """Fine-tunes the encoder on your own sources (at least ten images each).
+    """Fine-tunes the model on your own sources (at least ten images each).
 
-    A fifth of the images is held back, and says whether that helped: if fewer of these go to their source, the encoder
+    A fifth of the images is held back, and says whether that helped: if fewer of these go to their source, the model
     stays as it was. Killed, it goes on from its checkpoint when called again.
     """
     from genprint.images.sets import read_sources
 
     with errors():
-        encoder = load_encoder(model).set_params(steps=steps, seed=seed)
         sets = read_sources(data)
         with bar("training", total=steps) as advance:
-            encoder.fit(
-                sets, [images.name for images in sets], output.with_name(output.name + ".checkpoint.safetensors"),
+            fitted = load_model(model).fit(
+                sets, [images.name for images in sets], steps, seed,
+                output.with_name(output.name + ".checkpoint.safetensors"),
                 lambda step, _, loss, val: advance(at=step, extra=f"loss {loss:.3f} validation {val:.3f}"),
             )  # fmt: skip
-        encoder.save_pretrained(output)
+        fitted.model.save(output)
         _clear(output)
-        (before, after), result = encoder.held_back_, encoder.training_
+        result = fitted.training
         print(
-            f"held-back images that went to their source, each alone: {before:.1%} before, {after:.1%} after "
-            f"{result.best_step} of {result.steps} steps "
+            f"held-back images that went to their source, each alone: {fitted.before:.1%} before, {fitted.after:.1%} "
+            f"after {result.best_step} of {result.steps} steps "
             f"(validation loss {result.first_loss:.3f} and {result.best_loss:.3f})"
         )
-        print(f"saved in {output}" + (", as it was: fine-tuning did not help" if after < before else ""))
+        kept = ", as it was: fine-tuning did not help" if fitted.after < fitted.before else ""
+        print(f"saved in {output}{kept}")
 
 
 def pretrain(
     images: Annotated[list[Path], typer.Argument(exists=True, help="Real images of one size: folders or .npz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the encoder in.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the model in.")],
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each of two towers.")] = 4000,
     seed: Annotated[int, typer.Option(help="Of weights, sources and episodes.")] = 0,
     single: Annotated[
@@ -63,26 +67,30 @@ def pretrain(
     Several processes, on one machine or many, share every step and come to the same encoder:
     torchrun --nproc-per-node 2 -m genprint pretrain IMAGES -o FOLDER
     """
+    from genprint.encoder.encoder import SetEncoder
     from genprint.encoder.training import sharing
     from genprint.encoder.training.episodes import SetSizes
     from genprint.encoder.training.loop import TrainingConfig
-    from genprint.encoder.training.pretraining import SINGLE
+    from genprint.encoder.training.pretraining import POPULATION, SINGLE
     from genprint.encoder.training.pretraining import pretrain as pretrain_encoder
+    from genprint.generators.collection import reference_images
     from genprint.images.sets import ImageSet
+    from genprint.model import Model as WholeModel
 
     with errors(), sharing.joined() as first:
         arrays = [ImageSet.read(path).to_array() for path in images]
         precision = "bfloat16" if bfloat16 else "float32"
         config = TrainingConfig(steps, learning_rate, precision=precision, image_loss=0.0 if single else image_loss)
-        going_on = load_encoder(start) if start else None
+        # Before hours of training: it may lack something.
+        generated = reference_images(POPULATION_IMAGES, seed + 4)
         with bar("pretraining") as advance:
-            encoder = pretrain_encoder(
-                arrays, config, output.with_name(output.name + ".checkpoint.safetensors"),
+            learned = pretrain_encoder(
+                arrays, generated, config, output.with_name(output.name + ".checkpoint.safetensors"),
                 lambda step, of, loss, val: advance(at=step, of=of, extra=f"loss {loss:.3f} validation {val:.3f}"),
-                seed, SINGLE if single else SetSizes(), start=going_on,
+                seed, SINGLE if single else SetSizes(), start=SetEncoder.from_pretrained(start) if start else None,
             )  # fmt: skip
         if first:
-            encoder.save_pretrained(output)
+            WholeModel(learned.encoder).calibrated(learned.plda, learned.population, POPULATION).save(output)
             _clear(output)
             print(f"saved in {output}")
 

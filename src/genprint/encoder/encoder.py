@@ -136,7 +136,7 @@ class SetEncoder(Fingerprinter):
         if not hasattr(self, "network_"):
             self._load(SHIPPED)
         training, validation = collect(sets, sources, self.seed)
-        tune(self, training, validation, steps)
+        tune(self, training, validation, steps, self.seed)
         return self
 
     def tensors(self) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genprint.errors import GenprintError
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
 from genprint.images.members import MISSING, UNREADABLE
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS chunk (
 """
 
 
-class LedgerError(RuntimeError):
+class LedgerError(GenprintError, RuntimeError):
     """The file cannot be used as a ledger."""
 
 
@@ -81,7 +82,7 @@ def _key(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """The fingerprint of a chunk, as bytes. ``complete=False``: a file failed for a reason that may pass; it is retried."""
+    """The fingerprint of a chunk, as bytes. ``complete=False``: a file failed for a reason that may pass; try again."""
 
     key: str
     fingerprint: bytes

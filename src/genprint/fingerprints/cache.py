@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genprint.errors import GenprintError
 from genprint.storage.sqlite import open_database
 
 _TABLES = """
@@ -17,7 +18,7 @@ CREATE TABLE IF NOT EXISTS feature (
 """
 
 
-class CacheError(RuntimeError):
+class CacheError(GenprintError, RuntimeError):
     """The file cannot be used as a cache of features."""
 
 

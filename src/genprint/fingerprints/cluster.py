@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from genprint.errors import GenprintError
 from genprint.fingerprints.bulk import Chunk, ChunkResult, compute
 from genprint.fingerprints.fingerprinter import Fingerprinter
 
 
-class ClusterError(RuntimeError):
+class ClusterError(GenprintError, RuntimeError):
     """There is no cluster to be had."""
 
 

@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from genprint.errors import GenprintError
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.images.sets import ImageSetError, LeftOut
 
 
-class ExtractorError(ValueError):
+class ExtractorError(GenprintError, ValueError):
     """Fingerprints of two extractors were to be compared."""
 
 

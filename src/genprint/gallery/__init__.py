@@ -2,6 +2,6 @@
 
 from genprint.gallery.enrolled import Enrolled
 from genprint.gallery.index import Index
-from genprint.gallery.store import GalleryError, GalleryStore
+from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 
-__all__ = ["Enrolled", "GalleryError", "GalleryStore", "Index"]
+__all__ = ["Enrolled", "GalleryError", "GalleryStore", "Index", "NotEnough"]

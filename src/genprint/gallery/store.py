@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from genprint.errors import GenprintError
 from genprint.fingerprints.fingerprint import Fingerprint, check_extractors
 from genprint.gallery.index import Index
 from genprint.model import Model
@@ -35,8 +36,12 @@ INSERT OR IGNORE INTO about VALUES ('state', hex(randomblob(16)));
 _AS_ENROLLED = "none"  # how these tables name the original condition
 
 
-class GalleryError(RuntimeError):
+class GalleryError(GenprintError, RuntimeError):
     """The gallery cannot be used as asked."""
+
+
+class NotEnough(GenprintError, ValueError):
+    """Too few sources are enrolled for what was asked."""
 
 
 class Damaged(Exception):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from genprint.errors import GenprintError
 from genprint.images import archives
 from genprint.images.archives import ArchiveError
 from genprint.images.decoding import Image, Unusable, decode
@@ -22,7 +23,7 @@ from genprint.images.members import Archive, ArrayFile, ArraysError, Contents, F
 log = logging.getLogger("genprint")
 
 
-class ImageSetError(ValueError):
+class ImageSetError(GenprintError, ValueError):
     """There is no image set at that place, or none of its images can be used."""
 
 
@@ -116,14 +117,15 @@ class ImageSet:
         return self.members.path if isinstance(self.members, Archive | ArrayFile) else None
 
     @classmethod
-    def of(cls, images: Any, name: str | None = None) -> ImageSet:
+    def of(cls, images: Any, name: str | None = None, default: str = "images") -> ImageSet:
         """An image set of whatever holds images.
 
         Args:
             images: a path (as for ``read``), an image set, a list of paths, of Pillow images or of arrays
                 ``(h, w, 3)``; an array uint8 ``(n, h, w, 3)`` or ``(n, h, w)``; a float tensor ``(n, 3, h, w)`` in
                 0..1; a ``datasets.Dataset`` with a column ``image``.
-            name: of the source; by default that of the path, else 'images'.
+            name: of the source; by default that of the path.
+            default: name of what has no path.
 
         Raises:
             ImageSetError: it is none of these.
@@ -132,7 +134,7 @@ class ImageSet:
             return images if name is None else cls(name, images.members, images.origin)
         if isinstance(images, str | Path):
             return cls.read(images, name)
-        name = name or "images"
+        name = name or default
         if isinstance(images, np.ndarray):
             return cls.from_array(images, name)
         if hasattr(images, "column_names"):

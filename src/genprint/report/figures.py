@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from genprint.answers.families import MOST_DRAWN, TOP, FamilyTree, plain_text
+from genprint.answers.families import MOST_DRAWN, TOP, FamilyTree
+from genprint.answers.results import plain_text
 from genprint.fingerprints.residuals import high_pass, log_spectrum, to_pixels
 from genprint.storage.files import write_atomically
 

@@ -1,12 +1,11 @@
-"""A case: one attribution with all that is needed to read it, to doubt it and to make it again.
+"""The record of an attribution: all that is needed to read it, to doubt it and to make it again.
 
-Its seal is a digest that anybody can renew: it shows accidents. Forgeries are shown by making the case again, and by a
-log (``casebook``) whose last hash is kept elsewhere.
+Its seal is a digest that anybody can renew: it shows accidents. Forgeries are shown by making the attribution again,
+and by a log (``genprint.report.log``) whose last hash is kept elsewhere.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import Counter
@@ -20,33 +19,36 @@ from typing import Any
 import numpy as np
 
 from genprint._version import __version__
-from genprint.answers.results import Attribution
-from genprint.fingerprints.fingerprint import Features
+from genprint.answers.results import Attribution, plain_values
+from genprint.errors import GenprintError
+from genprint.fingerprints.fingerprint import Fingerprint, common_conditions
+from genprint.images.decoding import Image
 from genprint.images.manifest import NOT_CHECKED, Manifest, overall
 from genprint.images.sets import ImageSet
+from genprint.storage.files import canonical_digest, digest
 
-SCHEMA = 3
+SCHEMA = 4
 _SHOWN = 64  # images of a set that its pictures and file facts are of
 _NOT_AT_HAND = "not-checked"  # warnings of known sources whose files were elsewhere
 _SIDE = 256  # px of a picture; the middle of larger images is shown
 _TOLERANCE = 1e-3  # relative, of numbers that another machine recomputes
 
 
-class CaseError(ValueError):
-    """The file is no case, or was changed."""
+class RecordError(GenprintError, ValueError):
+    """The file is no record of an attribution, or was changed."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """A first look at a set's files: the middle of some images, how often each file fact and manifest occurs."""
+class FileSummary:
+    """What a set's files are like: the middle of some images, how often each file fact and manifest occurs."""
 
     pixels: tuple[np.ndarray, ...]
     facts: dict[str, int]
     manifests: dict[Manifest, int]
 
     @classmethod
-    def at(cls, images: ImageSet, pictures: bool = True) -> Look:
-        """At the first images of a set; without their pixels if so wanted."""
+    def of(cls, images: ImageSet, pictures: bool = True) -> FileSummary:
+        """Of the first images of a set; without their pixels if so wanted."""
         pixels: list[np.ndarray] = []
         facts: Counter[str] = Counter()
         manifests: Counter[Manifest] = Counter()
@@ -59,7 +61,7 @@ class Look:
 
     def stack(self) -> np.ndarray | None:
         """The images as one array, if they are of one size."""
-        return np.stack(self.pixels) if len({own.shape for own in self.pixels}) == 1 else None
+        return np.stack(self.pixels) if len({one.shape for one in self.pixels}) == 1 else None
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:
@@ -67,7 +69,7 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
     return pixels[top : top + _SIDE, left : left + _SIDE].copy()
 
 
-def _fact(image: Any) -> str:
+def _fact(image: Image) -> str:
     size = f"{image.pixels.shape[1]}x{image.pixels.shape[0]}"
     if image.facts is None:
         return f"array {size}"
@@ -76,15 +78,15 @@ def _fact(image: Any) -> str:
     return " ".join(str(part) for part in [*parts, *facts.metadata, *image.conversions] if part)
 
 
-def confounds(probe: Look, known: Mapping[str, Look]) -> list[str]:
+def confounds(probe: FileSummary, known: Mapping[str, FileSummary]) -> list[str]:
     """What of the probe's files is not found among the known sources' files, or only among some of them."""
     warnings = []
-    seen = {fact for look in known.values() for fact in look.facts}
+    seen = {fact for summary in known.values() for fact in summary.facts}
     looked_at = f"the known sources' (the first {_SHOWN} of each)"
     for fact in probe.facts:
-        having = [name for name, look in known.items() if fact in look.facts]
+        having = [name for name, summary in known.items() if fact in summary.facts]
         if fact not in seen:
-            warnings.append(f"files like the probe's ({fact}) are not among {looked_at}: histories may differ")
+            warnings.append(f"files like the probe's ({fact}) are not among {looked_at}: conditions may differ")
         elif len(having) < len(known):
             warnings.append(
                 f"files like the probe's ({fact}) are only those of {', '.join(having)} among {looked_at}: "
@@ -93,79 +95,85 @@ def confounds(probe: Look, known: Mapping[str, Look]) -> list[str]:
     return warnings
 
 
+def known_files(sources: Sequence[ImageSet]) -> dict[str, FileSummary] | None:
+    """What the files of known sources are like, by name; None if they are not at hand."""
+    return {source.name: FileSummary.of(source, pictures=False) for source in sources} if sources else None
+
+
 def record(
-    result: Attribution,
-    probe: Features,
-    enrolled: Mapping[str, Features],
-    encoder_digest: str,
-    inputs: Mapping[str, str | float | bool | None],
-    look: Look,
-    warnings: Sequence[str] | None,
+    result: Attribution, files: FileSummary | None = None, known: Mapping[str, FileSummary] | None = None
 ) -> dict[str, Any]:
-    """The case as plain values, sealed by a digest of its own.
+    """The record as plain values, sealed by a digest.
 
     Args:
-        inputs: paths and parameters that ``genprint attribute`` was given.
-        warnings: of ``confounds``; None where the known sources' files were not at hand.
+        result: with what it was asked with.
+        files: of the probe; looked at if they are not given.
+        known: files of the known sources, where these were at hand; see ``known_files``.
     """
-    evidence = result.evidence
-    case = {
+    asked = result.asked
+    if asked is None:
+        raise ValueError("this attribution does not know what it was asked with; ask through genprint.attribute")
+    files = files or FileSummary.of(asked.images, pictures=False)
+    ratio = result.evidence.ratio if result.evidence else None
+    made = {
         "schema": SCHEMA,
         "genprint": __version__,
-        "encoder": encoder_digest,
+        "model": asked.model.identity,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "inputs": dict(inputs),
-        "propositions": [evidence.hp, evidence.hd] if evidence else None,
+        "inputs": dict(asked.inputs),
+        "conditions": common_conditions(list(asked.known.values())),
+        "propositions": [ratio.hp, ratio.hd] if ratio else None,
         "channels": {
-            "fingerprint": result.answer,
+            "fingerprint": result.decision,
             "C2PA manifest": {
-                "state": overall(look.manifests),
-                "files": {str(manifest): count for manifest, count in look.manifests.items()},
+                "state": overall(files.manifests),
+                "files": {str(manifest): count for manifest, count in files.manifests.items()},
             },
-            "file facts": {"probe": look.facts, "warnings": _NOT_AT_HAND if warnings is None else list(warnings)},
+            "file facts": {
+                "probe": files.facts, "warnings": _NOT_AT_HAND if known is None else confounds(files, known),
+            },
         },
-        "attribution": result.to_dict(),
-        "probe": [{"image": name, "sha256": digest} for name, digest in zip(probe.names, probe.digests, strict=True)],
-        "known": {name: {"images": len(own), "digest": set_digest(own)} for name, own in enrolled.items()},
-    }
-    case = json.loads(json.dumps(case))  # keys and numbers as they will be read again
-    return {**case, "sha256": _seal(case)}
+        "attribution": plain_values(result),
+        "probe": [
+            {"image": name, "sha256": sha256}
+            for name, sha256 in zip(asked.probe.names or asked.probe.digests, asked.probe.digests, strict=True)
+        ],
+        "known": {name: {"images": len(one), "digest": set_digest(one)} for name, one in asked.known.items()},
+    }  # fmt: skip
+    made = json.loads(json.dumps(made))  # keys and numbers as they will be read again
+    return {**made, "sha256": canonical_digest(made)}
 
 
-def set_digest(features: Features) -> str:
+def set_digest(fingerprint: Fingerprint) -> str:
     """SHA-256 of the images' digests, in the order of these."""
-    return hashlib.sha256("".join(sorted(features.digests)).encode()).hexdigest()
+    return digest("".join(sorted(fingerprint.digests)).encode())
 
 
-def _seal(case: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()
-
-
-def to_json(case: Mapping[str, Any]) -> str:
-    """The case as it is kept."""
-    return json.dumps(case, indent=2)
+def to_json(record: Mapping[str, Any]) -> str:
+    """The record as it is kept."""
+    return json.dumps(record, indent=2)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A case that was written and not changed since.
+    """A record that was written and not changed since.
 
     Raises:
-        CaseError: it is something else, or was changed.
+        RecordError: it is something else, or was changed.
     """
     try:
-        case = json.loads(path.read_bytes())
-        sealed = case.pop("sha256")
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        sealed = record.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CaseError(f"{path}: not a report of genprint attribute --report: {error}") from None
-    if case.get("schema") != SCHEMA:
-        raise CaseError(f"{path}: of schema {case.get('schema')}; this version of Genprint reads {SCHEMA}")
-    if _seal(case) != sealed:
-        raise CaseError(f"{path}: was changed after it was written: its digest does not match")
-    return case
+        raise RecordError(f"{path}: not a report of genprint attribute --report: {error}") from None
+    if record.get("schema") != SCHEMA:
+        raise RecordError(f"{path}: of schema {record.get('schema')}; this version of Genprint reads {SCHEMA}")
+    if canonical_digest(record) != sealed:
+        raise RecordError(f"{path}: was changed after it was written: its digest does not match")
+    return record
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between a case and the same one made again; nothing, if all holds.
+    """What differs between a record and the same attribution made again; nothing, if all holds.
 
     When and by which version they were made, and where the files lay, is not compared; nor are warnings of the known
     sources' files, where these were at hand once only.
@@ -175,25 +183,26 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in sorted(then["known"].keys() | now["known"].keys())
         if then["known"].get(name) != now["known"].get(name)
     ]
-    digests = [sorted(image["sha256"] for image in case["probe"]) for case in (then, now)]
+    digests = [sorted(image["sha256"] for image in record["probe"]) for record in (then, now)]
     if digests[0] != digests[1]:
         found.append("probe: its images are not the same")
-    if then["encoder"] != now["encoder"]:
-        found.append(f"encoder: {now['encoder'][:12]}... now, {then['encoder'][:12]}... then")
+    if then["model"] != now["model"]:
+        found.append(f"model: {now['model']} now, {then['model']} then")
     if found:
         return found
-    facts = [case["channels"]["file facts"] for case in (then, now)]
-    if any(own["warnings"] == _NOT_AT_HAND for own in facts):
-        facts = [{"probe": own["probe"]} for own in facts]
+    facts = [record["channels"]["file facts"] for record in (then, now)]
+    if any(one["warnings"] == _NOT_AT_HAND for one in facts):
+        facts = [{"probe": one["probe"]} for one in facts]
     parts = [
         {
-            "propositions": case["propositions"],
-            "channels": {**case["channels"], "file facts": own},
-            "attribution": {**case["attribution"], "left_out": len(case["attribution"]["left_out"])},
+            "propositions": record["propositions"],
+            "conditions": record["conditions"],
+            "channels": {**record["channels"], "file facts": fact},
+            "attribution": {**record["attribution"], "left_out": len(record["attribution"]["left_out"])},
         }
-        for case, own in zip((then, now), facts, strict=True)
+        for record, fact in zip((then, now), facts, strict=True)
     ]
-    return [line.removeprefix("case.") for line in _unlike("case", *parts)]
+    return [line.removeprefix("record.") for line in _unlike("record", *parts)]
 
 
 def _unlike(where: str, then: Any, now: Any) -> list[str]:

@@ -36,7 +36,7 @@ class _Refused(Exception):
         self.status, self.reason = status, reason
 
 
-class Guard:
+class RequestGuard:
     """ASGI middleware: a body that is too large or too slow is refused while it comes in, not afterwards.
 
     Attributes:
@@ -152,7 +152,7 @@ class Busy(Exception):
     """All workers are busy and the queue is full."""
 
 
-class Desk:
+class WorkQueue:
     """Runs work in threads, a few at once, with a bounded queue before them."""
 
     def __init__(self, limits: Limits):

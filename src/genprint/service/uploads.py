@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from PIL import Image as Pillow
 
 from genprint.images.decoding import open_image
+from genprint.images.members import Contents
 from genprint.images.sets import ImageSet
 from genprint.service.settings import Limits
 
@@ -44,7 +44,8 @@ def image_set(name: str, files: Sequence[tuple[str, bytes]], limits: Limits) -> 
             pixels += _pixels(member, data, limits)
             if pixels > limits.all_pixels:
                 raise TooMuch(f"more than {limits.all_pixels >> 20} million pixels in all")
-    return ImageSet(name, lambda: ((member, partial(bytes, data)) for member, data in members))
+    names, contents = tuple(member for member, _ in members), [data for _, data in members]
+    return ImageSet(name, Contents(name, contents, names), name)
 
 
 def _unzipped(file: str, content: bytes, limits: Limits) -> Iterator[tuple[str, bytes]]:

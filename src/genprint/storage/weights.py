@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from genprint._version import __version__
-from genprint.storage.files import digest, write_atomically
+from genprint.errors import GenprintError
+from genprint.storage.files import canonical_digest, digest, write_atomically
 
 SCHEMA = 1
 WEIGHTS = "model.safetensors"
@@ -22,14 +23,14 @@ CONFIG = "config.json"
 _SEAL = "config_sha256"
 
 
-class WeightsError(RuntimeError):
+class WeightsError(GenprintError, RuntimeError):
     """Saved weights are missing, damaged, or of a kind this version cannot read."""
 
 
 def _sealed(config: Mapping[str, Any]) -> str:
     """SHA-256 of what a config says: a threshold may be damaged as well as a weight."""
     read = json.loads(json.dumps(config))  # keys are strings once read, and sort as such
-    return digest(json.dumps(read, sort_keys=True).encode())
+    return canonical_digest(read)
 
 
 def serialise(tensors: Mapping[str, Tensor]) -> bytes:

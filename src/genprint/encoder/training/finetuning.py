@@ -48,17 +48,18 @@ def tune(
     training: Images,
     validation: Images,
     steps: int = 600,
+    seed: int = 0,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Trains the encoder's network in place, stopped early by the loss of the images to validate with."""
     every = max(10, steps // 20)
     images = {name: np.concatenate([validation[name], training[name]]) for name in training}
-    whose = [encoder.seed, encoder.extractor_id, {name: digest(tiles.tobytes()) for name, tiles in images.items()}]
+    whose = [seed, encoder.extractor_id, {name: digest(tiles.tobytes()) for name, tiles in images.items()}]
     return train(
         encoder.network,
-        LabelledEpisodes(training, seed=encoder.seed),
-        [LabelledEpisodes(validation, seed=encoder.seed + 1)(i) for i in range(8)],
+        LabelledEpisodes(training, seed=seed),
+        [LabelledEpisodes(validation, seed=seed + 1)(i) for i in range(8)],
         TrainingConfig(steps, LEARNING_RATE, validate_every=every, patience=5),
         checkpoint,
         progress,

@@ -48,27 +48,27 @@ function send(path, files, field, progress) {
   });
 }
 
-const times = (log10) => Number((10 ** log10).toPrecision(2)).toString();
+const times = (llr) => Number(Math.exp(llr).toPrecision(2)).toString();
 
-function showEvidence(evidence) {
+function showRatio(ratio) {
   const box = at("evidence");
   box.replaceChildren();
-  if (!evidence) {
+  if (!ratio) {
     make("p", "No likelihood ratio: it takes three enrolled sources or more, of two images each.", box);
     return;
   }
-  const end = evidence.log10_lr > 0 ? "most" : "least";
-  const capped = Math.abs(evidence.log10_lr) >= evidence.cap ? `; the ${end} that so few sources support` : "";
-  const interval = evidence.low === null ? "" : ` [${times(evidence.low)}, ${times(evidence.high)}]`;
-  make("p", `Likelihood ratio ${times(evidence.log10_lr)}${interval}${capped}: ` +
-    `that ${evidence.hp}, against: ${evidence.hd}. Calibrated on ${evidence.sources} sources.`, box);
+  const end = ratio.llr > 0 ? "most" : "least";
+  const capped = Math.abs(ratio.llr) >= ratio.cap ? `; the ${end} that so few sources support` : "";
+  const interval = ratio.low === null ? "" : ` [${times(ratio.low)}, ${times(ratio.high)}]`;
+  make("p", `Likelihood ratio ${times(ratio.llr)}${interval}${capped}: ` +
+    `that ${ratio.hp}, against: ${ratio.hd}. Calibrated on ${ratio.sources} sources.`, box);
   const bars = make("div", undefined, box);
   bars.className = "bars";
-  for (const [images, [value, low, high]] of Object.entries(evidence.by_images)) {
+  for (const [images, [value, low, high]] of Object.entries(ratio.by_images)) {
     make("span", `${images} image${images === "1" ? "" : "s"}`, bars);
     const meter = make("meter", undefined, bars);
-    meter.min = -evidence.cap;
-    meter.max = evidence.cap;
+    meter.min = -ratio.cap;
+    meter.max = ratio.cap;
     meter.value = value;
     meter.setAttribute("aria-label", `likelihood ratio with ${images} images`);
     make("span", low === null ? times(value) : `${times(value)} [${times(low)}, ${times(high)}]`, bars);
@@ -81,19 +81,20 @@ function offer(id, text, type) {
 }
 
 function showAnswer(answer) {
-  at("verdict").textContent = answer.source ? `${answer.answer} to ${answer.source}` : answer.answer;
+  const { evidence } = answer;
+  at("verdict").textContent = answer.source ? `${answer.decision} to ${answer.source}` : answer.decision;
   at("reason").textContent = `${answer.reason}. ${answer.images} images used, ${answer.left_out.length} left out.`;
-  if (answer.threshold != null) {
-    at("reason").textContent += ` Score ${answer.score.toFixed(2)}, where ${answer.threshold.toFixed(2)} is needed.`;
+  if (evidence.threshold != null) {
+    at("reason").textContent += ` Score ${evidence.score.toFixed(2)}, where ${evidence.threshold.toFixed(2)} is needed.`;
   }
-  if (answer.history && answer.history !== "none") {
-    at("reason").textContent += ` Compared with the enrolled images after ${answer.history}, as the probe seems to be.`;
+  if (answer.condition !== "original") {
+    at("reason").textContent += ` Compared with the enrolled images after ${answer.condition}, as the probe seems to be.`;
   }
-  showEvidence(answer.evidence);
+  showRatio(evidence.ratio);
   const body = at("candidates").tBodies[0];
   body.replaceChildren();
-  for (const one of answer.candidates.slice(0, 10)) {
-    row(body, [one.source, one.images, one.log_ratio.toFixed(1), `${(100 * one.share).toFixed(1)} %`]);
+  for (const one of evidence.candidates.slice(0, 10)) {
+    row(body, [one.source, one.images, one.raw_llr.toFixed(1), `${(100 * one.posterior).toFixed(1)} %`]);
   }
   const { pictures = {}, report, ...alone } = answer;
   for (const [id, source] of [["trace", pictures.trace], ["place", pictures.tree]]) {

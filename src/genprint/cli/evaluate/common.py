@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import read_features, show
+from genprint.cli.common import bar, show, tell_left_out
 
 if TYPE_CHECKING:
-    from genprint.encoder.encoder import SetEncoder
     from genprint.evaluation.attributability import Rate
     from genprint.evaluation.intervals import Mean
-    from genprint.fingerprints.fingerprint import Features
+    from genprint.fingerprints.fingerprint import Fingerprint
     from genprint.images.sets import ImageSet
+    from genprint.model import Model
     from genprint.scoring.base import Comparer
 
 Data = Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")]
@@ -29,10 +29,19 @@ Seed = Annotated[int, typer.Option(help="Of the splits.")]
 Real = Annotated[Path | None, typer.Option(exists=True, help="Real images, for methods that compare with such.")]
 
 
-class Reader:
-    """Methods by name, and the features they need of the sets: read once for methods that share them."""
+def read_fingerprints(model: Model, sets: Sequence[ImageSet], conditions: bool = False) -> dict[str, Fingerprint]:
+    """The fingerprint of each set, by its name, with a progress bar; says what was left out."""
+    with bar("reading images") as advance:
+        found = {images.name: model.fingerprint(images, conditions, advance) for images in sets}
+    for name, fingerprint in found.items():
+        tell_left_out(name, fingerprint.left_out)
+    return found
 
-    def __init__(self, methods: Sequence[str], encoder: SetEncoder, sets: Sequence[ImageSet], real: Path | None = None):
+
+class Reader:
+    """Methods by name, and the fingerprints they need of the sets: made once for methods that share them."""
+
+    def __init__(self, methods: Sequence[str], model: Model, sets: Sequence[ImageSet], real: Path | None = None):
         from genprint.evaluation.methods import METHODS
         from genprint.images.sets import ImageSet
 
@@ -44,19 +53,19 @@ class Reader:
                                  "(of attributability and open-set)")  # fmt: skip
         every = [name for name, method in METHODS.items() if real or not method.of_real]
         self.methods = every if "all" in methods else list(methods)
-        self._encoder, self._sets = encoder, sets
+        self._model, self._sets = model, sets
         self._real = ImageSet.read(real) if real else None
-        self._features: dict[str, dict[str, Features]] = {}
+        self._fingerprints: dict[str, dict[str, Fingerprint]] = {}
 
-    def read(self, name: str) -> tuple[Comparer, dict[str, Features]]:
-        """The method's comparer, and its features of each set."""
+    def read(self, name: str) -> tuple[Comparer, dict[str, Fingerprint]]:
+        """The method's comparer, and its fingerprint of each set."""
         from genprint.evaluation.methods import METHODS
 
-        made_by = METHODS[name].front(self._encoder).method
-        if made_by not in self._features:
-            front = METHODS[name].reader(self._encoder, self._real)
-            self._features[made_by] = read_features(front, self._sets)
-        return METHODS[name].comparer(self._encoder), self._features[made_by]
+        made_by = METHODS[name].fingerprinter(self._model).method
+        if made_by not in self._fingerprints:
+            reader = replace(self._model, fingerprinter=METHODS[name].reader(self._model, self._real))
+            self._fingerprints[made_by] = read_fingerprints(reader, self._sets)
+        return METHODS[name].comparer(self._model), self._fingerprints[made_by]
 
 
 def set_sizes(text: str) -> list[int]:
@@ -80,7 +89,7 @@ def show_results(found: Mapping[str, Any], settings: Mapping[str, Any], as_json:
 def _plain(value: Any) -> Any:
     """Dataclasses within dictionaries, as plain values."""
     if isinstance(value, dict):
-        return {str(key): _plain(own) for key, own in value.items()}
+        return {str(key): _plain(one) for key, one in value.items()}
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
@@ -103,7 +112,7 @@ def about_sources(data: Path, columns: Sequence[str], sets: Sequence[ImageSet] =
         if missing:
             raise ValueError(f"{path}: needs columns {', '.join(sorted(missing))}; it has {rows.fieldnames}")
         about = {row["source"]: dict(row) for row in rows}
-    lacking = [own.name for own in sets if own.name not in about]
+    lacking = [images.name for images in sets if images.name not in about]
     if lacking:
         raise ValueError(f"{path}: says nothing of {', '.join(lacking[:5])}; add a row for each")
     return about

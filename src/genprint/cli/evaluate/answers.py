@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Histories, Model, bar, errors, load_encoder, read_features, show
-from genprint.cli.evaluation import app
-from genprint.cli.measuring import (
+from genprint.cli.common import AsJson, Conditions, Model, bar, errors, load_model, show
+from genprint.cli.evaluate.common import (
     Data,
     Enrolled,
     Methods,
@@ -22,6 +22,7 @@ from genprint.cli.measuring import (
     Sizes,
     about_sources,
     interval,
+    read_fingerprints,
     set_sizes,
     show_results,
 )
@@ -38,8 +39,7 @@ Unknown = Annotated[
 ]
 
 
-@app.command("open-set")
-def open_set_(
+def open_set_command(
     data: Data,
     method: Methods = ["set_encoder_normalised"],  # noqa: B006
     unknown: Unknown = "source",
@@ -56,15 +56,14 @@ def open_set_(
     """Whether probes of sources that are not enrolled stand out: AUROC, OSCR, and both error rates by threshold."""
     from genprint.evaluation.open_set import open_set
     from genprint.images.sets import read_sources
-    from genprint.report import figures as plots
 
     with errors(as_json):
-        reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
+        reader = Reader(method, load_model(model), sets := read_sources(data), real)
         groups = unknown_in_turn(data, unknown, sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
-            comparer, features = reader.read(name)
-            found[name] = {str(n): open_set(features, comparer, groups, enrolled, n, seed) for n in set_sizes(size)}
+            comparer, fingerprints = reader.read(name)
+            found[name] = {str(n): open_set(fingerprints, comparer, groups, enrolled, n, seed) for n in set_sizes(size)}
         lines = [
             f"{name:<20} {n:>4} images  unknown {unknown}  AUROC {interval(row.auroc)}  OSCR {interval(row.oscr)}"
             for name, rows in found.items()
@@ -72,12 +71,11 @@ def open_set_(
         ]
         if output:
             curves = {f"{name}, {n} images": row.curve for name, rows in found.items() for n, row in rows.items()}
-            write_atomically(output, plots.to_bytes(plots.error_rates_figure(curves)))
+            write_atomically(output, figures.to_bytes(figures.error_rates_figure(curves)))
         show_results(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
 
 
-@app.command("answers")
-def answers_(
+def answers_command(
     data: Data,
     unknown: Unknown = "source",
     enrolled: Enrolled = 32,
@@ -93,14 +91,14 @@ def answers_(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        encoder, sets = load_encoder(model), read_sources(data)
+        loaded, sets = load_model(model), read_sources(data)
         groups = unknown_in_turn(data, unknown, sets)
-        features = read_features(encoder, sets)
+        fingerprints = read_fingerprints(loaded, sets)
         found = {}
         for n in set_sizes(size):
             with bar("asking", total=len(sets) * repeats) as advance:
                 found[n] = answers(
-                    encoder, features, groups, enrolled, n, rate, repeats=repeats, seed=seed, progress=advance
+                    loaded, fingerprints, groups, enrolled, n, rate, repeats=repeats, seed=seed, progress=advance
                 )
         lines = [
             f"{n:>4} images  rate {row.rate:.1%}: falsely attributed {interval(row.false)} (unknown {unknown}); "
@@ -114,19 +112,18 @@ def answers_(
 def unknown_in_turn(data: Path, unknown: str, sets: Sequence[ImageSet]) -> dict[str, str]:
     """For each source, what leaves the gallery with it."""
     if unknown == "source":
-        return {own.name: own.name for own in sets}
+        return {images.name: images.name for images in sets}
     about = about_sources(data, ("source", unknown), sets)
-    return {own.name: about[own.name][unknown] for own in sets}
+    return {images.name: about[images.name][unknown] for images in sets}
 
 
-@app.command("verification")
-def verification_(
+def verification_command(
     data: Data,
     size: Sizes = "10",
     shipped: Annotated[
         bool, typer.Option(help="Judge by what came with the encoder, in place of all the other sources.")
     ] = False,
-    histories: Histories = False,
+    conditions: Conditions = False,
     seed: Seed = 0,
     model: Model = None,
     as_json: AsJson = False,
@@ -136,13 +133,13 @@ def verification_(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        encoder, sets = load_encoder(model), read_sources(data)
-        features = read_features(encoder, sets, histories)
-        judge = {} if shipped else {"population": by_the_others(encoder, features)}
+        loaded, sets = load_model(model), read_sources(data)
+        fingerprints = read_fingerprints(loaded, sets, conditions)
+        judge = {} if shipped else {"population": by_the_others(loaded, fingerprints)}
         found = {}
         for n in set_sizes(size):
             with bar("comparing", total=len(sets)) as advance:
-                found[n] = verified(encoder, features, features, n, seed=seed, progress=advance, **judge)
+                found[n] = verified(loaded, fingerprints, fingerprints, n, seed=seed, progress=advance, **judge)
         lines = [
             f"{n:>4} images  two sources: same {interval(row.false_same)} (wrong), "
             f"different {interval(row.different)}; "
@@ -153,15 +150,14 @@ def verification_(
         show({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, as_json, "\n".join(lines))
 
 
-@app.command("calibration")
-def calibration_(
+def calibration_command(
     data: Data,
     enrolled: Enrolled = 32,
     size: Sizes = "10",
     repeats: Repeats = 3,
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the JSON and Tippett and reliability plots.")
+        Path | None, typer.Option("--output", "-o", help="Folder for the JSON and Tippett and reliability figures.")
     ] = None,
     model: Model = None,
     as_json: AsJson = False,
@@ -169,30 +165,28 @@ def calibration_(
     """Whether likelihood ratios mean what they say, for sources that calibration has not seen: Cllr and its kin."""
     from genprint.evaluation.calibration import calibration
     from genprint.images.sets import read_sources
-    from genprint.report import figures as plots
 
     with errors(as_json):
-        encoder = load_encoder(model)
-        features = read_features(encoder, read_sources(data))
-        found = {n: calibration(features, encoder, enrolled, n, repeats, seed) for n in set_sizes(size)}
+        loaded = load_model(model)
+        fingerprints = read_fingerprints(loaded, read_sources(data))
+        found = {n: calibration(loaded, fingerprints, enrolled, n, repeats, seed) for n in set_sizes(size)}
         result = {
-            "sources": len(features), "enrolled": enrolled, "repeats": repeats, "seed": seed,
+            "sources": len(fingerprints), "enrolled": enrolled, "repeats": repeats, "seed": seed,
             "sizes": {str(n): asdict(row) for n, row in found.items()},
         }  # fmt: skip
         if output:
             for n, row in found.items():
-                write_atomically(output / f"calibration-{n}.png", plots.to_bytes(row.figure()))
+                write_atomically(output / f"calibration-{n}.png", figures.to_bytes(row.figure()))
             write_atomically(output / "calibration.json", json.dumps(result, indent=2).encode())
         lines = [
             f"{n:>4} images  Cllr {decimal(row.cllr)}  Cllr_min {row.cllr_min:.2f}  ECE {row.ece:.3f}  "
-            f"misleading {interval(row.misleading)}  at the cap of {10**row.cap:.0f} {interval(row.capped)}"
+            f"misleading {interval(row.misleading)}  at the cap of {math.exp(row.cap):.0f} {interval(row.capped)}"
             for n, row in found.items()
         ]
         show(result, as_json, "\n".join(lines))
 
 
-@app.command("mixture")
-def mixture_(
+def mixture_command(
     data: Data,
     enrolled: Enrolled = 64,
     images: Annotated[int, typer.Option(min=20, help="Images in a mixed set; half in one of one source.")] = 100,
@@ -207,10 +201,10 @@ def mixture_(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        encoder = load_encoder(model)
-        features = read_features(encoder, read_sources(data))
+        loaded = load_model(model)
+        fingerprints = read_fingerprints(loaded, read_sources(data))
         with bar("mixing", total=draws) as advance:
-            found = mixtures(features, encoder, enrolled, images, mixed, draws, seed, advance)
+            found = mixtures(loaded, fingerprints, enrolled, images, mixed, draws, seed, advance)
         text = (
             f"error of shares {decimal(found.error)}  within their intervals {interval(found.covered)}  "
             f"images' owners right {interval(found.owners)}\n"

@@ -1,4 +1,4 @@
-"""Commands that measure methods on labelled sources."""
+"""Commands that measure methods on labelled sources: attributability, existence, stability, robustness, families."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, load_encoder, show
-from genprint.cli.measuring import (
+from genprint.cli.common import AsJson, Model, bar, errors, load_model, show
+from genprint.cli.evaluate.common import (
     Data,
     Enrolled,
     Methods,
@@ -28,13 +28,9 @@ from genprint.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from genprint.evaluation.attributability import Rate
-    from genprint.fingerprints.fingerprint import Features
-
-app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
 
 
-@app.command()
-def attributability(
+def attributability_command(
     data: Data,
     method: Methods = ["set_encoder"],  # noqa: B006
     enrolled: Enrolled = 32,
@@ -52,13 +48,13 @@ def attributability(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_encoder(model), sets := read_sources(data), real)
+        reader = Reader(method, load_model(model), sets := read_sources(data), real)
         sizes = set_sizes(probe)
         methods: dict[str, Any] = {}
         first: dict[int, Rate] = {}
         for name in reader.methods:
-            comparer, features = reader.read(name)
-            rates = top1(features, comparer, enrolled, sizes, repeats, seed)
+            comparer, fingerprints = reader.read(name)
+            rates = top1(fingerprints, comparer, enrolled, sizes, repeats, seed)
             methods[name] = {"role": METHODS[name].role, "top1": {str(n): asdict(r) for n, r in rates.items()}}
             if first:
                 methods[name]["paired"] = {str(n): asdict(paired(first[n], rate, seed)) for n, rate in rates.items()}
@@ -77,8 +73,7 @@ def attributability(
         show(result, as_json, "\n".join(lines))
 
 
-@app.command()
-def existence(
+def existence_command(
     data: Data,
     method: Methods = ["set_encoder", "marra", "spectrum", "colour", "thumbnail"],  # noqa: B006
     size: Sizes = "10,30",
@@ -98,17 +93,17 @@ def existence(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_encoder(model), sets := read_sources(data))
+        reader = Reader(method, load_model(model), sets := read_sources(data))
         has_classes = (data / "sources.csv").exists()
         about = about_sources(data, ("source", "class")) if has_classes else {}
         classes = {source: row["class"] for source, row in about.items()}
         table: dict[str, Any] = {}
         lines = []
         for name in reader.methods:
-            comparer, features = reader.read(name)
+            comparer, fingerprints = reader.read(name)
             table[name] = {"role": METHODS[name].role, "sizes": {}}
             for n in set_sizes(size):
-                found = existence(features, comparer, n, seed=seed)
+                found = existence(fingerprints, comparer, n, seed=seed)
                 summary = summarise(found, classes, seed)
                 table[name]["sizes"][str(n)] = {
                     "sources": {source: asdict(row) for source, row in found.items()},
@@ -132,8 +127,7 @@ def existence(
         show(result, as_json, "\n".join(lines))
 
 
-@app.command("stability")
-def stability_(
+def stability_command(
     data: Data,
     method: Methods = ["set_encoder_cosine", "marra", "spectrum", "colour"],  # noqa: B006
     size: Sizes = "10",
@@ -147,11 +141,12 @@ def stability_(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        encoder = load_encoder(model)
-        reader = Reader(method, encoder, read_sources(data))
+        loaded = load_model(model)
+        reader = Reader(method, loaded, read_sources(data))
         found = {
             name: {
-                str(n): stability(reader.read(name)[1], METHODS[name].front(encoder), n, seed) for n in set_sizes(size)
+                str(n): stability(reader.read(name)[1], METHODS[name].fingerprinter(loaded), n, seed)
+                for n in set_sizes(size)
             }
             for name in reader.methods
         }
@@ -164,8 +159,7 @@ def stability_(
         show_results(found, {"seed": seed}, as_json, lines)
 
 
-@app.command("robustness")
-def robustness_(
+def robustness_command(
     data: Data,
     method: Methods = ["set_encoder"],  # noqa: B006
     enrolled: Enrolled = 32,
@@ -176,37 +170,39 @@ def robustness_(
     as_json: AsJson = False,
 ) -> None:
     """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone."""
-    from genprint.evaluation.attributability import top1
-    from genprint.evaluation.robustness import CHANGES
-    from genprint.images.sets import ImageSet, read_sources
+    from genprint.evaluation.robustness import PROCESSINGS, robustness
+    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        encoder, sets = load_encoder(model), read_sources(data)
-        arrays = {own.name: own.to_array() for own in sets}
+        loaded = load_model(model)
+        images = {sources.name: sources.to_array() for sources in read_sources(data)}
         found: dict[str, dict[str, Any]] = {}
-        plain: dict[str, Any] = {}
-        for change, apply in CHANGES.items():
-            reader = Reader(method, encoder, [ImageSet.from_array(apply(own), n) for n, own in arrays.items()])
-            for name in reader.methods:
-                comparer, features = reader.read(name)
-                plain.setdefault(name, features)
-                settings = (comparer, enrolled, set_sizes(size), repeats, seed)
-                rows = {"both": top1(features, *settings)}
-                if all(_alike(plain[name][source], own) for source, own in features.items()):
-                    rows["probe only"] = top1(plain[name], *settings, features)
-                found.setdefault(name, {})[change] = rows
+        names = list(METHODS) if "all" in method else method
+        with bar("asking", total=len(names) * len(PROCESSINGS)) as advance:
+            for name in names:
+                chosen = METHODS[name]
+                settings = (
+                    chosen.reader(loaded, None),
+                    chosen.comparer(loaded),
+                    enrolled,
+                    set_sizes(size),
+                    repeats,
+                    seed,
+                )
+                for processing, rows in robustness(images, *settings):
+                    found.setdefault(name, {})[processing] = rows
+                    advance()
         lines = [
-            f"{name:<20} {change:<22} " + "  ".join(
+            f"{name:<20} {processing:<22} " + "  ".join(
                 f"{side} @{n} {interval(rate)}" for side, rates in rows.items() for n, rate in rates.items()
             )
-            for name, changes in found.items()
-            for change, rows in changes.items()
+            for name, by_processing in found.items()
+            for processing, rows in by_processing.items()
         ]  # fmt: skip
         show_results(found, {"seed": seed, "enrolled": enrolled, "repeats": repeats}, as_json, lines)
 
 
-@app.command("families")
-def families_(
+def families_command(
     data: Data,
     method: Methods = ["set_encoder"],  # noqa: B006
     label: Annotated[str, typer.Option(help="Columns of DATA/sources.csv to compare the tree with.")] = "class",
@@ -220,22 +216,22 @@ def families_(
     import numpy as np
 
     from genprint.answers.families import FamilyTree
-    from genprint.evaluation.families import agreement, distances
+    from genprint.evaluation.families import agreement
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_encoder(model), sets := read_sources(data))
+        reader = Reader(method, load_model(model), sets := read_sources(data))
         labels = label.split(",")
         about = about_sources(data, ("source", *labels), sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
-            comparer, features = reader.read(name)
-            some = min(images, *(len(own) for own in features.values()))
+            comparer, fingerprints = reader.read(name)
+            some = min(images, *map(len, fingerprints.values()))
             rng = np.random.default_rng(seed)  # every method gets the same images
-            parts = [own[rng.permutation(len(own))[:some]] for own in features.values()]
-            apart = distances(comparer, parts)
+            parts = [source[rng.permutation(len(source))[:some]] for source in fingerprints.values()]
+            apart = comparer.distances(parts)
             for way in linkage.split(","):
-                tree = FamilyTree.build([own.name for own in sets], apart, way)
+                tree = FamilyTree.build([images.name for images in sets], apart, way)
                 for kind in labels:
                     known = {source: row[kind] for source, row in about.items()}
                     found.setdefault(name, {})[f"{kind}, {way}"] = agreement(tree, known, seed)
@@ -246,8 +242,3 @@ def families_(
             for what, row in rows.items()
         ]
         show_results(found, {"seed": seed, "sources": len(sets)}, as_json, lines)
-
-
-def _alike(a: Features, b: Features) -> bool:
-    """Whether both are of as many images, with as many numbers each: a change may crop, or make images equal."""
-    return a.values.shape == b.values.shape

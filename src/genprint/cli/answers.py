@@ -1,0 +1,207 @@
+"""Commands about image sets: attribute, verify, mixture, lineage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genprint.cli.common import (
+    DEFAULT_GALLERY,
+    EXIT_CODES,
+    AsJson,
+    Conditions,
+    GalleryFile,
+    Known,
+    Model,
+    Rate,
+    bar,
+    csv_bytes,
+    errors,
+    known_gallery,
+    load_model,
+    show,
+    tell,
+    tell_left_out,
+)
+
+Existing = Annotated[Path, typer.Argument(exists=True)]
+
+
+def attribute(
+    probes: Annotated[list[Path], typer.Argument(exists=True, help="Image sets in question, each of one source.")],
+    known: Known = None,
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    rate: Rate = 0.05,
+    conditions: Conditions = True,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write a page (.html) about one probe, and its JSON beside it, for report reproduce."),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Also add the answers to this log, each entry chained to the one before.")
+    ] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says which known source made a set of images, or that none of them did.
+
+    Exit code for one probe: 0 attributed, 3 unknown, 4 inconclusive, 1 error; for several: 1 if any is an error.
+
+    Example: genprint attribute suspicious/ --known models/
+    """
+    from genprint.images.sets import ImageSetError
+    from genprint.storage.files import check_writable
+
+    with errors(as_json):
+        if report and (len(probes) > 1 or report.suffix != ".html"):
+            raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
+        for file in filter(None, (report, log)):
+            check_writable(file)
+        sources = known_gallery(known, gallery, model, conditions)
+        from genprint.answers.results import failed
+        from genprint.cli import text
+        from genprint.report.log import append_results
+
+        results = []
+        for path in probes:
+            try:
+                with bar("reading images") as advance:
+                    result = sources.attribute(path, str(path), rate, conditions, advance)
+            except ImageSetError as error:
+                tell(str(error), "error: ")
+                results.append(failed(str(path), str(error)))
+                continue
+            results.append(result)
+            tell_left_out(result.probe, result.left_out)
+        supported = max((one.evidence.rate or 0 for one in results if one.evidence), default=0)
+        if supported > rate:
+            tell(f"{len(sources)} sources support no false-attribution rate below {supported:.3g}; using it")
+        if log:
+            append_results(log, results)
+        if report and results[0].asked:
+            results[0].save(report)
+        if as_json:
+            whole = [result.to_dict() for result in results]
+            print(json.dumps(whole[0] if len(whole) == 1 else whole, indent=2))
+        else:
+            print("\n".join(text.attribution(result) for result in results))
+    codes = [EXIT_CODES[result.decision] for result in results]
+    raise typer.Exit(codes[0] if len(codes) == 1 else int(EXIT_CODES["error"] in codes))
+
+
+def verify(
+    left: Existing,
+    right: Existing,
+    known: Annotated[
+        Path | None, typer.Option(exists=True, help="Sources like those in question, one sub-folder each.")
+    ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", "-g", exists=True, help="Gallery of such sources.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Largest rate of either error, over the known sources.")
+    ] = 0.05,
+    conditions: Conditions = True,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive.
+
+    Sets from different models look more similar when they share content or processing, so the thresholds are set on
+    known sources (--known or --gallery) with the same; without these, on the shipped generators.
+    With --no-conditions both sets are taken to be unprocessed, like the known sources.
+
+    Example: genprint verify some/ others/ --known models/
+    """
+    from genprint import api
+    from genprint.images.sets import ImageSet
+
+    with errors(as_json):
+        if known and gallery:
+            raise ValueError("give the known sources as --known or as --gallery, not both")
+        judges = known_gallery(known, gallery or DEFAULT_GALLERY, model, conditions) if known or gallery else None
+        sets = [ImageSet.read(path, str(path)) for path in (left, right)]
+        with bar("reading images") as advance:
+            result = api.verify(
+                *sets, population=judges, model=judges.model if judges else load_model(model), rate=rate,
+                conditions=conditions, progress=advance,
+            )  # fmt: skip
+        from genprint.cli import text
+
+        tell_left_out(f"{left}, {right}", result.left_out)
+        if judges and result.evidence.same_above is not None and result.rate > rate:
+            tell(f"{result.sources} sources support no rate of errors below {result.rate:.3g}; using it")
+        show(result.to_dict(), as_json, text.verification(result))
+    raise typer.Exit(EXIT_CODES[result.decision])
+
+
+def mixture(
+    probe: Annotated[Path, typer.Argument(exists=True, help="Image set that may be of several sources.")],
+    known: Known = None,
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    conditions: Conditions = True,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write whose each image likely is, as CSV, here.")
+    ] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says in what shares a set holds images of the known sources, and whose each image likely is.
+
+    Exit code: 0 one source or several, 3 not made of the known ones.
+
+    Example: genprint mixture pile/ --known models/ -o whose.csv
+    """
+    from genprint.images.sets import ImageSet
+    from genprint.storage.files import check_writable, write_atomically
+
+    with errors(as_json):
+        if output:
+            check_writable(output)
+        sources = known_gallery(known, gallery, model, conditions)
+        from genprint.cli import text
+
+        with bar("reading images") as advance:
+            result = sources.mixture(ImageSet.read(probe, str(probe)), conditions, advance)
+        tell_left_out(str(probe), result.left_out)
+        if output:
+            rows = [(m.image, m.sha256, m.source, f"{m.probability:.4f}") for m in result.members]
+            write_atomically(output, csv_bytes([("image", "sha256", "source", "probability"), *rows]))
+        show(result.to_dict(), as_json, text.mixture(result))
+    raise typer.Exit(EXIT_CODES[result.decision])
+
+
+def lineage(
+    child: Annotated[Path, typer.Argument(exists=True, help="Images of the model in question.")],
+    parent: Annotated[Path, typer.Argument(exists=True, help="Images of the model it may be derived from.")],
+    apart: Annotated[
+        list[Path],
+        typer.Option(exists=True, help="Images of a model like the parent, known to be trained apart; several times."),
+    ],
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says whether CHILD is derived from PARENT (tuned, quantised, other sampler) rather than trained apart.
+
+    Other seeds of the parent's architecture, on the same images, are the right --apart. Exit code: 0 derived, 3 nearer
+    one of the others, 4 inconclusive.
+
+    Example: genprint lineage suspect/ ours/ --apart ours-seed-1/ --apart ours-seed-2/
+    """
+    from genprint import api
+    from genprint.images.sets import ImageSet
+
+    with errors(as_json):
+        paths = [child, parent, *apart]
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise ValueError("child, parent and every --apart are different sets; one is given twice")
+        one, other, *others = (ImageSet.read(path, str(path)) for path in paths)
+        with bar("reading images") as advance:
+            result = api.lineage(one, other, others, model=load_model(model), progress=advance)
+        from genprint.cli import text
+
+        show(result.to_dict(), as_json, text.lineage(result))
+    raise typer.Exit(EXIT_CODES[result.decision])

@@ -1,0 +1,116 @@
+"""Commands about many sources: audit, families."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genprint.cli.common import (
+    DEFAULT_GALLERY,
+    AsJson,
+    GalleryFile,
+    Model,
+    bar,
+    csv_bytes,
+    errors,
+    known_gallery,
+    show,
+    tell_left_out,
+)
+
+if TYPE_CHECKING:
+    from genprint.answers.families import FamilyTree
+
+
+def audit(
+    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
+    as_json: AsJson = False,
+) -> None:
+    """Says what else than a trace could tell the sources in DATA apart: format, quality, size, metadata, content.
+
+    Run it before you believe any result on DATA. Exit code: 0 nothing found, 3 something was, 4 too few images to tell.
+    """
+    from genprint import api
+    from genprint.cli import text
+
+    with errors(as_json):
+        with bar("reading images") as advance:
+            result = api.audit(data, progress=advance)
+        tell_left_out(str(data), result.left_out)
+        show(result.to_dict(), as_json, text.audit(result))
+    raise typer.Exit(3 if result.warnings else 0 if result.enough else 4)
+
+
+def families(
+    data: Annotated[
+        Path | None, typer.Argument(exists=True, help="Folder with one sub-folder for each source; else the gallery.")
+    ] = None,
+    gallery: GalleryFile = DEFAULT_GALLERY,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("genprint-families"),
+    linkage: Annotated[str, typer.Option(help="average, complete, single or ward.")] = "average",
+    support: Annotated[
+        int | None,
+        typer.Option(min=0, help="Resamplings for the support of branches; 100, or none for more than 500 sources."),
+    ] = None,
+    groups: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cluster the gallery's vectors into so many groups, and draw the tree of these."),
+    ] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json.
+
+    Of more than 1000 sources, distances are written as distances.npy, and the top of the tree is drawn. A gallery of
+    more than 20,000 becomes a tree of 2000 groups (k-means of vectors); groups.csv says which source is in which.
+    """
+    from genprint.storage.files import check_writable, write_atomically
+
+    with errors(as_json):
+        if linkage not in ("average", "complete", "single", "ward"):
+            raise ValueError(f"--linkage {linkage}: use one of average, complete, single, ward")
+        if groups and (data or support):
+            raise ValueError("--groups is of a gallery's vectors and has no support: leave DATA and --support out")
+        check_writable(output / "families.json")
+        sources = known_gallery(data, gallery, model, conditions=False)
+        from genprint.answers.families import MOST_LINKED
+        from genprint.api import GROUPS
+
+        if groups or len(sources) > MOST_LINKED:
+            tree, members = sources.groups(groups or GROUPS, linkage)
+            write_atomically(output / "groups.csv", csv_bytes([("source", "group"), *members.items()]))
+        else:
+            if support is None:
+                support = 100 if len(sources) <= 500 else 0
+            with bar("resampling", total=support or None) as advance:
+                tree = sources.families(linkage, support, progress=advance)
+        table = _write_tree(tree, output)
+        show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "
+             f"{table}, families.json")  # fmt: skip
+
+
+def _write_tree(tree: FamilyTree, output: Path) -> str:
+    """All files about a tree; the name of the one with its distances."""
+    import numpy as np
+
+    from genprint.answers.families import MOST_LISTED
+    from genprint.report.figures import save_tree
+    from genprint.storage.files import write_atomically
+
+    output.mkdir(parents=True, exist_ok=True)
+    for stale in ("distances.csv", "distances.npy"):
+        (output / stale).unlink(missing_ok=True)
+    save_tree(tree, output)
+    table = "distances.csv" if len(tree.sources) <= MOST_LISTED else "distances.npy"
+    if table.endswith("csv"):
+        rows = [(n, *(f"{d:.6g}" for d in row)) for n, row in zip(tree.sources, tree.distances, strict=True)]
+        write_atomically(output / table, csv_bytes([("source", *tree.sources), *rows]))
+    else:
+        buffer = io.BytesIO()
+        np.save(buffer, tree.distances.astype(np.float32))
+        write_atomically(output / table, buffer.getvalue())
+    write_atomically(output / "families.json", tree.to_json().encode())
+    return table

@@ -1,0 +1,146 @@
+"""Results in words, for the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from genprint.answers.attribution import ALPHA
+from genprint.answers.audit import Audit
+from genprint.answers.lineage import Lineage
+from genprint.answers.mixture import Mixture
+from genprint.answers.results import Attribution
+from genprint.answers.verification import Verification
+from genprint.fingerprints.conditions import ORIGINAL
+from genprint.scoring.likelihood_ratio import LikelihoodRatio
+
+
+def times(llr: float) -> str:
+    """A log likelihood ratio as a ratio."""
+    return f"{math.exp(llr):.2g}"
+
+
+def tested(p: float) -> str:
+    """p, and whether that rejects."""
+    return f"p = {p:.3f} ({'rejected' if p <= ALPHA else 'not rejected'} at {ALPHA})"
+
+
+def attribution(result: Attribution) -> str:
+    """An attribution, its verdict first."""
+    lines = [result.verdict]
+    evidence = result.evidence
+    if evidence is None:
+        return result.verdict
+    lines += [
+        f"  {one.source:<24} raw log ratio {one.raw_llr:>9.1f}   posterior {one.posterior:>6.1%}   "
+        f"{one.images} images enrolled"
+        for one in evidence.candidates[:5]
+    ]
+    if evidence.ratio:
+        lines += _ratio(evidence.ratio)
+    if evidence.threshold is not None:
+        lines.append(
+            f"  score {evidence.score:.2f} (0 as other sources' images, 1 as its own far from any rival), threshold "
+            f"{evidence.threshold:.2f} for {evidence.calibrated_at} images: of sources not enrolled, at most "
+            f"{evidence.rate:.1%} come to be attributed, if they are like the enrolled ones"
+        )
+    lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}")
+    if result.condition != ORIGINAL:
+        lines.append(f"  compared with the enrolled images after {result.condition}, as the probe seems to be")
+    lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
+    return "\n".join(lines)
+
+
+def _ratio(ratio: LikelihoodRatio) -> list[str]:
+    end = "most" if ratio.llr > 0 else "least"
+    reached = f", the {end} that so many sources support" if ratio.capped else ""
+    interval = ""
+    if ratio.low is not None and ratio.high is not None:
+        interval = f" [{times(ratio.low)}, {times(ratio.high)}]"
+    grows = "  ".join(f"{size}: {times(value)}" for size, (value, _, _) in ratio.by_images.items())
+    return [
+        f"  likelihood ratio {times(ratio.llr)}{interval}{reached}"
+        f" ({ratio.sources} sources, sets of {ratio.calibrated_at})",
+        f"    that {ratio.hp}, against: {ratio.hd}",
+        f"    by number of images  {grows}",
+    ]
+
+
+def verification(result: Verification) -> str:
+    """A verification, its verdict first."""
+    found = result.evidence
+    if found.same_above is None or found.different_below is None:
+        return (
+            f"{result.verdict}\n  similarity {found.similarity:.2f}; the population has too few images for thresholds"
+        )
+    lines = [
+        result.verdict,
+        f"  similarity {found.similarity:.2f}: same from {found.same_above:.2f}, different to "
+        f"{found.different_below:.2f}; each wrong for at most {result.rate:.1%}",
+        f"  by {result.population}; both sets may be in: {', '.join(found.conditions)}",
+    ]
+    if result.llr is not None:
+        lines += [f"  likelihood ratio {times(result.llr)}", f"    that {result.hp}, against: {result.hd}"]
+    if not found.typical:
+        lines.append(
+            "  but they are unlike the population, which says nothing of them: give sources like them (--known)"
+        )
+    if not found.one_condition:
+        lines.append("  but hardly in one condition, so that low similarity says nothing of their sources")
+    return "\n".join(lines)
+
+
+def mixture(result: Mixture) -> str:
+    """A mixture, its verdict first."""
+    lines = [result.verdict]
+    lines += [f"  {s.source:<24} {s.share:>6.1%} [{s.low:.1%}, {s.high:.1%}]" for s in result.shares if s.high > 0.005]
+    lines += [
+        f"  for H0, all images are from {result.shares[0].source}: {tested(result.mixed_p)}",
+        f"  for H0, the probe is exchangeable with the known sources in these shares: {tested(result.fit_p)}",
+        f"  {result.images} images used, {len(result.left_out)} left out",
+    ]
+    return "\n".join(lines)
+
+
+def lineage(result: Lineage) -> str:
+    """A lineage, its verdict first."""
+    margin, low, high = result.margin
+    lines = [
+        result.verdict,
+        f"  of models trained apart, {result.rate:.0%} come out derived; fewer with more --apart",
+        f"  distance to {result.parent} {result.distance:.2f}",
+        *(f"  distance to {name} {distance:.2f}" for name, distance in result.others.items()),
+        f"  for H0, no nearer to {result.parent} than to the nearest other: {tested(result.p)}",
+        f"  margin of the squared distances {margin:.2f} [{low:.2f}, {high:.2f}]",
+    ]
+    return "\n".join(lines)
+
+
+def audit(result: Audit) -> str:
+    """An audit, with what to do about it."""
+    lines = [f"{len(result.sources)} sources, {sum(result.sources.values())} images; share of images named right"]
+    for finding in result.findings:
+        mark = "WARNING" if finding.warning else ""
+        lines.append(f"  {finding.fact:<12} {finding.accuracy:>6.1%}  (chance {finding.chance:.1%})  {mark}")
+        if finding.warning:
+            lines += [f"      {source}: {values}" for source, values in finding.values.items()]
+    facts = {kind: [w.fact for w in result.warnings if w.kind == kind] for kind in ("file", "grid", "content")}
+    if facts["grid"]:
+        lines.append(
+            "A grid of 8 px differs by source: some images were once saved as JPEG, or generators leave it themselves. "
+            "Find out which."
+        )
+    if facts["file"]:
+        lines.append(
+            f"Files differ by source in {', '.join(facts['file'])}: a method may name a source by that alone. Get the "
+            "files as they were made, or bring all to one form before comparing, and say so."
+        )
+    if facts["content"]:
+        lines.append(
+            f"Pictures differ by source in {', '.join(facts['content'])}: compare what a method reaches with these "
+            "controls (genprint evaluate attributability DATA --method set_encoder --method colour --method thumbnail)."
+        )
+    if not result.enough:
+        lines.append("There are too few images to tell any fact from chance. Give 20 or more of each source.")
+    elif not result.warnings:
+        lines.append("Nothing but a trace was found to tell them apart.")
+    return "\n".join(lines)

@@ -1,0 +1,5 @@
+"""The one kind of error that users can mend."""
+
+
+class GenprintError(Exception):
+    """What whoever asked can mend: its message says what is wrong, with which file, and what to do."""
