@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import torch
 from common import ROOT, collections, log_wild_run, parser, provenance
 
 from genprint.baselines.vote import Vote
-from genprint.cli.common import tune_malloc
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.training.pretraining import (
@@ -28,16 +27,18 @@ from genprint.encoder.training.pretraining import (
     FRONT_ENDS,
     PROJECTION_IMAGES,
     PROJECTION_SOURCES,
-    simulated_fingerprints,
     first_layers,
+    simulated_fingerprints,
     split,
 )
 from genprint.evaluation.attributability import Rate, paired, top1
-from genprint.fingerprints.fingerprint import Features, by_part
+from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.generators.collection import describe, shipped
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import LDA, ByFingerprint, Comparer
+from genprint.scoring.base import ByScorer, Comparer
+from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA
+from genprint.storage.malloc import tune_malloc
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 SOURCES = (100, 400, 1600, PROJECTION_SOURCES)
@@ -69,9 +70,9 @@ images of one of them vary has the share given. Top-1 of the other shipped gener
 
 def statistics_of(encoder: SetEncoder) -> SetEncoder:
     """The encoder with all statistics of its towers as features."""
-    for tower in encoder.network_.towers:
+    for tower in encoder.network.towers:
         tower.project = torch.nn.Identity()  # type: ignore[assignment]
-    encoder.network_.eval()
+    encoder.network.eval()
     return encoder
 
 
@@ -79,7 +80,7 @@ def parts() -> dict[str, list[str]]:
     """Names of the shipped generators of each split, descendants apart."""
     about = {folder.name: describe(folder) for folder in shipped()}
     return {
-        part: [name for name, own in about.items() if own["part"] == part and not own["parent"]]
+        part: [name for name, facts in about.items() if facts["part"] == part and not facts["parent"]]
         for part in ("train", "calibration", "test")
     }
 
@@ -89,24 +90,11 @@ def untrained() -> SetEncoder:
     torch.manual_seed(0)
     encoder = SetEncoder()
     encoder.network_ = first_layers(FRONT_ENDS, SetNetwork(front_ends=FRONT_ENDS).towers)
-    encoder.weights_digest_ = "random"
     return encoder
 
 
-class Given(SetEncoder):
-    """A fingerprinter of features that are given, in so many parts."""
-
-    parts = 1
-
-    @classmethod
-    def of(cls, parts: int) -> Given:
-        given = cls()
-        given.parts = parts  # type: ignore[misc]
-        return given
-
-
 @dataclass(frozen=True)
-class Moments:
+class SourceMoments:
     """What a scorer is learned from: of each source, its mean and number of images; of some first ones, their scatter."""
 
     means: np.ndarray
@@ -114,18 +102,18 @@ class Moments:
     scatter: dict[int, np.ndarray]
 
     @classmethod
-    def of(cls, sets: Mapping[str, Features], sources: Sequence[int]) -> Moments:
-        """Of all sets; scatter of the first so many, the last number being that of all."""
-        own = [features.values for features in sets.values()]
-        means = np.stack([values.mean(0, dtype=np.float64) for values in own])
+    def of(cls, fingerprints: Mapping[str, Fingerprint], sources: Sequence[int]) -> SourceMoments:
+        """Of all sources; scatter of the first so many, the last number being that of all."""
+        features = [fingerprint.values for fingerprint in fingerprints.values()]
+        means = np.stack([values.mean(0, dtype=np.float64) for values in features])
         total, scatter = np.zeros((means.shape[1],) * 2), {}
         for first, last in pairwise([0, *sources]):
             for at in range(first, last, 100):
                 chosen = range(at, min(at + 100, last))
-                centred = np.concatenate([own[i] - means[i] for i in chosen])
+                centred = np.concatenate([features[i] - means[i] for i in chosen])
                 total += centred.T @ centred
             scatter[last] = total.copy()
-        return cls(means, np.array([len(values) for values in own]), scatter)
+        return cls(means, np.array([len(values) for values in features]), scatter)
 
     def scorer(self, sources: int, columns: Sequence[np.ndarray]) -> PLDA:
         """Of the first so many sources, and these statistics of each part."""
@@ -137,10 +125,10 @@ class Moments:
 class World:
     """Statistics of everything that a row needs, one tower's after the other's."""
 
-    simulated: Moments
-    trained: Moments
-    reference: dict[str, Features]
-    wild: dict[str, Features]
+    simulated: SourceMoments
+    trained: SourceMoments
+    reference: dict[str, Fingerprint]
+    wild: dict[str, Fingerprint]
 
     @classmethod
     def see(cls, encoder: SetEncoder, real: list[np.ndarray], reference: list[ImageSet], wild: list[ImageSet]) -> World:
@@ -148,9 +136,9 @@ class World:
         statistics_of(encoder)
         with torch.inference_mode():
             simulated = simulated_fingerprints(encoder, split(real)[0], PROJECTION_SOURCES, 3, PROJECTION_IMAGES)
-        seen = [{own.name: encoder.features(own) for own in sets} for sets in (reference, wild)]
+        seen = [{images.name: encoder.extract(images) for images in sets} for sets in (reference, wild)]
         train = {name: seen[0][name] for name in parts()["train"]}
-        return cls(Moments.of(simulated, SOURCES), Moments.of(train, [len(train)]), *seen)
+        return cls(SourceMoments.of(simulated, SOURCES), SourceMoments.of(train, [len(train)]), *seen)
 
 
 @dataclass(frozen=True)
@@ -163,7 +151,7 @@ class Cell:
         columns: of a tower's statistics; None: all.
         sources: simulated, that projection and scorer are learned from.
         directions: kept of each part; 0: no projection at all, the statistics themselves.
-        compare: what compares sets, from their fingerprinter and the scorer.
+        compare: what compares sets, from the scorer.
         between: weight of how the train split's generators differ, added to how simulated sources do.
         within: share of how images of one of these vary.
     """
@@ -173,11 +161,11 @@ class Cell:
     columns: np.ndarray | None = None
     sources: int = PROJECTION_SOURCES
     directions: int = FEATURES
-    compare: Callable[[SetEncoder, PLDA], Comparer] = ByFingerprint
+    compare: Callable[[PLDA], Comparer] = ByScorer
     between: float = 0.0
     within: float = 0.0
 
-    def rates(self, world: World, asked: Sequence[Mapping[str, Features]]) -> Iterator[dict[int, Rate]]:
+    def rates(self, world: World, asked: Sequence[Mapping[str, Fingerprint]]) -> Iterator[dict[int, Rate]]:
         """On each collection of sources."""
         columns = self._columns(world.simulated.means.shape[1])
         scorer = world.simulated.scorer(self.sources, columns)
@@ -190,16 +178,20 @@ class Cell:
             directions = scorer.directions()[:, :, : self.directions]
             change = _along(np.concatenate(columns), scorer.mean, directions)
             scorer = scorer.along(directions)
-        compare = self.compare(Given.of(len(columns)), scorer)
-        for sets in asked:
-            changed = {name: Features(change(own.values), own.digests) for name, own in sets.items()}
-            yield top1(changed, compare, ENROLLED, SIZES, REPEATS, 0)
+        comparer = self.compare(scorer)
+        for fingerprints in asked:
+            changed = {
+                name: replace(given, features=change(given.values), extractor="", parts=len(columns))
+                for name, given in fingerprints.items()
+            }
+            yield top1(changed, comparer, ENROLLED, SIZES, REPEATS, 0)
 
     def _columns(self, statistics: int) -> list[np.ndarray]:
         """Places of each part's statistics among those of all towers."""
         size = statistics // len(FRONT_ENDS)
-        own = [tower * size + (np.arange(size) if self.columns is None else self.columns) for tower in self.towers]
-        return [np.concatenate(own)] if self.together else own
+        chosen = np.arange(size) if self.columns is None else self.columns
+        by_tower = [tower * size + chosen for tower in self.towers]
+        return [np.concatenate(by_tower)] if self.together else by_tower
 
 
 Reading = Callable[[np.ndarray], np.ndarray]
@@ -223,12 +215,12 @@ def _along(columns: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> Rea
 class _Unadapted(PLDA):
     """Keeps to the within-source covariance of simulated sources."""
 
-    def adapt(self, gallery: object) -> PLDA:
+    def adapt(self, gallery: object) -> _Unadapted:
         return self
 
 
-def _unadapted(encoder: SetEncoder, scorer: PLDA) -> Comparer:
-    return ByFingerprint(encoder, _Unadapted(scorer.mean, scorer.within, scorer.between))
+def _unadapted(scorer: PLDA) -> Comparer:
+    return ByScorer(_Unadapted(scorer.mean, scorer.within, scorer.between))
 
 
 @dataclass(frozen=True)
@@ -280,8 +272,8 @@ def cells(columns: Columns) -> dict[str, Cell]:
         "no phases": Cell(columns=np.concatenate([*moments, *columns.relative, *columns.pairs])),
         "correlations of maps alone": Cell(columns=np.concatenate(columns.pairs)),
         "scorer not adapted to the enrolled images": Cell(compare=_unadapted),
-        "LDA": Cell(compare=lambda encoder, _: ByFingerprint(encoder, LDA())),
-        "vote": Cell(compare=lambda encoder, scorer: Vote(ByFingerprint(encoder, scorer))),
+        "LDA": Cell(compare=lambda _: ByScorer(LDA())),
+        "vote": Cell(compare=lambda scorer: Vote(ByScorer(scorer))),
     }  # fmt: skip
 
 
@@ -296,14 +288,14 @@ REAL = {
 
 def _row(what: str, rates: list[dict[int, Rate]], first: list[dict[int, Rate]]) -> str:
     row = []
-    for own, base in zip(rates, first, strict=True):
-        row += [f"{100 * own[n].mean:.1f} [{100 * own[n].low:.0f}, {100 * own[n].high:.0f}]" for n in SIZES]
-        row.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in paired(own[10], base[10]).difference)))
+    for found, base in zip(rates, first, strict=True):
+        row += [f"{100 * found[n].mean:.1f} [{100 * found[n].low:.0f}, {100 * found[n].high:.0f}]" for n in SIZES]
+        row.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in paired(found[10], base[10]).difference)))
     return f"| {what} | " + " | ".join(row) + " |"
 
 
 def _rows(
-    table: Mapping[str, Cell], world: World, asked: Sequence[Mapping[str, Features]]
+    table: Mapping[str, Cell], world: World, asked: Sequence[Mapping[str, Fingerprint]]
 ) -> tuple[list[str], list[dict[int, Rate]]]:
     """Lines of a table, and the rates of its first row, which the others are paired with."""
     rows: list[str] = []
@@ -330,7 +322,7 @@ def main() -> None:
     encoder = SetEncoder.from_pretrained()
     log_wild_run(given.wild.name, "ablations", given.why)
     world = World.see(encoder, real, reference, wild)
-    rows, first = _rows(cells(Columns.of(encoder.network_.config)), world, (world.reference, world.wild))
+    rows, first = _rows(cells(Columns.of(encoder.network.config)), world, (world.reference, world.wild))
     split_of = parts()
     others = [{name: world.reference[name] for name in split_of[part]} for part in ("calibration", "test")]
     real_rows, _ = _rows(REAL, world, (*others, world.wild))

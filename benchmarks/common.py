@@ -6,6 +6,7 @@ import argparse
 import csv
 import datetime
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterable
@@ -14,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from genprint.encoder.encoder import SetEncoder
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
+from genprint.model import Model
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,12 +45,31 @@ def commit() -> str:
     return asked.stdout.strip()
 
 
-def provenance(seed: int, start: float) -> str:
-    """Commit, seed, hardware and wall time since ``start`` (of ``time.monotonic``)."""
+def provenance(seed: int, start: float, identity: str | None = None) -> str:
+    """Commit, model, seed, hardware and wall time since ``start`` (of ``time.monotonic``).
+
+    Args:
+        seed: that was given.
+        start: of the run.
+        identity: of the model; that of the shipped one by default, '' where none that is kept was asked.
+    """
+    model = Model.load().identity if identity is None else identity
+    said = f"model ({short(model)}), " if model else ""
     return (
-        f"Commit {commit()}, seed {seed}, {platform.machine()} with {torch.get_num_threads()} threads, "
+        f"Commit {commit()}, {said}seed {seed}, {platform.machine()} with {torch.get_num_threads()} threads, "
         f"{time.monotonic() - start:.0f} s."
     )
+
+
+def short(identity: str) -> str:
+    """An identity with the first twelve digits of each SHA-256."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", identity)
+
+
+def encoder_of(model: Model) -> SetEncoder:
+    """The fingerprinter of a model that is a set encoder's."""
+    assert isinstance(model.fingerprinter, SetEncoder)
+    return model.fingerprinter
 
 
 def log_wild_run(name: str, method: str, why: str, figures: Iterable[float] = ()) -> None:

@@ -16,15 +16,15 @@ from sklearn.metrics import roc_auc_score
 from genprint.answers.attribution import Identifier
 from genprint.answers.audit import audit
 from genprint.answers.lineage import lineage
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.answers import answers
 from genprint.evaluation.calibration import Calibration, calibration
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.evaluation.mixture import Mixtures, mixtures
 from genprint.evaluation.open_set import open_set
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
+from genprint.model import Model
 from genprint.report import figures as plots
 from genprint.scoring.cohort import Normalised
 
@@ -95,7 +95,7 @@ What tells the third-party sources apart beside a trace (`genprint audit`), shar
 
 
 def _answers(
-    encoder: SetEncoder, reference: dict[str, Features], wild: dict[str, Features], folder: Path
+    model: Model, reference: dict[str, Fingerprint], wild: dict[str, Fingerprint], folder: Path
 ) -> tuple[list[str], dict[str, tuple[tuple[float, float], ...]]]:
     """Rows of answers, and the curves of both error rates."""
     about = {folder.name: describe(folder) for folder in shipped()}
@@ -104,32 +104,31 @@ def _answers(
         "third-party": (wild, labels(folder)),
     }
     rows, curves = [], {}
-    for what, (features, known) in kinds.items():
+    for what, (fingerprints, known) in kinds.items():
         for unknown in ("source", "architecture", "class"):
             if what == "third-party" and unknown == "architecture":
                 continue  # each has one of its own
-            groups = {name: name if unknown == "source" else known[name][unknown] for name in features}
-            curve = open_set(features, Normalised(encoder, encoder.plda_), groups, ENROLLED, 10).curve
+            groups = {name: name if unknown == "source" else known[name][unknown] for name in fingerprints}
+            curve = open_set(fingerprints, Normalised(model.scorer), groups, ENROLLED, 10).curve
             curves[f"{what}, unknown {unknown}"] = curve
-            row = answers(encoder, features, groups, ENROLLED, 10, RATE, 5, DIVISIONS if unknown == "source" else 1)
+            row = answers(model, fingerprints, groups, ENROLLED, 10, RATE, 5, DIVISIONS if unknown == "source" else 1)
             rows.append(
                 f"| {what} | {unknown} | " + " | ".join(map(_percent, (row.false, row.right, row.wrong))) + " |"
             )
             print(rows[-1], flush=True)
-    identifier = Identifier(encoder, {name: own[np.arange(ENROLLED)] for name, own in reference.items()}, RATE)
-    false = [
-        np.mean(
-            [identifier.identify("", own[np.arange(at, at + 10)], False).source is not None for at in range(0, 50, 10)]
-        )
-        for own in wild.values()
-    ]
+    enrolled = {name: fingerprint[np.arange(ENROLLED)] for name, fingerprint in reference.items()}
+    identifier = Identifier(model, enrolled, RATE)
+    false = []
+    for fingerprint in wild.values():
+        probes = [fingerprint[np.arange(at, at + 10)] for at in range(0, 50, 10)]
+        false.append(np.mean([identifier.identify(probe, weigh=False).source is not None for probe in probes]))
     rows.append(f"| reference | data set (third-party) | {_percent(over_sources(np.array(false)))} | | |")
     return rows, curves
 
 
 def _calibration_row(what: str, size: int, row: Calibration) -> str:
     cells = [_number(row.cllr), f"{row.cllr_min:.2f}", f"{row.ece:.3f}", _percent(row.misleading)]
-    return f"| {what} | {size} | " + " | ".join([*cells, f"{_percent(row.capped)} of {10**row.cap:.0f}"]) + " |"
+    return f"| {what} | {size} | " + " | ".join([*cells, f"{_percent(row.capped)} of {np.exp(row.cap):.0f}"]) + " |"
 
 
 def _mixture_row(what: str, row: Mixtures) -> str:
@@ -137,7 +136,7 @@ def _mixture_row(what: str, row: Mixtures) -> str:
     return f"| {what} | " + " | ".join([_number(row.error, 3), *map(_percent, rates)]) + " |"
 
 
-def _lineage(encoder: SetEncoder, known: dict[str, Features]) -> tuple[str, list[str]]:
+def _lineage(model: Model, known: dict[str, Fingerprint]) -> tuple[str, list[str]]:
     """AUROC of relative margins, and a row for each child whose parent has another seed."""
     rows, margins = [], []
     for folder in shipped():
@@ -148,14 +147,14 @@ def _lineage(encoder: SetEncoder, known: dict[str, Features]) -> tuple[str, list
         )
         if not other:
             continue
-        child = encoder.features(ImageSet.from_array(sample(generator, folder.name, IMAGES), folder.name))
-        pair = {name: (name, known[name]) for name in (parent, other)}
-        found = lineage(encoder, (folder.name, child), pair[parent], {other: known[other]})
-        turned = lineage(encoder, (folder.name, child), pair[other], {parent: known[parent]})
+        child = model.fingerprint(ImageSet.from_array(sample(generator, folder.name, IMAGES), folder.name))
+        found = lineage(model, child, known[parent], [known[other]])
+        turned = lineage(model, child, known[other], [known[parent]])
         margin, low, high = found.margin
         margins.append(margin / (found.distance**2 + found.others[other] ** 2))
         rows.append(
-            f"| {folder.name} | {found.answer} | {found.p:.3f} | {margin:.1f} [{low:.1f}, {high:.1f}] | {turned.answer} |"
+            f"| {folder.name} | {found.decision} | {found.p:.3f} | {margin:.1f} [{low:.1f}, {high:.1f}] | "
+            f"{turned.decision} |"
         )
     rng = np.random.default_rng(0)
     draws = [rng.choice(margins, len(margins)) for _ in range(1000)]
@@ -176,18 +175,18 @@ def _percent(mean: Mean) -> str:
     return f"{100 * mean.mean:.0f} [{100 * mean.low:.0f}, {100 * mean.high:.0f}]"
 
 
-def _reference(encoder: SetEncoder, real: Sequence[np.ndarray]) -> dict[str, Features]:
+def _reference(model: Model, real: Sequence[np.ndarray]) -> dict[str, Fingerprint]:
     """Shipped generators that descend from no other, and real images."""
-    features = {}
+    fingerprints = {}
     for folder in shipped():
         generator, config = load(folder)
         if not config["parent"]:
             images = sample(generator, folder.name, IMAGES)
-            features[folder.name] = encoder.features(ImageSet.from_array(images, folder.name))
+            fingerprints[folder.name] = model.fingerprint(ImageSet.from_array(images, folder.name))
             print(folder.name, flush=True)
     rng = np.random.default_rng(0)
     chosen = np.stack(real)[rng.permutation(len(real))[:IMAGES]]
-    return {**features, "real": encoder.features(ImageSet.from_array(chosen, "real"))}
+    return {**fingerprints, "real": model.fingerprint(ImageSet.from_array(chosen, "real"))}
 
 
 def main() -> None:
@@ -195,28 +194,28 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--draws", type=int, default=20)
     given = options.parse_args()
-    start, encoder = time.monotonic(), SetEncoder.from_pretrained()
+    start, model = time.monotonic(), Model.load()
     wild = read_sources(given.wild)
     worlds = {
-        "reference": _reference(encoder, list(held_out(given.real))),
-        "third-party": {images.name: encoder.features(images) for images in wild},
+        "reference": _reference(model, list(held_out(given.real))),
+        "third-party": {images.name: model.fingerprint(images) for images in wild},
     }
     ratios, shares = [], []
-    for what, features in worlds.items():
+    for what, fingerprints in worlds.items():
         for size in SIZES:
-            row = calibration(features, encoder, ENROLLED, size, repeats=1, seed=given.seed)
-            ratios.append(_calibration_row(f"{len(features)} {what}", size, row))
+            row = calibration(model, fingerprints, ENROLLED, size, repeats=1, seed=given.seed)
+            ratios.append(_calibration_row(f"{len(fingerprints)} {what}", size, row))
             print(ratios[-1], flush=True)
             if (what, size) == ("third-party", 10):
                 (ROOT / "docs/calibration.png").write_bytes(plots.to_bytes(row.figure()))
-        shares.append(_mixture_row(what, mixtures(features, encoder, 64, draws=given.draws, seed=given.seed)))
+        shares.append(_mixture_row(what, mixtures(model, fingerprints, 64, draws=given.draws, seed=given.seed)))
         print(shares[-1], flush=True)
-    rows, curves = _answers(encoder, *worlds.values(), given.wild)
+    rows, curves = _answers(model, worlds["reference"], worlds["third-party"], given.wild)
     (ROOT / "docs/open-set.png").write_bytes(plots.to_bytes(plots.error_rates_figure(curves)))
-    auroc, children = _lineage(encoder, worlds["reference"])
+    auroc, children = _lineage(model, worlds["reference"])
     found = audit(wild).findings
     page = _PAGE.format(
-        provenance=provenance(given.seed, start), enrolled=ENROLLED, draws=given.draws, images=IMAGES, auroc=auroc, lineage="\n".join(children),
+        provenance=provenance(given.seed, start, model.identity), enrolled=ENROLLED, draws=given.draws, images=IMAGES, auroc=auroc, lineage="\n".join(children),
         rate=100 * RATE, divisions=DIVISIONS, size=10, answers="\n".join(rows),
         calibration="\n".join(ratios), mixtures="\n".join(shares),
         audit="\n".join(f"| {f.fact} | {f.kind} | {100 * f.accuracy:.0f} | {100 * f.chance:.0f} |" for f in found),

@@ -12,20 +12,21 @@ import time
 import numpy as np
 from common import ROOT, collections, log_wild_run, parser, provenance
 
-from genprint.cli.common import tune_malloc
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import over_sources
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import ByFingerprint
+from genprint.model import Model
+from genprint.scoring.base import ByScorer
+from genprint.storage.malloc import tune_malloc
 
 SIZES, REPEATS = (1, 10), 4
 _PAGE = """# Fine-tuning on the sources at hand
 
 Written by `benchmarks/fit.py`. {provenance}
 
-`genprint fit` with half of each source's images, which are then enrolled; top-1 in percent of the other half, by the encoder as shipped and as
+`genprint fit` with half of each source's images, which are then enrolled; top-1 in percent of the other half, by the model as shipped and as
 fitted; 95 % intervals by bootstrap over sources, differences paired. *Held back*: what `fit` itself says, of single images that it kept from
-training. Where that falls, `fit` keeps the encoder as it was, and so it is here.
+training. Where that falls, `fit` keeps the model as it was, and so it is here.
 
 | sources | images to fit, of each | held back: before, after | shipped @1 | fitted @1 | paired | shipped @10 | fitted @10 | paired |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -33,36 +34,38 @@ training. Where that falls, `fit` keeps the encoder as it was, and so it is here
 """
 
 
-def attributed(encoder: SetEncoder, known: list[ImageSet], asked: list[ImageSet], seed: int) -> dict[int, np.ndarray]:
+def attributed(model: Model, known: list[ImageSet], asked: list[ImageSet], seed: int) -> dict[int, np.ndarray]:
     """Share of each source's probes that go to it, by their size."""
-    gallery, theirs = ([encoder.features(one) for one in sets] for sets in (known, asked))
-    comparer = ByFingerprint(encoder, encoder.plda_)
+    gallery, others = ([model.fingerprint(images) for images in sets] for sets in (known, asked))
+    comparer = ByScorer(model.scorer)
     shares = {}
     for size in SIZES:
         rng = np.random.default_rng(seed)
-        probes, owners = [], []
-        for i, own in enumerate(theirs):
-            orders = [rng.permutation(len(own)) for _ in range(REPEATS)]
-            probes += [own[order[at : at + size]] for order in orders for at in range(0, len(own) - size + 1, size)]
+        probes: list[Fingerprint] = []
+        owners: list[int] = []
+        for i, other in enumerate(others):
+            orders = [rng.permutation(len(other)) for _ in range(REPEATS)]
+            probes += [other[order[at : at + size]] for order in orders for at in range(0, len(other) - size + 1, size)]
             owners += [i] * (len(probes) - len(owners))
         right = comparer.score(probes, gallery).argmax(1) == np.array(owners)
-        shares[size] = np.array([right[np.array(owners) == i].mean() for i in range(len(theirs))])
+        shares[size] = np.array([right[np.array(owners) == i].mean() for i in range(len(others))])
     return shares
 
 
 def row(title: str, sets: list[ImageSet], seed: int) -> str:
     """Fits with one half, asks with the other."""
     known, asked = [], []
-    for own in sets:
-        pixels = own.to_array()
+    for images in sets:
+        pixels = images.to_array()
         pixels = pixels[np.random.default_rng(seed).permutation(len(pixels))]
-        known.append(ImageSet.from_array(pixels[: len(pixels) // 2], own.name))
-        asked.append(ImageSet.from_array(pixels[len(pixels) // 2 :], own.name))
-    fitted = SetEncoder(seed=seed).fit(known, [own.name for own in known])
-    counts = [len(own.to_array()) for own in known]
+        known.append(ImageSet.from_array(pixels[: len(pixels) // 2], images.name))
+        asked.append(ImageSet.from_array(pixels[len(pixels) // 2 :], images.name))
+    shipped = Model.load()
+    fitted = shipped.fit(known, [images.name for images in known])
+    counts = [len(images.to_array()) for images in known]
     few, most = min(counts), max(counts)
-    cells = [title, f"{few} to {most}", "{:.1f}, {:.1f}".format(*(100 * share for share in fitted.held_back_))]
-    before, after = (attributed(own, known, asked, seed) for own in (SetEncoder.from_pretrained(), fitted))
+    cells = [title, f"{few} to {most}", f"{100 * fitted.before:.1f}, {100 * fitted.after:.1f}"]
+    before, after = (attributed(model, known, asked, seed) for model in (shipped, fitted.model))
     for size in SIZES:
         shares = ((before[size], ".1f"), (after[size], ".1f"), (after[size] - before[size], "+.1f"))
         for values, form in shares:

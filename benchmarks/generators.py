@@ -19,18 +19,18 @@ from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 from traces import Traces, traces
 
 from genprint.baselines.imagenet import ImageNetFeatures
-from genprint.cli.common import tune_malloc
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import top1
 from genprint.evaluation.existence import ALPHA, Summary, existence, summarise
 from genprint.evaluation.methods import METHODS
 from genprint.evaluation.quality import Quality, quality
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
+from genprint.model import Model
 from genprint.report import figures as plots
-from genprint.scoring.base import ByFingerprint
+from genprint.scoring.base import ByScorer
 from genprint.storage.files import write_atomically
+from genprint.storage.malloc import tune_malloc
 
 CLASSES = {"vae": "VAE", "flow": "Flow", "gan": "GAN", "score": "Score-based"}
 EXISTENCE = ("set_encoder", "marra", "spectrum", "colour", "thumbnail")
@@ -54,47 +54,49 @@ class Collection:
         return [name for name, about in self.about.items() if about["class"] == model_class]
 
 
-def _features(images: np.ndarray) -> Features:
-    return ImageNetFeatures().features(ImageSet.from_array(images, ""))
+def _seen_by_imagenet(images: np.ndarray) -> Fingerprint:
+    return ImageNetFeatures().extract(ImageSet.from_array(images, ""))
 
 
 def measure(real: Path, images: int, seed: int) -> tuple[Collection, Quality]:
     """Samples every shipped generator and compares it with held-out real images; also the real-against-real floor."""
     collection = Collection({folder.name: describe(folder) for folder in shipped()})
     held = held_out(real)
-    held_features = _features(held)
+    seen_held = _seen_by_imagenet(held)
     pixels = np.load(real)["images"]
     seen = np.random.default_rng(seed).choice(len(pixels) - len(held), images, replace=False)
-    floor = quality(_features(pixels[seen]), held_features, seed)
+    floor = quality(_seen_by_imagenet(pixels[seen]), seen_held, seed)
     for folder in shipped():
         generator, _ = load(folder)
         sample(generator, folder.name, 1, batch=8)  # warm
         start = time.monotonic()
-        own = sample(generator, folder.name, images, seed)
+        made = sample(generator, folder.name, images, seed)
         collection.speed[folder.name] = images / (time.monotonic() - start)
-        collection.images[folder.name] = own
-        collection.quality[folder.name] = quality(_features(own), held_features, seed)
-        collection.traces[folder.name] = traces(own, held)
+        collection.images[folder.name] = made
+        collection.quality[folder.name] = quality(_seen_by_imagenet(made), seen_held, seed)
+        collection.traces[folder.name] = traces(made, held)
         print(folder.name, collection.quality[folder.name], f"{collection.speed[folder.name]:.0f} images/s", flush=True)
     return collection, floor
 
 
 def find_existence(sets: list[ImageSet], classes: Mapping[str, str], seed: int) -> dict[str, dict[int, dict]]:
     """Summaries by method, set size and class."""
-    encoder = SetEncoder.from_pretrained()
+    model = Model.load()
     found: dict[str, dict[int, dict[str, Summary]]] = {}
     for name in EXISTENCE:
-        comparer, front = METHODS[name].comparer(encoder), METHODS[name].front(encoder)
-        features = {images.name: front.features(images) for images in sets}
-        found[name] = {size: summarise(existence(features, comparer, size, seed=seed), classes, seed) for size in SIZES}
+        comparer, fingerprinter = METHODS[name].comparer(model), METHODS[name].fingerprinter(model)
+        fingerprints = {images.name: fingerprinter.extract(images) for images in sets}
+        found[name] = {
+            size: summarise(existence(fingerprints, comparer, size, seed=seed), classes, seed) for size in SIZES
+        }
         print(name, found[name], flush=True)
     return found
 
 
 def seeds_apart(collection: Collection, seed: int) -> dict[str, dict[int, list[float]]]:
     """Top-1 among the seeds of each architecture by probe size, for the architectures of each class; 100 enrolled."""
-    encoder = SetEncoder.from_pretrained()
-    comparer = ByFingerprint(encoder, encoder.plda_)
+    model = Model.load()
+    comparer = ByScorer(model.scorer)
     rates: dict[str, dict[int, list[float]]] = {}
     groups = defaultdict(list)
     for name, about in collection.about.items():
@@ -103,11 +105,11 @@ def seeds_apart(collection: Collection, seed: int) -> dict[str, dict[int, list[f
     for architecture, names in groups.items():
         if len(names) < 2:
             continue
-        features = {name: encoder.features(ImageSet.from_array(collection.images[name], name)) for name in names}
+        fingerprints = {name: model.fingerprint(ImageSet.from_array(collection.images[name], name)) for name in names}
         model_class = collection.about[names[0]]["class"]
-        for size, rate in top1(features, comparer, 100, SEED_PROBES, 10, seed).items():
+        for size, rate in top1(fingerprints, comparer, 100, SEED_PROBES, 10, seed).items():
             rates.setdefault(model_class, {}).setdefault(size, []).append(rate.mean)
-        print(architecture, {size: own[-1] for size, own in rates[model_class].items()}, flush=True)
+        print(architecture, {size: means[-1] for size, means in rates[model_class].items()}, flush=True)
     return rates
 
 
@@ -161,7 +163,7 @@ def main() -> None:
     for kind in CLASSES:
         shown = {name: collection.images[name] for name in collection.of(kind)}
         write_atomically(ROOT / f"docs/generators-{kind}.png", plots.to_bytes(plots.trace_figure(shown, shown=12)))
-    sets = [ImageSet.from_array(own[:FINGERPRINTED], name) for name, own in collection.images.items()]
+    sets = [ImageSet.from_array(images[:FINGERPRINTED], name) for name, images in collection.images.items()]
     sets.append(ImageSet.from_array(held_out(arguments.real)[:FINGERPRINTED], "real"))
     classes = {name: about["class"] for name, about in collection.about.items()} | {"real": "real"}
     reference = find_existence(sets, classes, arguments.seed)
@@ -183,7 +185,7 @@ def main() -> None:
             + " |"
             for kind, by_size in apart.items()
         ),
-        speed="\n".join(f"| {kind} | {min(own):.0f} .. {max(own):.0f} |" for kind, own in speeds.items()),
+        speed="\n".join(f"| {kind} | {min(rates):.0f} .. {max(rates):.0f} |" for kind, rates in speeds.items()),
     )  # fmt: skip
     write_atomically(ROOT / "docs/generators.md", text.encode())
 

@@ -13,12 +13,12 @@ import numpy as np
 from common import ROOT, log_wild_run, provenance
 
 from genprint.answers.families import FamilyTree
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import top1
-from genprint.evaluation.families import agreement, distances
+from genprint.evaluation.families import agreement
 from genprint.evaluation.methods import METHODS
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, read_sources
+from genprint.model import Model
 from genprint.report import figures as plots
 
 SIDE, IMAGES, ENROLLED, SIZES = 28, 64, 32, (1, 10, 20)
@@ -68,21 +68,22 @@ def main() -> None:
     given.add_argument("--why", required=True, help="why the wild set is looked at again")
     given.add_argument("--seed", type=int, default=0)
     options = given.parse_args()
-    start, encoder, sets = time.monotonic(), SetEncoder.from_pretrained(), read(options.mnist)
+    start, model, sets = time.monotonic(), Model.load(), read(options.mnist)
     gans = [name for name in sets if name.startswith("gan_")]
     labels = {
         "framework": {name: name.split("_")[1] for name in gans},
         "loss": {name: name.split("_", 2)[2] for name in gans},
     }
-    rows, seen = [], {}
+    rows: list[str] = []
+    seen: dict[str, dict[str, Fingerprint]] = {}
     for name in COMPARED:
         method = METHODS[name]
-        front = method.front(encoder)
-        if front.method not in seen:
-            seen[front.method] = {source: front.features(images) for source, images in sets.items()}
-        features: dict[str, Features] = seen[front.method]
-        some = {source: own[np.arange(min(IMAGES, len(own)))] for source, own in features.items()}
-        apart = distances(method.comparer(encoder), list(some.values()))
+        fingerprinter = method.fingerprinter(model)
+        if fingerprinter.method not in seen:
+            seen[fingerprinter.method] = {source: fingerprinter.extract(images) for source, images in sets.items()}
+        fingerprints = seen[fingerprinter.method]
+        some = {source: whole[np.arange(min(IMAGES, len(whole)))] for source, whole in fingerprints.items()}
+        apart = method.comparer(model).distances(list(some.values()))
         among = [list(some).index(gan) for gan in gans]
         tree = FamilyTree.build(gans, apart[np.ix_(among, among)])
         cells = []
@@ -90,7 +91,7 @@ def main() -> None:
             found = agreement(tree, known, options.seed)
             near = _nearest(apart[np.ix_(among, among)], [known[gan] for gan in gans])
             cells += [f"{found.ami:.2f}", f"{found.p:.3f}", f"{100 * near:.0f}"]
-        rates = top1(features, method.comparer(encoder), ENROLLED, SIZES, 5, options.seed)
+        rates = top1(fingerprints, method.comparer(model), ENROLLED, SIZES, 5, options.seed)
         cells += [f"{100 * rate.mean:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" for rate in rates.values()]
         rows.append(f"| {name} ({method.role}) | " + " | ".join(cells) + " |")
         print(rows[-1], flush=True)
@@ -99,7 +100,7 @@ def main() -> None:
             (ROOT / "docs/mnist-tree.png").write_bytes(plots.to_bytes(plots.tree_figure(whole)))
     page = _PAGE.format(
         sources=len(sets), side=SIDE, images=IMAGES, enrolled=ENROLLED, chance=100 / len(sets), rows="\n".join(rows),
-        provenance=provenance(options.seed, start),
+        provenance=provenance(options.seed, start, model.identity),
     )  # fmt: skip
     (ROOT / "docs/mnist.md").write_text(page)
     log_wild_run(options.mnist.name, ", ".join(COMPARED), options.why)

@@ -1,4 +1,4 @@
-"""Writes docs/recipe.md: the shipped encoder beside the plain recipe that the work on it started from.
+"""Writes docs/recipe.md: the shipped model beside the plain recipe that the work on it started from.
 
     python benchmarks/recipe.py --real clothing32.npz --more tinyimagenet32.npz --wild FOLDER --why "..." --work FOLDER
 
@@ -16,12 +16,14 @@ from common import ROOT, collections, log_wild_run, parser, provenance
 from torch import Tensor, nn
 from trained_ablations import Cell
 
-from genprint.cli.common import tune_malloc
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork, Tower
 from genprint.evaluation.attributability import paired, top1
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import LDA, ByFingerprint
+from genprint.model import Model
+from genprint.scoring.base import ByScorer
+from genprint.scoring.lda import LDA
+from genprint.storage.malloc import tune_malloc
 
 SIZES, ENROLLED, REPEATS = (1, 5, 10, 20), (32, 10), 3
 _CHANNELS = (24, 24, 48, 48, 96, 96)
@@ -60,19 +62,21 @@ class Recipe(SetNetwork):
 
 def rows(title: str, sets: list[ImageSet], recipe: SetEncoder, seed: int) -> list[str]:
     """Both encoders and their difference, by the number enrolled."""
-    shipped = SetEncoder.from_pretrained()
-    comparers = {"recipe": ByFingerprint(recipe, LDA()), "shipped": ByFingerprint(shipped, shipped.plda_)}
-    seen = {what: {own.name: by.fingerprinter.features(own) for own in sets} for what, by in comparers.items()}
+    models = {"recipe": Model(recipe, LDA()), "shipped": Model.load()}
+    seen = {what: {images.name: model.fingerprint(images) for images in sets} for what, model in models.items()}
     made = []
     for enrolled in ENROLLED:
-        rates = {what: top1(seen[what], by, enrolled, SIZES, REPEATS, seed) for what, by in comparers.items()}
+        rates = {
+            what: top1(seen[what], ByScorer(model.scorer), enrolled, SIZES, REPEATS, seed)
+            for what, model in models.items()
+        }
         cells = {
-            what: [f"{100 * rate.mean:.1f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" for rate in own.values()]
-            for what, own in rates.items()
+            what: [f"{100 * rate.mean:.1f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" for rate in by_size.values()]
+            for what, by_size in rates.items()
         }
         both = [paired(rates["shipped"][size], rates["recipe"][size]).difference for size in SIZES]
-        cells["paired"] = ["{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in own)) for own in both]
-        made += [f"| {title} | {enrolled} | {what} | " + " | ".join(own) + " |" for what, own in cells.items()]
+        cells["paired"] = ["{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in difference)) for difference in both]
+        made += [f"| {title} | {enrolled} | {what} | " + " | ".join(line) + " |" for what, line in cells.items()]
     return made
 
 
@@ -92,7 +96,7 @@ def main() -> None:
     network = Cell(network=Recipe, kinds=_KINDS, siblings=0.0, seed=given.seed).train(
         real, given.steps, given.work, "recipe"
     )
-    recipe.network_, recipe.weights_digest_ = network.eval(), "recipe"
+    recipe.network_ = network.eval()
     titles = {"reference": "shipped generators and real images", "wild": f"third-party ({given.wild.name})"}
     world = collections(given.real, given.wild)
     made = [row for name, sets in world.items() for row in rows(titles[name], sets, recipe, given.seed)]

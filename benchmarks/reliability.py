@@ -22,18 +22,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from common import ROOT, provenance
 from PIL import Image
 
-from genprint.encoder.encoder import SHIPPED, SetEncoder
+from genprint.encoder.encoder import SHIPPED
 from genprint.fingerprints.bulk import Ledger, LedgerError, fingerprint
-from genprint.gallery.store import Gallery, GalleryError
+from genprint.gallery.store import GalleryError, GalleryStore
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.images.decoding import Unusable, decode
 from genprint.images.sets import ImageSet, read_sources
+from genprint.model import Model
 from genprint.storage.files import write_atomically
 from genprint.storage.weights import WeightsError
 
@@ -45,7 +47,15 @@ Written by `benchmarks/reliability.py`. {provenance} The service under load, att
 | --- | --- | --- |
 {rows}
 """
-_FORMATS = {"PNG": {}, "JPEG": {"quality": 85}, "WEBP": {"lossless": True}, "GIF": {}, "TIFF": {}, "BMP": {}}
+_ALONE = "--no-conditions"  # enrolling then takes one pass
+_FORMATS: dict[str, dict[str, Any]] = {
+    "PNG": {},
+    "JPEG": {"quality": 85},
+    "WEBP": {"lossless": True},
+    "GIF": {},
+    "TIFF": {},
+    "BMP": {},
+}
 
 
 def genprint(*arguments: object, **more: object) -> subprocess.Popen[bytes]:
@@ -73,9 +83,9 @@ def file_system(folder: Path, options: str) -> Iterator[Path | None]:
             subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def lost(gallery: Path, encoder: SetEncoder, told: dict[str, int]) -> int:
+def lost(gallery: Path, model: Model, told: dict[str, int]) -> int:
     """Of the enrollments that were reported, those that are not there whole."""
-    counts = Gallery(gallery, encoder).counts()
+    counts = GalleryStore(gallery, model).counts()
     return sum(counts.get(name) != count for name, count in told.items())
 
 
@@ -85,19 +95,20 @@ def refuses(messages: str, code: int, folder: Path) -> bool:
     return code == 1 and "error:" in flat and str(folder) in flat and "Traceback" not in flat
 
 
-def killed_enrolling(root: Path, data: Path, encoder: SetEncoder, times: int) -> str:
+def killed_enrolling(root: Path, data: Path, model: Model, times: int) -> str:
     """SIGKILL at a random moment of ``genprint enroll``."""
-    gallery, told, failed = root / "killed.sqlite", {}, 0
+    gallery, failed = root / "killed.sqlite", 0
+    told: dict[str, int] = {}
     for i in range(times):
-        process = genprint("enroll", f"s{i}", data / f"{i % 4}", "--gallery", gallery, "--no-histories")
+        process = genprint("enroll", f"s{i}", data / f"{i % 4}", "--gallery", gallery, _ALONE)
         try:
             failed += process.wait(random.uniform(0.5, 4.5)) != 0
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             told[f"s{i}"] = 12
-    torn = sum(count != 12 for count in Gallery(gallery, encoder).counts().values())
-    return f"{len(told)} ended before and were reported, {failed} failed; lost {lost(gallery, encoder, told)}, half there {torn}"
+    torn = sum(count != 12 for count in GalleryStore(gallery, model).counts().values())
+    return f"{len(told)} ended before and were reported, {failed} failed; lost {lost(gallery, model, told)}, half there {torn}"
 
 
 def killed_training(root: Path, data: Path, rounds: int) -> str:
@@ -126,9 +137,10 @@ def killed_training(root: Path, data: Path, rounds: int) -> str:
     return f"{kills} kills; called again, {rounds - other} ended with the weights of an unbroken run, {other} otherwise"
 
 
-def killed_fingerprinting(root: Path, data: Path, encoder: SetEncoder, rounds: int) -> str:
+def killed_fingerprinting(root: Path, data: Path, model: Model, rounds: int) -> str:
     """SIGKILL as soon as the ledger has something, then called again; against one that was left alone."""
-    expected = [own for own, _ in fingerprint(encoder, read_sources(data), Ledger(root / "whole.ledger"))]
+    expected = list(fingerprint(model.fingerprinter, read_sources(data), Ledger(root / "whole.ledger")))
+    vectors = [model.fingerprinter.embed(whole) for whole in expected]
     broken = other = 0
     for i in range(rounds):
         output = root / f"pile{i}.npz"
@@ -143,8 +155,8 @@ def killed_fingerprinting(root: Path, data: Path, encoder: SetEncoder, rounds: i
             broken += not output.exists()
         code, _ = finished("fingerprint", data, "-o", output)
         with np.load(output) as file:
-            same = list(file["counts"]) == [own.count for own in expected]
-            same &= bool(np.allclose(file["vectors"], [own.vector for own in expected], atol=1e-4))
+            same = list(file["counts"]) == [whole.count for whole in expected]
+            same &= bool(np.allclose(file["vectors"], vectors, atol=1e-4))
         other += code != 0 or not same
     return f"{broken} were under way; called again, {rounds - other} ended with every image counted once, {other} otherwise"
 
@@ -170,42 +182,44 @@ def flipped(data: bytes, rng: np.random.Generator, bits: int = 8) -> bytes:
     return bytes(changed)
 
 
-def damaged_galleries(root: Path, source: Path, encoder: SetEncoder, times: int, rng: np.random.Generator) -> str:
+def damaged_galleries(root: Path, source: Path, model: Model, times: int, rng: np.random.Generator) -> str:
     """Bytes of a gallery changed: read it all."""
-    whole = Gallery(source, encoder)
-    features = whole.features()
+    whole = GalleryStore(source, model)
+    expected = whole.fingerprints()
     whole._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file itself, which is what is copied
     refused = same = other = 0
     for i in range(times):
         path = root / f"damaged{i}.sqlite"
         path.write_bytes(flipped(source.read_bytes(), rng))
         try:
-            again = Gallery(path, encoder).features()
+            again = GalleryStore(path, model).fingerprints()
         except GalleryError:
             refused += 1
             continue
         finally:
             for left in root.glob(f"{path.name}*"):
                 left.unlink()
-        equal = again.keys() == features.keys() and all(
-            own.digests == features[name].digests and np.array_equal(own.values, features[name].values)
-            for name, own in again.items()
+        equal = again.keys() == expected.keys() and all(
+            read.digests == expected[name].digests and np.array_equal(read.values, expected[name].values)
+            for name, read in again.items()
         )
         same, other = same + equal, other + (not equal)
     return f"refused, with the file named: {refused}; read as it was: {same}; read as something else: {other}"
 
 
 def damaged_weights(root: Path, times: int, rng: np.random.Generator) -> str:
-    """Bytes of the encoder's files changed."""
+    """Bytes of the model's files changed."""
     counts = {"refused": 0, "read as it was": 0, "read as something else": 0}
-    whole = SetEncoder.from_pretrained()
+    whole = Model.load()
+    assert whole.population
     for name in ("model.safetensors", "config.json"):
         for _ in range(times // 2):
             shutil.copytree(SHIPPED, root / "weights", dirs_exist_ok=True)
             (root / "weights" / name).write_bytes(flipped((SHIPPED / name).read_bytes(), rng))
             try:
-                found = SetEncoder.from_pretrained(root / "weights")
-                same = (found.maker(), found.verification_) == (whole.maker(), whole.verification_)
+                found = Model.load(root / "weights")
+                assert found.population
+                same = found.identity == whole.identity and found.population.to_dict() == whole.population.to_dict()
                 counts["read as it was" if same else "read as something else"] += 1
             except WeightsError:
                 counts["refused"] += 1
@@ -229,18 +243,18 @@ def damaged_images(pixels: np.ndarray, times: int, rng: np.random.Generator) -> 
     return ", ".join(f"{what}: {n}" for what, n in counts.items())
 
 
-def damaged_ledgers(root: Path, data: Path, encoder: SetEncoder, times: int, rng: np.random.Generator) -> str:
+def damaged_ledgers(root: Path, data: Path, model: Model, times: int, rng: np.random.Generator) -> str:
     """Bytes of a ledger changed: fingerprint by it."""
     whole = root / "sound.ledger"
     sets = read_sources(data)
-    expected = [own for own, _ in fingerprint(encoder, sets, Ledger(whole))]
+    expected = list(fingerprint(model.fingerprinter, sets, Ledger(whole)))
     Ledger(whole)._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     refused = same = other = 0
     for i in range(times):
         path = root / f"damaged{i}.ledger"
         path.write_bytes(flipped(whole.read_bytes(), rng))
         try:
-            found = [own for own, _ in fingerprint(encoder, sets, Ledger(path))]
+            found = list(fingerprint(model.fingerprinter, sets, Ledger(path)))
         except LedgerError:
             refused += 1
             continue
@@ -251,16 +265,15 @@ def damaged_ledgers(root: Path, data: Path, encoder: SetEncoder, times: int, rng
     return f"refused, with the file named: {refused}; read or made anew as it was: {same}; something else: {other}"
 
 
-def full_disk(root: Path, data: Path, encoder: SetEncoder) -> tuple[int, str]:
+def full_disk(root: Path, data: Path, model: Model) -> tuple[int, str]:
     """Enrolls until the disk is full, and some more."""
     with file_system(root / "full", "size=600k") as disk:
         if disk is None:
             return 0, "not tried: no such file system could be had"
-        told, failed, said = {}, 0, 0
+        told: dict[str, int] = {}
+        failed = said = 0
         for i in range(30):
-            code, messages = finished(
-                "enroll", f"s{i}", data / f"{i % 4}", "--gallery", disk / "g.sqlite", "--no-histories"
-            )
+            code, messages = finished("enroll", f"s{i}", data / f"{i % 4}", "--gallery", disk / "g.sqlite", _ALONE)
             if code == 0:
                 told[f"s{i}"] = 12
             else:
@@ -268,7 +281,7 @@ def full_disk(root: Path, data: Path, encoder: SetEncoder) -> tuple[int, str]:
                 said += (fine := refuses(messages, code, disk))
                 if not fine:
                     print(code, messages[-600:], flush=True)
-        gone = lost(disk / "g.sqlite", encoder, told)
+        gone = lost(disk / "g.sqlite", model, told)
         return failed, f"{said} refused with an error that names the file; of {len(told)} enrolled before, lost {gone}"
 
 
@@ -296,21 +309,19 @@ def read_only(root: Path, data: Path) -> tuple[int, str]:
         return len(commands), f"{said} refused with an error that names the file"
 
 
-def four_at_once(root: Path, data: Path, encoder: SetEncoder, rounds: int) -> str:
+def four_at_once(root: Path, data: Path, model: Model, rounds: int) -> str:
     """Four processes enroll three sources, two of them the same one."""
-    gallery, told = root / "both.sqlite", {}
-    failed = 0
+    gallery, failed = root / "both.sqlite", 0
+    told: dict[str, int] = {}
     for i in range(rounds):
         names = (f"left{i}", f"right{i}", f"both{i}", f"both{i}")
-        processes = [
-            genprint("enroll", name, data / f"{i % 4}", "--gallery", gallery, "--no-histories") for name in names
-        ]
+        processes = [genprint("enroll", name, data / f"{i % 4}", "--gallery", gallery, _ALONE) for name in names]
         failed += sum(process.wait() != 0 for process in processes)
         told |= dict.fromkeys(names, 12)
-    return f"{failed} refused; sources lost or with images twice {lost(gallery, encoder, told)}"
+    return f"{failed} refused; sources lost or with images twice {lost(gallery, model, told)}"
 
 
-def clock_jumps(root: Path, data: Path, encoder: SetEncoder, times: int) -> tuple[int, str]:
+def clock_jumps(root: Path, data: Path, model: Model, times: int) -> tuple[int, str]:
     """The clock of every command jumps by years, back and forth, while it enrolls, and while it answers and logs."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
@@ -318,7 +329,8 @@ def clock_jumps(root: Path, data: Path, encoder: SetEncoder, times: int) -> tupl
     clock, gallery, cases = root / "clock", root / "jumps.sqlite", root / "cases.jsonl"
     fake = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
     monotonic = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # as where a clock is set
-    told, failed = {}, 0
+    told: dict[str, int] = {}
+    failed = 0
 
     def ended(*command: object) -> int:
         write_atomically(clock, b"+0d")
@@ -330,14 +342,14 @@ def clock_jumps(root: Path, data: Path, encoder: SetEncoder, times: int) -> tupl
 
     for i in range(times):
         source = data / f"{i % 4}"
-        if ended("enroll", f"s{i}", source, "--gallery", gallery, "--no-histories") == 0:
+        if ended("enroll", f"s{i}", source, "--gallery", gallery, _ALONE) == 0:
             told[f"s{i}"] = 12
         known = ["--gallery", gallery, "--log", cases]
         failed += ended("attribute", source, *known) not in (0, 3, 4)
     whole, _ = finished("report", "log", cases)
     chain = "whole" if whole == 0 else "BROKEN"
     return 2 * times, (
-        f"{len(told)} of {times} enrolled, of these lost {lost(gallery, encoder, told)}; {failed} of {times} without an "
+        f"{len(told)} of {times} enrolled, of these lost {lost(gallery, model, told)}; {failed} of {times} without an "
         f"answer; the chain of the case log is {chain}"
     )
 
@@ -352,7 +364,8 @@ def main() -> None:
     random.seed(given.seed)
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    rng, encoder, rows = np.random.default_rng(given.seed), SetEncoder.from_pretrained(), []
+    rng, model = np.random.default_rng(given.seed), Model.load()
+    rows: list[str] = []
 
     def row(fault: str, count: int, broken: Callable[[], str] | str) -> None:
         rows.append(f"| {fault} | {count} | {broken if isinstance(broken, str) else broken()} |")
@@ -365,30 +378,30 @@ def main() -> None:
             (data / str(i)).mkdir(parents=True)
             for k, pixels in enumerate(sample(load(place)[0], place.name, 12)):
                 Image.fromarray(pixels).save(data / str(i) / f"{k}.png")
-        row("killed (SIGKILL) while enrolling", times, lambda: killed_enrolling(root, data, encoder, times))
+        row("killed (SIGKILL) while enrolling", times, lambda: killed_enrolling(root, data, model, times))
         row("killed while fine-tuning", few, lambda: killed_training(root, data, few))
-        row("killed while fingerprinting", few, lambda: killed_fingerprinting(root, data, encoder, few))
-        row("clock jumps by years, back and forth", *clock_jumps(root, data, encoder, few))
-        row("four processes enroll at once", few, lambda: four_at_once(root, data, encoder, few))
+        row("killed while fingerprinting", few, lambda: killed_fingerprinting(root, data, model, few))
+        row("clock jumps by years, back and forth", *clock_jumps(root, data, model, few))
+        row("four processes enroll at once", few, lambda: four_at_once(root, data, model, few))
         gallery = root / "whole.sqlite"
-        store = Gallery(gallery, encoder)
-        store.enroll_all((name, encoder.features(ImageSet.read(data / name))) for name in map(str, range(4)))
+        store = GalleryStore(gallery, model)
+        store.add_all((name, model.fingerprint(ImageSet.read(data / name))) for name in map(str, range(4)))
         del store
         row(
             "bytes of a gallery changed, or its end cut off",
             10 * times,
-            lambda: damaged_galleries(root, gallery, encoder, 10 * times, rng),
+            lambda: damaged_galleries(root, gallery, model, 10 * times, rng),
         )
         row(
             "bytes of a ledger changed, or its end cut off",
             4 * times,
-            lambda: damaged_ledgers(root, data, encoder, 4 * times, rng),
+            lambda: damaged_ledgers(root, data, model, 4 * times, rng),
         )
-        row("bytes of the encoder's files changed", 2 * times, lambda: damaged_weights(root, 2 * times, rng))
+        row("bytes of the model's files changed", 2 * times, lambda: damaged_weights(root, 2 * times, rng))
         row("bytes of an image changed, six formats", 60 * times, lambda: damaged_images(pixels, 10 * times, rng))
-        row("disk full while enrolling", *full_disk(root, data, encoder))
+        row("disk full while enrolling", *full_disk(root, data, model))
         row("folder that cannot be written", *read_only(root, data))
-    page = _PAGE.format(provenance=provenance(given.seed, start), rows="\n".join(rows))
+    page = _PAGE.format(provenance=provenance(given.seed, start, model.identity), rows="\n".join(rows))
     (ROOT / "docs/reliability.md").write_text(page)
 
 

@@ -18,18 +18,19 @@ import numpy as np
 from common import ROOT, held_out, labels, log_wild_run, parser, provenance
 
 from genprint.answers.families import FamilyTree
-from genprint.cli.common import tune_malloc
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.attributability import Rate, paired, top1
-from genprint.evaluation.families import RELATIONS, agreement, distances, kinship
+from genprint.evaluation.families import RELATIONS, agreement, kinship
 from genprint.evaluation.intervals import Mean
 from genprint.evaluation.methods import METHODS
 from genprint.evaluation.open_set import open_set
 from genprint.evaluation.stability import stability
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
+from genprint.model import Model
+from genprint.scoring.base import Comparer
 from genprint.storage.files import write_atomically
+from genprint.storage.malloc import tune_malloc
 
 SIZES = (1, 5, 10, 20)
 STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "frank", "imagenet", "colour", "thumbnail")
@@ -52,25 +53,29 @@ LINKAGES = ("average", "complete", "ward")
 
 @dataclass
 class Data:
-    """Labelled sources, and their features by each front end, read once."""
+    """Labelled sources, and their fingerprints by each fingerprinter, made once."""
 
     title: str
     sets: list[ImageSet]
     about: Mapping[str, Mapping[str, str]]
-    encoder: SetEncoder
+    model: Model
     real: ImageSet
-    cache: dict[str, dict[str, Features]] = field(default_factory=dict)
+    made: dict[str, dict[str, Fingerprint]] = field(default_factory=dict)
 
-    def features(self, method: str, names: Sequence[str] | None = None) -> dict[str, Features]:
-        """Features of the sources named, or of all."""
-        made_by = METHODS[method].front(self.encoder).method
-        if made_by not in self.cache:
-            front = METHODS[method].reader(self.encoder, self.real)
-            self.cache[made_by] = {own.name: front.features(own) for own in self.sets}
-        return {name: self.cache[made_by][name] for name in names or [own.name for own in self.sets]}
+    def fingerprints(self, method: str, names: Sequence[str] | None = None) -> dict[str, Fingerprint]:
+        """Fingerprints of the sources named, or of all."""
+        made_by = METHODS[method].fingerprinter(self.model).method
+        if made_by not in self.made:
+            reader = METHODS[method].reader(self.model, self.real)
+            self.made[made_by] = {images.name: reader.extract(images) for images in self.sets}
+        return {name: self.made[made_by][name] for name in names or [images.name for images in self.sets]}
+
+    def comparer(self, method: str) -> Comparer:
+        """What compares them."""
+        return METHODS[method].comparer(self.model)
 
 
-def reference(real: Path, images: int, seed: int, encoder: SetEncoder) -> Data:
+def reference(real: Path, images: int, seed: int, model: Model) -> Data:
     """The shipped generators' images, and as many real ones."""
     about = {folder.name: describe(folder) for folder in shipped()}
     sets = [
@@ -78,16 +83,16 @@ def reference(real: Path, images: int, seed: int, encoder: SetEncoder) -> Data:
     ]
     chosen = np.random.default_rng(seed).choice(len(held := held_out(real)), images, replace=False)
     sets.append(ImageSet.from_array(held[chosen], "real"))
-    return Data("the shipped generators and real images", sets, about | {"real": _REAL}, encoder, trained_on(real))
+    return Data("the shipped generators and real images", sets, about | {"real": _REAL}, model, trained_on(real))
 
 
 _REAL = {"class": "real", "architecture": "real", "parent": ""}
 
 
-def third_party(folder: Path, real: Path, encoder: SetEncoder) -> Data:
+def third_party(folder: Path, real: Path, model: Model) -> Data:
     """Sources of others. What they were trained on is not at hand: real images are others too."""
     title = f"third-party sources ({folder.name})"
-    return Data(title, read_sources(folder), labels(folder), encoder, trained_on(real))
+    return Data(title, read_sources(folder), labels(folder), model, trained_on(real))
 
 
 def trained_on(real: Path) -> ImageSet:
@@ -101,9 +106,7 @@ def attributability(data: Data, names: Sequence[str], enrolled: int, repeats: in
     rates: dict[str, dict[int, Rate]] = {}
     for name in METHODS:
         rounds = 1 if name in LEARNED else repeats
-        rates[name] = top1(
-            data.features(name, names), METHODS[name].comparer(data.encoder), enrolled, SIZES, rounds, seed
-        )
+        rates[name] = top1(data.fingerprints(name, names), data.comparer(name), enrolled, SIZES, rounds, seed)
         print(name, {size: round(rate.mean, 3) for size, rate in rates[name].items()}, flush=True)
     lines = _head("method", "role", *(f"@{n}" for n in SIZES))
     lines += [_row(name, METHODS[name].role, *map(_percent, by_size.values())) for name, by_size in rates.items()]
@@ -131,8 +134,7 @@ def needed_table(data: Data, names: Sequence[str], repeats: int, seed: int) -> l
     tested = [name for name in names if data.about[name].get("part", "test") == "test"]
     lines = _head("method", *(f"@{n}" for n in NEEDED_SIZES), "images for 95 %")
     for name in NEEDED:
-        comparer = METHODS[name].comparer(data.encoder)
-        rates = top1(data.features(name, tested), comparer, 32, NEEDED_SIZES, repeats, seed)
+        rates = top1(data.fingerprints(name, tested), data.comparer(name), 32, NEEDED_SIZES, repeats, seed)
         reached = next((str(n) for n in NEEDED_SIZES if rates[n].mean >= 0.95), f"more than {NEEDED_SIZES[-1]}")
         lines.append(_row(name, *(_percent(rates[n]) for n in NEEDED_SIZES), reached))
     return [f"{len(tested)} sources: " + ", ".join(tested) + ".", "", *lines]
@@ -142,7 +144,7 @@ def stability_table(data: Data, names: Sequence[str], size: int, seed: int) -> l
     """Agreement of fingerprints of disjoint sets of one size."""
     lines = _head("method", "within", "between", "Frechet ratio")
     for name in STABLE:
-        found = stability(data.features(name, names), METHODS[name].front(data.encoder), size, seed)
+        found = stability(data.fingerprints(name, names), METHODS[name].fingerprinter(data.model), size, seed)
         lines.append(_row(name, _share(found.within), _share(found.between), f"{found.ratio:.1f}"))
     return lines
 
@@ -153,8 +155,8 @@ def open_set_table(data: Data, names: Sequence[str], levels: Sequence[str], seed
     for name in OPEN:
         cells = []
         for level in levels:
-            groups = {own: own if level == "source" else data.about[own][level] for own in names}
-            found = open_set(data.features(name, names), METHODS[name].comparer(data.encoder), groups, 32, 10, seed)
+            groups = {source: source if level == "source" else data.about[source][level] for source in names}
+            found = open_set(data.fingerprints(name, names), data.comparer(name), groups, 32, 10, seed)
             cells += [_share(found.auroc), _share(found.oscr)]
         lines.append(_row(name, *cells))
     return lines
@@ -168,21 +170,22 @@ def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed:
         *(f"{label}: {what}" for label in kinds for what in ("AMI", "ARI", "purity", "nearest", "p")),
     )
     rng = np.random.default_rng(seed)
-    fewest = min(len(own) for own in data.features(TREES[0], names).values())
-    orders = {name: rng.permutation(len(own)) for name, own in data.features(TREES[0], names).items()}
+    counts = {name: len(whole) for name, whole in data.fingerprints(TREES[0], names).items()}
+    fewest = min(counts.values())
+    orders = {name: rng.permutation(count) for name, count in counts.items()}
     # All others from as many images of each source, for most distances depend on that.
     for method, title, images in (
         *((name, name, fewest) for name in TREES),
         (TREES[0], f"{TREES[0]}, all images", None),
     ):
-        parts = [own[orders[name][:images]] for name, own in data.features(method, names).items()]
-        apart = distances(METHODS[method].comparer(data.encoder), parts)
+        parts = [whole[orders[name][:images]] for name, whole in data.fingerprints(method, names).items()]
+        apart = data.comparer(method).distances(parts)
         for linkage in LINKAGES:
             tree = FamilyTree.build(list(names), apart, linkage)
             cells = []
             for label in kinds:
                 found = agreement(tree, {name: data.about[name][label] for name in names}, seed)
-                cells += [f"{own:.2f}" for own in (found.ami, found.ari, found.purity, found.nearest)]
+                cells += [f"{value:.2f}" for value in (found.ami, found.ari, found.purity, found.nearest)]
                 cells.append(f"{found.p:.3f}")
             lines.append(_row(title, linkage, *cells))
     return lines
@@ -190,12 +193,11 @@ def families_table(data: Data, names: Sequence[str], kinds: Sequence[str], seed:
 
 def kinship_table(data: Data) -> list[str]:
     """Mean distance by kinship, in units of that between classes."""
-    names = [own.name for own in data.sets]
+    names = [images.name for images in data.sets]
     lines = _head("method", *RELATIONS, "rank correlation")
     for method in TREES:
-        found = kinship(
-            names, distances(METHODS[method].comparer(data.encoder), list(data.features(method).values())), data.about
-        )
+        apart = data.comparer(method).distances(list(data.fingerprints(method).values()))
+        found = kinship(names, apart, data.about)
         far = found.mean["class"]
         lines.append(_row(method, *(f"{found.mean.get(r, np.nan) / far:.2f}" for r in RELATIONS), f"{found.order:.2f}"))
     return [*lines, "", "Pairs: " + ", ".join(f"{count} {name}" for name, count in found.pairs.items()) + "."]
@@ -210,7 +212,7 @@ def _row(*cells: str) -> str:
 
 
 def _ratio(ratio: Sequence[float | None]) -> str:
-    return "{} [{}, {}]".format(*("-" if own is None else f"{own:.2f}" for own in ratio))
+    return "{} [{}, {}]".format(*("-" if value is None else f"{value:.2f}" for value in ratio))
 
 
 def _percent(rate: Rate) -> str:
@@ -243,21 +245,21 @@ def main() -> None:
     arguments = options.parse_args()
     tune_malloc()
     start, seed = time.monotonic(), arguments.seed
-    encoder = SetEncoder.from_pretrained()
+    model = Model.load()
     page = ROOT / "docs/results.md"
     old = sections(page.read_text(), arguments.only) if arguments.only else {}
     text: list[str] = []
     for data, sizes, levels, kinds in (
         (
-            reference(arguments.real, 200, seed, encoder),
+            reference(arguments.real, 200, seed, model),
             (32,),
             ("source", "architecture", "class"),
             ("class", "architecture"),
         ),
-        (third_party(arguments.wild, arguments.real, encoder), (32, 10), ("source", "class"), ("class",)),
+        (third_party(arguments.wild, arguments.real, model), (32, 10), ("source", "class"), ("class",)),
     ):
         # Descendants share all but a little with their parents; only kinship is about them.
-        names = [own.name for own in data.sets if not data.about[own.name].get("parent")]
+        names = [images.name for images in data.sets if not data.about[images.name].get("parent")]
         text += [
             "",
             f"# {data.title[0].upper()}{data.title[1:]}",
@@ -274,7 +276,7 @@ def main() -> None:
             text += ["", heading, "", *table]
             if data.title.startswith("third") and enrolled == 32:
                 log_wild_run(arguments.wild.name, "all", arguments.why, [rates["set_encoder"][n].mean for n in SIZES])
-        fewest = min(len(own) for own in data.features(STABLE[0], names).values())
+        fewest = min(map(len, data.fingerprints(STABLE[0], names).values()))
         for heading, table_of, given in (
             *(
                 (f"## Stability, sets of {n}", stability_table, (data, names, n, seed))
@@ -292,10 +294,13 @@ def main() -> None:
     if arguments.only:
         log_wild_run(arguments.wild.name, f"all: {arguments.only}", arguments.why)
         intro = page.read_text().split("\n# ")[0]
-        intro = intro.rstrip("\n") + f"\n\nSections '{arguments.only}' were made anew: {provenance(seed, start)}\n"
+        intro = (
+            intro.rstrip("\n")
+            + f"\n\nSections '{arguments.only}' were made anew: {provenance(seed, start, model.identity)}\n"
+        )
     else:
         template = (ROOT / "benchmarks/results.template.md").read_text()
-        intro = template.format(provenance=provenance(seed, start), repeats=arguments.repeats)
+        intro = template.format(provenance=provenance(seed, start, model.identity), repeats=arguments.repeats)
     write_atomically(page, (intro + "\n".join(text) + "\n").encode())
 
 

@@ -16,14 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import ROOT, provenance
+from common import ROOT, encoder_of, provenance
 
 from genprint.answers.families import FamilyTree, grouped
-from genprint.encoder.encoder import SetEncoder
-from genprint.fingerprints.fingerprint import Features, Fingerprint
-from genprint.gallery.store import Gallery, Index
-from genprint.scoring.conditions import NONE
+from genprint.fingerprints.fingerprint import Fingerprint, Moments
+from genprint.gallery.index import Index
+from genprint.gallery.store import GalleryStore
+from genprint.model import Model
 
+_AS_ENROLLED = "none"  # how the gallery's tables name the original condition
 _PAGE = """# Many sources
 
 Written by `benchmarks/scale.py`. {provenance} Fingerprints are made up: unit vectors of {dim} numbers in families of ten.
@@ -67,19 +68,14 @@ def _vectors(count: int, dim: int, rng: np.random.Generator) -> np.ndarray:
     return vectors
 
 
-def _made_up(
-    encoder: SetEncoder, count: int, images: int, rng: np.random.Generator, name: str
-) -> list[tuple[str, Features]]:
-    size = len(encoder.plda_.mean)
-    return [
-        (
-            f"{name} {i}",
-            Features(
-                rng.standard_normal((images, size), dtype=np.float32), tuple(f"{name}{i}.{j}" for j in range(images))
-            ),
-        )
-        for i in range(count)
-    ]
+def _made_up(model: Model, count: int, images: int, rng: np.random.Generator, name: str) -> dict[str, Fingerprint]:
+    extractor, parts, size = model.fingerprinter.extractor_id, model.fingerprinter.parts, len(model.plda.mean)
+    made = {}
+    for source in (f"{name} {i}" for i in range(count)):
+        features = rng.standard_normal((images, size), dtype=np.float32)
+        digests = tuple(f"{source}.{j}" for j in range(images))
+        made[source] = Fingerprint(source, features, digests, extractor, parts)
+    return made
 
 
 def _faiss(index: Index, queries: np.ndarray) -> str:
@@ -114,25 +110,25 @@ def main() -> None:
     options.add_argument("--leaves", type=int, default=20_000)
     options.add_argument("--groups", type=int, default=2000)
     given = options.parse_args()
-    start, rng, encoder, images = time.monotonic(), np.random.default_rng(0), SetEncoder.from_pretrained(), 8
+    start, rng, model, images = time.monotonic(), np.random.default_rng(0), Model.load(), 8
     with tempfile.TemporaryDirectory() as folder:
-        gallery = Gallery(path := Path(folder) / "g.sqlite", encoder)
-        made = _made_up(encoder, given.enrolled, images, rng, "many")
-        rate = given.enrolled / _seconds(lambda: gallery.enroll_all(made), 1)
-        few = _made_up(encoder, 200, images, rng, "one")
-        single = len(few) / _seconds(lambda: [gallery.enroll(name, own) for name, own in few], 1)
-        vectors = _vectors(given.count, encoder.network_.config["dim"], rng)
+        gallery = GalleryStore(path := Path(folder) / "g.sqlite", model)
+        made = _made_up(model, given.enrolled, images, rng, "many")
+        rate = given.enrolled / _seconds(lambda: gallery.add_all(made.items()), 1)
+        few = _made_up(model, 200, images, rng, "one")
+        single = len(few) / _seconds(lambda: [gallery.add(*source) for source in few.items()], 1)
+        vectors = _vectors(given.count, encoder_of(model).network.config["dim"], rng)
         # The rest as rows of the table that search reads: features of a million sources would measure the disk.
         large = Path(folder) / "large.sqlite"
-        whole = Gallery(large, encoder)
+        whole = GalleryStore(large, model)
         whole._connection.execute("PRAGMA foreign_keys=OFF")
         whole._connection.execute("BEGIN")
-        rows = ((f"source {i:07d}", NONE, row.tobytes()) for i, row in enumerate(vectors))
+        rows = ((f"source {i:07d}", _AS_ENROLLED, row.tobytes()) for i, row in enumerate(vectors))
         whole._connection.executemany("INSERT INTO vector VALUES (?, ?, ?)", rows)
         whole._connection.execute("COMMIT")
         whole._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         before = time.perf_counter()
-        index = Gallery(large, encoder).index()
+        index = GalleryStore(large, model).index()
         opened = time.perf_counter() - before
         size = large.stat().st_size / given.count
         print(f"{rate:.0f} {single:.0f} {opened:.1f} {path.stat().st_size}", flush=True)
@@ -149,12 +145,15 @@ def main() -> None:
     chance = np.square(np.bincount(labels) / len(labels)).sum()
     print(f"{took:.0f} {together:.3f}", flush=True)
     del index, vectors
-    dim = len(encoder.plda_.mean)
-    scatter = 7 * encoder.plda_.within
+    dim = len(model.plda.mean)
+    scatter = (images - 1) * model.plda.within
     means = rng.normal(size=(given.leaves // 10, dim)).repeat(10, axis=0) + 0.3 * rng.normal(size=(given.leaves, dim))
-    leaves = [Fingerprint(f"s{i}", 8, mean, scatter, (), np.full(1, np.nan)) for i, mean in enumerate(means)]
+    leaves = [
+        Fingerprint(f"s{i}", None, (), parts=len(scatter), moments=Moments(images, mean, scatter))
+        for i, mean in enumerate(means)
+    ]
     before = time.perf_counter()
-    distances = encoder.plda_.distances(leaves)
+    distances = model.plda.adapt(leaves).distances(leaves)
     apart = time.perf_counter() - before
     tree = FamilyTree.build([leaf.source for leaf in leaves], distances)
     linked = time.perf_counter() - before - apart
@@ -162,7 +161,7 @@ def main() -> None:
     written = time.perf_counter() - before - apart - linked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
     page = _PAGE.format(
-        provenance=provenance(0, start), dim=len(queries[0]), enrolled=given.enrolled, images=images, rate=rate,
+        provenance=provenance(0, start, model.identity), dim=len(queries[0]), enrolled=given.enrolled, images=images, rate=rate,
         single=single, count=given.count, opened=opened, memory=given.count * len(queries[0]) * 4 / 2**20, file=size,
         passed=1000 * passed, exact=1000 * exact, ratio=exact / passed, faiss=faiss, leaves=given.leaves,
         apart=apart, groups=given.groups, grouped=took, together=100 * together, chance=100 * chance, linked=linked, written=written, peak=peak,

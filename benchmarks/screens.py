@@ -19,8 +19,8 @@ from common import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from genprint.encoder.encoder import SetEncoder
 from genprint.generators.collection import demonstrated, load, sample
+from genprint.model import Model
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
 
@@ -43,7 +43,7 @@ def serve(gallery: Path, tokens: Path | None = None) -> tuple[uvicorn.Server, st
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(SetEncoder.from_pretrained(), gallery, Tokens(tokens))
+    app = create_app(Model.load(), gallery, Tokens(tokens))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
@@ -71,9 +71,9 @@ def walk(browser: Browser, url: str, files: dict[str, list[str]], folder: Path) 
     page.locator("#tree", has_text="It takes two").wait_for()
     save(page, "empty")
     first, *_ = files
-    for name, own in files.items():
+    for name, paths in files.items():
         page.fill("#name", name)
-        page.set_input_files("#images", own[:ENROLLED])
+        page.set_input_files("#images", paths[:ENROLLED])
         page.click("#enroll button")
         page.locator("#sources td", has_text=name).wait_for(timeout=300_000)
         if name == first:

@@ -11,13 +11,13 @@ import argparse
 import time
 from pathlib import Path
 
-from common import ROOT, held_out, provenance
+from common import ROOT, encoder_of, held_out, provenance
 
-from genprint.cli.common import tune_malloc
-from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.training.pretraining import simulated_fingerprints
 from genprint.evaluation.answers import answers
 from genprint.evaluation.intervals import Mean
+from genprint.model import Model
+from genprint.storage.malloc import tune_malloc
 
 SOURCES, GROUPS, ENROLLED, SIZE, PROBES = 200, 4, 32, 10, 2
 RATES = (0.01, 0.1)
@@ -45,17 +45,19 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     tune_malloc()
-    start, encoder = time.monotonic(), SetEncoder.from_pretrained()
-    features = simulated_fingerprints(encoder, held_out(given.real), SOURCES, given.seed + 100, ENROLLED + PROBES * SIZE)
-    groups = {name: str(i % GROUPS) for i, name in enumerate(features)}
+    start, model = time.monotonic(), Model.load()
+    fingerprints = simulated_fingerprints(
+        encoder_of(model), held_out(given.real), SOURCES, given.seed + 100, ENROLLED + PROBES * SIZE
+    )
+    groups = {name: str(i % GROUPS) for i, name in enumerate(fingerprints)}
     rows = []
     for rate in RATES:
-        found = answers(encoder, features, groups, ENROLLED, SIZE, rate, PROBES, seed=given.seed)
+        found = answers(model, fingerprints, groups, ENROLLED, SIZE, rate, PROBES, seed=given.seed)
         shares = " | ".join(map(_percent, (found.false, found.right, found.wrong)))
         rows.append(f"| {100 * found.rate:.1f} | {shares} |")
         print(rows[-1], flush=True)
     page = _PAGE.format(
-        provenance=provenance(given.seed, start), sources=SOURCES, enrolled=ENROLLED, probes=PROBES, size=SIZE,
+        provenance=provenance(given.seed, start, model.identity), sources=SOURCES, enrolled=ENROLLED, probes=PROBES, size=SIZE,
         rows="\n".join(rows),
     )  # fmt: skip
     (ROOT / "docs/simulated.md").write_text(page)

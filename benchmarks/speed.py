@@ -19,27 +19,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import ROOT, provenance
+from common import ROOT, encoder_of, provenance
 from PIL import Image
 from torch import nn
 
-from genprint.cli.common import tune_malloc
 from genprint.encoder.encoder import SetEncoder
 from genprint.fingerprints.bulk import chunks
 from genprint.fingerprints.cluster import Cluster
 from genprint.images.sets import ImageSet
+from genprint.model import Model
+from genprint.storage.malloc import tune_malloc
 
-_SIDE, _TILES = 512, 16
+_SIDE, _MOSAIC = 512, 16
 _OFTEN = 4  # the cluster gets the same images: at its end a worker waits for the other
 _PAGE = """# Speed
 
 Written by `benchmarks/speed.py`. {provenance} Median of {rounds} rounds; in brackets the least and the greatest.
 
-*PNG*: {small:,} photographs of 32x32 px. *JPEG*: {large:,} of {side}x{side} px, quality 90, each a mosaic of {tiles} such photographs.
+*PNG*: {small:,} photographs of 32x32 px. *JPEG*: {large:,} of {side}x{side} px, quality 90, each a mosaic of {mosaic} such photographs.
 *Decoding alone* is one thread that reads, hashes and decodes. *Inception-sized*: one pass of a convolutional network of {inception:.1f}
 GMAC for each image, as a Frechet distance wants, random weights. *Matrix product*: as many multiplications as the tower does.
 
-| images | patches | images/s | decoding alone | of that | Inception-sized | times that | tower alone | matrix product, of that |
+| images | tiles | images/s | decoding alone | of that | Inception-sized | times that | tower alone | matrix product, of that |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
@@ -92,23 +93,23 @@ def show(values: list[float], digits: int = 2) -> str:
     return f"{np.median(values):,.{digits}f} [{min(values):,.{digits}f}, {max(values):,.{digits}f}]"
 
 
-def row(what: str, images: ImageSet, encoder: SetEncoder, patches: int, rounds: int) -> str:
+def row(what: str, images: ImageSet, encoder: SetEncoder, tiles: int, rounds: int) -> str:
     """One line of the table."""
-    encoder.set_params(patches_per_image=patches)
+    encoder.set_params(tiles=tiles)
     decoded = list(images)[:256]
     network = inception_sized()
     resized = torch.rand(16, 3, 299, 299).contiguous(memory_format=torch.channels_last)
-    per_patch = sum(
+    per_tile = sum(
         multiplications(nn.Sequential(*tower.layers).eval(), torch.rand(1, 3 * len(tower.front_ends), 32, 32))
-        for tower in encoder.network_.towers
+        for tower in encoder.network.towers
     )
-    pieces = patches if decoded[0].pixels.shape[0] > 32 else 1
+    cut = tiles if decoded[0].pixels.shape[0] > 32 else 1
     # Square matrices with as many multiplications as the tower needs for 256 images.
-    side = round((per_patch * pieces * len(decoded)) ** (1 / 3))
+    side = round((per_tile * cut * len(decoded)) ** (1 / 3))
     matrix = torch.rand(side, side)
     found: dict[str, list[float]] = {name: [] for name in ("whole", "decode", "inception", "tower", "product")}
     for _ in range(rounds):
-        found["whole"].append(rate(lambda: encoder.features(images), len(images.files)))
+        found["whole"].append(rate(lambda: encoder.extract(images), len(images.files)))
         found["decode"].append(rate(lambda: [None for _ in images], len(images.files)))
         with torch.inference_mode():
             found["inception"].append(rate(lambda: network(resized), len(resized)))
@@ -119,7 +120,7 @@ def row(what: str, images: ImageSet, encoder: SetEncoder, patches: int, rounds: 
         return show([a / b for a, b in zip(found[of], found[other], strict=True)])
 
     cells = [
-        what, str(pieces), show(found["whole"], 0), show(found["decode"], 0), ratio("decode"), show(found["inception"], 1), ratio("inception"),
+        what, str(cut), show(found["whole"], 0), show(found["decode"], 0), ratio("decode"), show(found["inception"], 1), ratio("inception"),
         show(found["tower"], 0), ratio("product", "tower"),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
@@ -157,7 +158,7 @@ def two_processes(seconds: float = 5) -> float:
 
 def cluster_rates(encoder: SetEncoder, images: ImageSet) -> tuple[float, float]:
     """Images a second of one and of two workers, from when each has given a chunk to the last."""
-    parts = _OFTEN * chunks(images, encoder.maker())
+    parts = _OFTEN * chunks(images, encoder.extractor_id)
     many = {part.key: len(part.images.files) for part in parts}
     rates = []
     for workers in (1, 2):
@@ -177,7 +178,8 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     tune_malloc()  # as the command does
-    start, encoder = time.monotonic(), SetEncoder.from_pretrained()
+    start, model = time.monotonic(), Model.load()
+    encoder, identity = encoder_of(model), model.identity
     real, rng = np.load(given.real)["images"], np.random.default_rng(given.seed)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -189,8 +191,8 @@ def main() -> None:
             if i < given.small // 10:
                 image.save(root / "few/png" / f"{i:05d}.png")
         for i in range(given.large):
-            tiles = real[rng.integers(len(real), size=_TILES**2)].reshape(_TILES, _TILES, 32, 32, 3)
-            Image.fromarray(tiles.swapaxes(1, 2).reshape(_SIDE, _SIDE, 3)).save(
+            mosaic = real[rng.integers(len(real), size=_MOSAIC**2)].reshape(_MOSAIC, _MOSAIC, 32, 32, 3)
+            Image.fromarray(mosaic.swapaxes(1, 2).reshape(_SIDE, _SIDE, 3)).save(
                 root / "large/jpeg" / f"{i:04d}.jpg", quality=90
             )
         png, jpeg = ImageSet.read(root / "small/png"), ImageSet.read(root / "large/jpeg")
@@ -208,7 +210,7 @@ def main() -> None:
         one_two = [cluster_rates(encoder, png) for _ in range(given.rounds)]
         bounds = [two_processes() for _ in range(given.rounds)]
     page = _PAGE.format(
-        provenance=provenance(given.seed, start), rounds=given.rounds, small=given.small, large=given.large, side=_SIDE, tiles=_TILES**2,
+        provenance=provenance(given.seed, start, identity), rounds=given.rounds, small=given.small, large=given.large, side=_SIDE, mosaic=_MOSAIC**2,
         inception=multiplications(inception_sized(), torch.rand(1, 3, 299, 299)) / 1e9, rows="\n".join(rows), memory=used,
         chunks=len(chunks(png, "")), often=_OFTEN, cluster=show([two / one for one, two in one_two]), bound=show(bounds),
     )  # fmt: skip

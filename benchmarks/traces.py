@@ -30,13 +30,16 @@ class Traces:
 
 def traces(images: np.ndarray, real: np.ndarray) -> Traces:
     """Numbers for uint8 images ``(n, h, w, 3)``, h and w multiples of 4."""
-    own, other = (log_spectrum(to_pixels(each)).mean((0, 1)).numpy() * _DECIBELS for each in (images, real))
-    side = own.shape[0]
+    spectrum, of_real = (log_spectrum(to_pixels(each)).mean((0, 1)).numpy() * _DECIBELS for each in (images, real))
+    side = spectrum.shape[0]
     frequency = np.fft.fftshift(np.fft.fftfreq(side))
     radius = np.hypot(*np.meshgrid(frequency, frequency))
     residual = high_pass(to_pixels(images)).mean(0).square().mean().sqrt()
     return Traces(
-        float((own - other)[radius > 1 / 3].mean()), _stands_out(own, 2), _stands_out(own, 4), float(residual)
+        float((spectrum - of_real)[radius > 1 / 3].mean()),
+        _stands_out(spectrum, 2),
+        _stands_out(spectrum, 4),
+        float(residual),
     )
 
 

@@ -20,25 +20,25 @@ from common import ROOT, collections, commit, log_wild_run, parser, provenance
 from pytorch_metric_learning.losses import NormalizedSoftmaxLoss, ProxyAnchorLoss, TripletMarginLoss
 from torch import Tensor, nn
 
-from genprint.cli.common import tune_malloc
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.training.episodes import SetSizes, SimulatedEpisodes
 from genprint.encoder.training.loop import TrainingConfig, train
 from genprint.encoder.training.pretraining import (
     SINGLE,
+    first_layers,
     refit_projection,
     simulated_fingerprints,
-    first_layers,
     split,
 )
 from genprint.encoder.training.simulator import KINDS, draw_sources
 from genprint.evaluation.attributability import Rate, paired, top1
-from genprint.fingerprints.fingerprint import Features
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import ByFingerprint
+from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.plda import PLDA
 from genprint.storage.files import write_atomically
+from genprint.storage.malloc import tune_malloc
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 PROJECTION, CALIBRATION = 400, 300
@@ -178,20 +178,20 @@ CELLS: dict[str, Cell] = {
 
 
 @dataclass(frozen=True)
-class Embedded:
+class Embedded(Comparer):
     """Cosine of set embeddings by a network that pools as it was trained to."""
 
     network: SetNetwork
 
     @torch.inference_mode()
-    def _embed(self, sets: list[Features]) -> np.ndarray:
+    def _embed(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         rows = []
-        for own in sets:
-            features = torch.from_numpy(own.values).unsqueeze(0)
+        for fingerprint in sets:
+            features = torch.from_numpy(fingerprint.values).unsqueeze(0)
             rows.append(self.network(features, torch.ones(features.shape[:2], dtype=torch.bool))[0].numpy())
         return np.stack(rows)
 
-    def score(self, probes: list[Features], gallery: list[Features]) -> np.ndarray:
+    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         return self._embed(probes) @ self._embed(gallery).T
 
 
@@ -200,18 +200,21 @@ def measure(
 ) -> dict[str, dict[str, dict]]:
     """Top-1 by features and by embedding, for each collection of sources."""
     encoder = SetEncoder()
-    encoder.network_, encoder.weights_digest_ = network.eval(), "cell"
-    learned = {name: {own.name: encoder.features(own) for own in sets} for name, sets in world.items()}
-    embedding = {name: top1(own, Embedded(network), ENROLLED, SIZES, REPEATS, 0) for name, own in learned.items()}
+    encoder.network_ = network.eval()
+    as_trained = {name: {images.name: encoder.extract(images) for images in sets} for name, sets in world.items()}
+    embedding = {
+        name: top1(fingerprints, Embedded(network), ENROLLED, SIZES, REPEATS, 0)
+        for name, fingerprints in as_trained.items()
+    }
     encoder.network_ = first_layers(network.config["front_ends"], network.towers).eval()
     training, validation = split(real)
     refit_projection(encoder, training, PROJECTION, 3, kinds)
     simulated = simulated_fingerprints(encoder, validation, CALIBRATION, 2, 60, kinds)
-    scorer = PLDA.fit(encoder.summarise(own, name, vector=False) for name, own in simulated.items())
+    scorer = PLDA.fit(simulated.values())
     found = {}
     for name, sets in world.items():
-        seen = {own.name: encoder.features(own) for own in sets}
-        rates = top1(seen, ByFingerprint(encoder, scorer), ENROLLED, SIZES, REPEATS, 0)
+        fingerprints = {images.name: encoder.extract(images) for images in sets}
+        rates = top1(fingerprints, ByScorer(scorer), ENROLLED, SIZES, REPEATS, 0)
         found[name] = {
             "features": {str(n): asdict(rate) for n, rate in rates.items()},
             "embedding": {str(n): asdict(rate) for n, rate in embedding[name].items()},
@@ -265,7 +268,7 @@ def main() -> None:
     cells = [json.loads(path.read_text()) for path in found]
     first = cells[0]["figures"]
     page = _PAGE.format(
-        provenance=provenance(0, start), commits=", ".join(sorted({cell["commit"] for cell in cells})),
+        provenance=provenance(0, start, ""), commits=", ".join(sorted({cell["commit"] for cell in cells})),
         steps=cells[0]["steps"], minutes=round(np.median([cell["minutes"] for cell in cells])),
         enrolled=ENROLLED, reference=len(world["reference"]) - 1, wild=len(world["wild"]),
         rows="\n".join(_row(cell["what"], cell["figures"], first) for cell in cells),

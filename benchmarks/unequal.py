@@ -15,13 +15,14 @@ import numpy as np
 from common import ROOT, collections, log_wild_run, parser, provenance
 
 from genprint.baselines.covariance import NeighbourhoodCovariance
-from genprint.cli.common import tune_malloc
-from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import over_sources
-from genprint.fingerprints.fingerprint import Features, Fingerprint
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import LDA, ByFingerprint
+from genprint.model import Model
+from genprint.scoring.base import ByScorer, Comparer
+from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA, Posterior
+from genprint.storage.malloc import tune_malloc
 
 SIZES, REPEATS, ASKED = (1, 10), 4, 100
 # Which half of the sources gets few images, and who gets which number, is drawn anew in each repeat.
@@ -50,52 +51,55 @@ places; 95 % intervals by bootstrap over sources. *Not corrected*: squared dista
 class Uncorrected(PLDA):
     """Takes means of few images for as far from a probe as they look."""
 
-    def posterior(self, gallery: Sequence[Fingerprint]) -> Posterior:
-        posterior = super().posterior(gallery)
+    def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
+        posterior = super().enroll(gallery)
         return replace(posterior, noise=np.zeros_like(posterior.noise))
 
 
 def attributed(
-    by: ByFingerprint, features: list[Features], enrolled: Callable[[int, int], int], seed: int
+    comparer: Comparer, fingerprints: list[Fingerprint], enrolled: Callable[[int, int], int], seed: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """For each probe size: of sources with few and with many images, the share of probes that is named right."""
     for size in SIZES:
-        shares: dict[str, list[list[float]]] = {"few": [[] for _ in features], "many": [[] for _ in features]}
+        shares: dict[str, list[list[float]]] = {kind: [[] for _ in fingerprints] for kind in ("few", "many")}
         for repeat in range(REPEATS):
             rng = np.random.default_rng([seed, repeat])
-            gallery: list[Features] = []
-            probes: list[Features] = []
+            gallery: list[Fingerprint] = []
+            probes: list[Fingerprint] = []
             owners: list[int] = []
-            for i, place in enumerate(rng.permutation(len(features))):
-                own = features[i][rng.permutation(len(features[i]))]
-                cut = enrolled(int(place), len(own))
-                gallery.append(own[np.arange(cut)])
-                asked = np.arange(cut, min(len(own), cut + ASKED))
-                probes += [own[asked[at : at + size]] for at in range(0, len(asked) - size + 1, size)]
+            for i, place in enumerate(rng.permutation(len(fingerprints))):
+                images = fingerprints[i][rng.permutation(len(fingerprints[i]))]
+                cut = enrolled(int(place), len(images))
+                gallery.append(images[np.arange(cut)])
+                asked = np.arange(cut, min(len(images), cut + ASKED))
+                probes += [images[asked[at : at + size]] for at in range(0, len(asked) - size + 1, size)]
                 owners += [i] * (len(probes) - len(owners))
-            right = by.score(probes, gallery).argmax(1) == np.array(owners)
+            right = comparer.score(probes, gallery).argmax(1) == np.array(owners)
             for i, known in enumerate(gallery):
                 if (mine := np.array(owners) == i).any():
                     shares["few" if len(known) <= _FEW else "many"][i].append(float(right[mine].mean()))
-        yield {kind: np.array([np.mean(own) for own in found if own]) for kind, found in shares.items()}
+        yield {kind: np.array([np.mean(rates) for rates in found if rates]) for kind, found in shares.items()}
 
 
 def rows(title: str, sets: list[ImageSet], seed: int) -> list[str]:
     """Each gallery by each method."""
-    encoder, residual = SetEncoder.from_pretrained(), NeighbourhoodCovariance()
-    plda = encoder.plda_
+    model = Model.load()
+    plda = model.plda
+    encoded, residual = (
+        [fingerprinter.extract(images) for images in sets]
+        for fingerprinter in (model.fingerprinter, NeighbourhoodCovariance())
+    )
     methods = {
-        "set encoder": ByFingerprint(encoder, plda),
-        "not corrected": ByFingerprint(encoder, Uncorrected(plda.mean, plda.within, plda.between, plda.prior_images)),
-        "LDA": ByFingerprint(encoder, LDA()),
-        "residual covariance, LDA": ByFingerprint(residual, LDA()),
+        "set encoder": (encoded, ByScorer(plda)),
+        "not corrected": (encoded, ByScorer(Uncorrected(plda.mean, plda.within, plda.between, plda.prior_images))),
+        "LDA": (encoded, ByScorer(LDA())),
+        "residual covariance, LDA": (residual, ByScorer(LDA())),
     }
-    seen = {by: [by.features(own) for own in sets] for by in (encoder, residual)}
     made = []
     for gallery, enrolled in GALLERIES.items():
-        for what, by in methods.items():
+        for what, (fingerprints, comparer) in methods.items():
             cells = []
-            for found in attributed(by, seen[by.fingerprinter], enrolled, seed):
+            for found in attributed(comparer, fingerprints, enrolled, seed):
                 for shares in found.values():
                     mean = over_sources(100 * shares, seed) if len(shares) else None
                     cells.append(f"{mean.mean:.1f} [{mean.low:.0f}, {mean.high:.0f}]" if mean else "")
