@@ -102,31 +102,6 @@ def test_quality_of_pillow_is_the_groups(quality, tmp_path, rng):
     assert jpeg_quality(Image.open(tmp_path / "a" / "0.jpg").quantization[0]) == quality
 
 
-def test_command(tmp_path, rng):
-    write(tmp_path / "data", "a", textured(rng, 30))
-    write(tmp_path / "data", "b", textured(rng, 30), "jpg")
-    done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
-    assert done.exit_code == 3
-    assert "Files differ by source in format, compression" in done.stdout
-    whole = CliRunner().invoke(app, ["audit", str(tmp_path / "data"), "--json"])
-    assert "format" in json.loads(whole.stdout)["warnings"]
-
-
-def test_one_source_cannot_be_audited(tmp_path, rng):
-    write(tmp_path / "data", "a", textured(rng, 3))
-    done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
-    assert done.exit_code == 1
-    assert "two sources or more" in done.stderr
-
-
-def test_too_few_images_are_no_clean_folder(tmp_path, rng):
-    write(tmp_path / "data", "a", textured(rng, 3))
-    write(tmp_path / "data", "b", textured(rng, 3), "jpg")
-    done = CliRunner().invoke(app, ["audit", str(tmp_path / "data")])
-    assert done.exit_code == 4
-    assert "too few images to tell any fact" in done.stdout
-
-
 def test_bad_metadata_leaves_the_pixels(tmp_path, rng):
     (tmp_path / "a").mkdir()
     Image.fromarray(textured(rng, 1)[0]).save(tmp_path / "a" / "0.png", exif=b"Exif\x00\x00nonsense")

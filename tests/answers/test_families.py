@@ -174,19 +174,3 @@ def test_groups_of_many_sources(rng):
     assert len({(families[tree.sources[label]], own) for label, own in zip(labels, owner, strict=True)}) == 8
     with pytest.raises(ValueError, match="cannot make"):
         grouped(names[:5], vectors[:5], 6)
-
-
-def test_families_of_a_gallery(tmp_path, rng):
-    store = Gallery(tmp_path / "g.sqlite", ENCODER)
-    for i, grain in enumerate((2.0, 2.0, 30.0, 30.0)):
-        images = ImageSet.from_array(textured(rng, 8, grain=grain), "x")
-        store.enroll(f"s{i}", ENCODER.features(images, histories={"blur 1": HISTORIES["blur 1"]}))
-    where = ["families", "--gallery", str(tmp_path / "g.sqlite"), "--json", "-o"]
-    whole = CliRunner().invoke(app, [*where, str(tmp_path / "whole")])
-    assert whole.exit_code == 0, whole.output
-    assert json.loads(whole.stdout)["sources"] == ["s0", "s1", "s2", "s3"]
-    groups = CliRunner().invoke(app, [*where, str(tmp_path / "groups"), "--groups", "2"])
-    assert groups.exit_code == 0, groups.output
-    rows = dict(csv.reader((tmp_path / "groups" / "groups.csv").open()))
-    assert rows["s0"] == rows["s1"] != rows["s2"] == rows["s3"]
-    assert set(json.loads(groups.stdout)["sources"]) == {rows["s0"], rows["s2"]}

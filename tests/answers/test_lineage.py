@@ -75,18 +75,6 @@ def test_a_child_that_shares_images_with_another_set_is_refused(encoder, rng):
             lineage(encoder, ("child", a), ("parent", sets[0]), sets[1])
 
 
-def test_a_quantised_generator_is_derived(tmp_path):
-    for name in ("gan-dcgan-s0", "gan-dcgan-s1", "gan-dcgan-s0-int8"):
-        images = collection.sample(collection.load(collection.find(name))[0], name, 60)
-        np.save(tmp_path / f"{name}.npy", images)
-    paths = {name: str(tmp_path / f"gan-dcgan-{name}.npy") for name in ("s0", "s1", "s0-int8")}
-    run = CliRunner().invoke
-    done = run(app, ["compare", paths["s0-int8"], paths["s0"], "--apart", paths["s1"], "--json"])
-    assert (done.exit_code, json.loads(done.stdout)["answer"]) == (0, "derived")
-    assert run(app, ["compare", paths["s0-int8"], paths["s1"], "--apart", paths["s0"]]).exit_code == 3
-    assert run(app, ["compare", paths["s0"], paths["s0"], "--apart", paths["s1"]]).exit_code == 1
-
-
 @pytest.mark.parametrize(("parents", "others"), [(200, 12), (12, 200)])
 def test_unequal_sets_favour_nobody(encoder, rng, parents, others):
     answers = []

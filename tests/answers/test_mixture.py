@@ -78,21 +78,6 @@ def test_one_source_has_no_shares(enrolled):
         unmix(ENCODER, {"fine": enrolled["fine"]}, "pile", enrolled["coarse"])
 
 
-def test_command(folder, tmp_path, rng):
-    pile = tmp_path / "pile"
-    pile.mkdir()
-    for name, n in {"fine": 12, "coarse": 8}.items():
-        for i, pixels in enumerate(textured(rng, n, grain=GRAINS[name])):
-            Image.fromarray(pixels).save(pile / f"{name}{i}.png")
-    arguments = ["mixture", str(pile), "--known", str(folder), "--json", "-o", str(tmp_path / "whose.csv")]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    shares = {share["source"]: share["share"] for share in json.loads(done.stdout)["shares"]}
-    assert shares["fine"] == pytest.approx(0.6, abs=0.1)
-    rows = list(csv.DictReader((tmp_path / "whose.csv").open()))
-    assert np.mean([row["image"].split("/")[-1].startswith(row["source"]) for row in rows]) > 0.9
-
-
 def test_measure_of_shares(rng):
     sources = {name: features(textured(rng, 60, grain=grain)) for name, grain in {**GRAINS, "rough": 110.0}.items()}
     found = mixtures(sources, ENCODER, enrolled=30, images=40, draws=3)

@@ -5,9 +5,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from pytorch_metric_learning.losses import ProxyAnchorLoss, SupConLoss
-from typer.testing import CliRunner
 
-from genprint.cli.app import app
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.training import pretraining
@@ -18,9 +16,8 @@ from genprint.encoder.training.pretraining import pretrain
 from genprint.encoder.training.sharing import add_gradients, share_norms
 from genprint.encoder.training.simulator import _STAGES, SimulatedSource, Stage, draw_sources
 from genprint.generators.collection import demonstrated
-from genprint.images.sets import ImageSet, ImageSetError, read_sources
+from genprint.images.sets import ImageSet, ImageSetError
 from genprint.storage.weights import WeightsError
-
 from tests.conftest import textured
 
 SMALL = SetSizes(images=(1, 2), sets=(2, 2))
@@ -161,17 +158,6 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, rng):
         asked = {"config": config, "of": "these images", **other}
         with pytest.raises(WeightsError, match="belongs to a training with other"):
             train(network, episodes, [episodes(9)], asked["config"], path, of=asked["of"])
-
-
-def test_fitting_again_with_more_sources_starts_anew(tmp_path, folder):
-    out = tmp_path / "out"
-    done = CliRunner().invoke(app, ["fit", str(folder), "-o", str(out), "--steps", "2"])
-    assert done.exit_code == 0, done.output
-    assert [path.name for path in tmp_path.glob("*.safetensors")] == []
-    sets = read_sources(folder)
-    SetEncoder(steps=2).fit(sets[:2], ["a", "b"], tmp_path / "c")
-    with pytest.raises(WeightsError, match="remove it"):
-        SetEncoder(steps=2).fit(sets, ["a", "b", "c"], tmp_path / "c")
 
 
 def test_fit_learns_from_sets_of_images(tmp_path, rng):

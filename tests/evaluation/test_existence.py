@@ -53,20 +53,3 @@ def test_summary_counts_by_class(rng):
 def test_too_few_images_is_an_error(rng):
     with pytest.raises(ValueError, match="two sets of 60"):
         existence(made_up(rng, {"a": 0.0, "b": 1.0}), COMPARER, 60)
-
-
-def test_the_command_writes_json_pictures_and_a_summary_by_class(folder, tmp_path):
-    (folder / "sources.csv").write_text("source,class\nfine,gan\nmiddle,gan\ncoarse,flow\n")
-    command = ["evaluate", "existence", str(folder), "--size", "4", "--method", "spectrum", "--json"]
-    result = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
-    assert result.exit_code == 0, result.output
-    spectrum = json.loads(result.stdout)["methods"]["spectrum"]
-    assert set(spectrum["sizes"]["4"]["classes"]) == {"flow", "gan", "all"}
-    assert spectrum["sizes"]["4"]["sources"]["coarse"]["sets"] == 6
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "existence.json", "fine.png", "middle.png", "coarse.png"
-    }  # fmt: skip
-    (folder / "sources.csv").write_text("name\nfine\n")
-    wrong = CliRunner().invoke(app, ["evaluate", "existence", str(folder), "--method", "colour"])
-    assert wrong.exit_code == 1
-    assert "sources.csv" in wrong.output

@@ -1,27 +1,21 @@
 """Piles in chunks: nothing lost, nothing counted twice, and the same on a cluster whose workers die."""
 
-import csv
-import json
 import os
+import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from genprint.baselines.content import ColourQuantiles
-from genprint.cli import app
-from genprint.encoder.encoder import SetEncoder
-from genprint.fingerprints import bulk as fingerprinting
-from genprint.fingerprints.bulk import Ledger, LedgerError, pack, unpack
+from genprint.fingerprints import bulk
+from genprint.fingerprints.bulk import Chunk, Ledger, LedgerError, compute, pack, unpack
 from genprint.fingerprints.cluster import Cluster, ClusterError
-from genprint.images.sets import ImageSet, ImageSetError, LeftOut, read_sources
-
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable, read_sources
 from tests.conftest import textured
-
-ENCODER = SetEncoder.from_pretrained()
 
 
 @pytest.fixture
@@ -37,51 +31,59 @@ def pile(tmp_path, rng):
     return tmp_path / "data"
 
 
-def made(pile, ledger, run=fingerprinting.here, encoder=ENCODER, **more):
-    return list(fingerprinting.fingerprint(encoder, read_sources(pile), ledger, run, size=10, **more))
+@pytest.fixture
+def encoder(small_model):
+    return small_model.fingerprinter
 
 
-def test_chunks_give_what_whole_sets_give(pile, tmp_path):
-    whole = ENCODER.fingerprint(sets := read_sources(pile))
-    parts = made(pile, Ledger(tmp_path / "ledger"))
-    for expected, images, (found, left_out) in zip(whole, sets, parts, strict=True):
+def made(pile, ledger, fingerprinter, run=bulk.local, **more):
+    return list(bulk.fingerprint(fingerprinter, read_sources(pile), ledger, run, size=10, **more))
+
+
+def test_chunks_give_what_whole_sets_give(pile, tmp_path, encoder):
+    whole = encoder.fingerprint(read_sources(pile))
+    parts = made(pile, Ledger(tmp_path / "ledger"), encoder)
+    for expected, found in zip(whole, parts, strict=True):
         assert (found.source, found.count, found.digests) == (expected.source, expected.count, expected.digests)
+        assert (found.names, found.extractor, found.parts) == (expected.names, expected.extractor, expected.parts)
         assert np.allclose(found.mean, expected.mean, atol=1e-4)
         assert np.allclose(found.scatter, expected.scatter, rtol=1e-3, atol=1e-2)
-        assert np.allclose(found.vector, expected.vector, atol=1e-4)
-        assert left_out == images.left_out
-    assert len(parts[0][1]) == 2
+        assert np.allclose(encoder.embed(found), encoder.embed(expected), atol=1e-4)
+        assert found.left_out == expected.left_out
+        assert found.features is None  # of a pile, memory keeps moments
+    assert len(parts[0].left_out) == 2
 
 
-def test_what_is_in_the_ledger_is_not_made_again(pile, tmp_path):
+def test_what_is_in_the_ledger_is_not_made_again(pile, tmp_path, encoder):
     ledger = Ledger(tmp_path / "ledger")
     asked = []
 
     def broken(fingerprinter, missing):
         for chunk in missing[:3]:
-            yield fingerprinting.make(fingerprinter, chunk)
+            yield compute(fingerprinter, chunk)
         raise KeyboardInterrupt
 
     def counting(fingerprinter, missing):
         asked.extend(missing)
-        return fingerprinting.here(fingerprinter, missing)
+        return bulk.local(fingerprinter, missing)
 
     with pytest.raises(KeyboardInterrupt):
-        made(pile, ledger, broken)
+        made(pile, ledger, encoder, broken)
     told = []
-    resumed = made(pile, Ledger(tmp_path / "ledger"), counting, progress=told.append)
-    assert len(asked) == sum(len(fingerprinting.chunks(own, ENCODER.maker(), 10)) for own in read_sources(pile)) - 3
+    resumed = made(pile, Ledger(tmp_path / "ledger"), encoder, counting, progress=told.append)
+    assert len(asked) == sum(len(bulk.chunks(own, encoder.extractor_id, 10)) for own in read_sources(pile)) - 3
     assert sum(told) == 23 + 12 + 5 + 1
-    unbroken = made(pile, Ledger(tmp_path / "other"))
-    assert all((a.vector == b.vector).all() for (a, _), (b, _) in zip(resumed, unbroken, strict=True))
+    unbroken = made(pile, Ledger(tmp_path / "other"), encoder)
+    for a, b in zip(resumed, unbroken, strict=True):
+        assert (encoder.embed(a) == encoder.embed(b)).all()
     asked.clear()
     Image.fromarray(textured(np.random.default_rng(9), 1)[0]).save(pile / "a" / "000.png")
-    again = made(pile, ledger, counting)
+    again = made(pile, ledger, encoder, counting)
     assert len(asked) <= 2  # the chunk that the file is in, perhaps cut in two
-    assert again[0][0].count == 22
+    assert again[0].count == 22
 
 
-def test_what_could_not_be_read_is_tried_again(pile, tmp_path, monkeypatch):
+def test_what_could_not_be_read_is_tried_again(pile, tmp_path, monkeypatch, encoder):
     ledger, real = Ledger(tmp_path / "ledger"), Path.read_bytes
 
     def failing(path):
@@ -90,62 +92,79 @@ def test_what_could_not_be_read_is_tried_again(pile, tmp_path, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(Path, "read_bytes", failing)
-    assert made(pile, ledger)[1][0].count == 11
+    assert made(pile, ledger, encoder)[1].count == 11
     monkeypatch.setattr(Path, "read_bytes", real)
-    assert made(pile, ledger)[1][0].count == 12
+    assert made(pile, ledger, encoder)[1].count == 12
 
 
-def test_sets_that_are_no_files_are_told_apart(tmp_path, rng):
+def test_sets_that_are_no_files_are_told_apart(tmp_path, rng, encoder):
     ledger = Ledger(tmp_path / "ledger")
     for n in (6, 4):  # the same file, and the same names, with other images
         np.savez(tmp_path / "sources.npz", a=textured(rng, n), b=textured(rng, 3))
-        assert [own.count for own, _ in made(tmp_path / "sources.npz", ledger)] == [n, 3]
+        assert [own.count for own in made(tmp_path / "sources.npz", ledger, encoder)] == [n, 3]
         in_memory = [ImageSet.from_array(textured(rng, n), "x")]
-        assert next(fingerprinting.fingerprint(ENCODER, in_memory, ledger))[0].count == n
+        assert next(bulk.fingerprint(encoder, in_memory, ledger)).count == n
 
 
-def test_another_maker_makes_its_own(pile, tmp_path):
+def test_another_extractor_makes_its_own(pile, tmp_path, encoder):
     ledger = Ledger(tmp_path / "ledger")
-    made(pile, ledger)
-    assert made(pile, ledger, encoder=ColourQuantiles())[0][0].mean.shape != made(pile, ledger)[0][0].mean.shape
+    found = made(pile, ledger, encoder)
+    others = made(pile, ledger, ColourQuantiles())
+    assert others[0].mean.shape != found[0].mean.shape
+    assert others[0].extractor != found[0].extractor
+    assert (made(pile, ledger, encoder)[0].mean == found[0].mean).all()
 
 
-def test_packing_keeps_names_that_are_no_text():
-    features = ENCODER.features(ImageSet.from_array(textured(np.random.default_rng(0), 3), "x"))
+def test_packing_keeps_names_that_are_no_text(encoder):
+    found = encoder.extract(ImageSet.from_array(textured(np.random.default_rng(0), 3), "x"))
     odd = os.fsdecode(b"\xff\xfe.png")
-    features = fingerprinting.Features(features.values, features.digests, (LeftOut(odd, "why"),), (odd, "", "b"))
-    again = unpack(pack(features))
-    assert (again.values == features.values).all()
-    assert (again.digests, again.left_out, again.names) == (features.digests, features.left_out, features.names)
+    found = replace(found, left_out=(LeftOut(odd, "why"),), names=(odd, "", "b"))
+    again = unpack(pack(found), "x", encoder)
+    assert (again.values == found.values).all()
+    for name in ("source", "digests", "left_out", "names", "extractor", "parts"):
+        assert getattr(again, name) == getattr(found, name)
 
 
-def test_errors_say_what_to_do(pile, tmp_path):
+def test_chunks_survive_pickling(pile, encoder):
+    for images in read_sources(pile):
+        for chunk in bulk.chunks(images, encoder.extractor_id, 10):
+            again = pickle.loads(pickle.dumps(chunk))
+            assert again.key == chunk.key
+            assert compute(encoder, again) == compute(encoder, chunk)
+
+
+def test_what_is_left_out_of_a_set_of_nothing_is_all_told(pile, tmp_path, encoder):
+    for path in (pile / "c").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(NothingUsable, match=r"none of 5 files can be used") as error:
+        list(bulk.fingerprint(encoder, [ImageSet.read(pile / "c")], Ledger(tmp_path / "ledger"), size=2))
+    assert [Path(left.name).name for left in error.value.left_out] == [f"{i:02d}.png" for i in range(5)]
+
+
+def test_errors_say_what_to_do(pile, tmp_path, encoder):
     (tmp_path / "ledger").write_text("something else, and long enough to be no database of any kind" * 20)
     with pytest.raises(LedgerError, match="remove it"):
         Ledger(tmp_path / "ledger")
     ledger = Ledger(tmp_path / "damaged")
-    made(pile, ledger)
+    made(pile, ledger, encoder)
     ledger._connection.execute("UPDATE chunk SET features = x'00'")
     with pytest.raises(LedgerError, match="damaged; remove it"):
-        made(pile, ledger)
+        made(pile, ledger, encoder)
     for path in (pile / "c").iterdir():
         path.write_bytes(b"no image")
     with pytest.raises(ImageSetError, match=r"none of 5 files can be used"):
-        made(pile, Ledger(tmp_path / "new"))
+        made(pile, Ledger(tmp_path / "new"), encoder)
 
 
-def test_command(pile, tmp_path):
-    output = tmp_path / "out" / "fingerprints.npz"
-    done = CliRunner().invoke(app, ["fingerprint", str(pile), "-o", str(output), "--json"])
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == {"a": 21, "b": 12, "c": 5, "d": 6}
-    with np.load(output, allow_pickle=False) as file:
+def test_saved_fingerprints_say_what_made_them(pile, tmp_path, encoder):
+    found = made(pile, Ledger(tmp_path / "ledger"), encoder)
+    bulk.save(tmp_path / "out" / "f.npz", found, encoder)
+    with np.load(tmp_path / "out" / "f.npz", allow_pickle=False) as file:
         assert list(file["sources"]) == list("abcd")
+        assert file["counts"].tolist() == [21, 12, 5, 6]
         assert file["vectors"].shape == (4, 96)
-        assert str(file["maker"]) == ENCODER.maker()
-    assert CliRunner().invoke(app, ["fingerprint", str(pile), "-o", str(output), "--gpu"]).exit_code == 1
-    rows = list(csv.DictReader(output.with_suffix(".left-out.csv").open()))
-    assert [Path(row["image"]).name for row in rows] == ["05.png", "22.png"]
+        assert np.allclose(file["means"][1], found[1].mean)
+        assert str(file["extractor"]) == encoder.extractor_id
 
 
 class Mortal(ColourQuantiles):
@@ -163,6 +182,7 @@ class Mortal(ColourQuantiles):
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_and_a_node_gives_the_same(pile, tmp_path):
     import ray
     import ray.cluster_utils
@@ -173,7 +193,7 @@ def test_a_cluster_that_loses_a_worker_and_a_node_gives_the_same(pile, tmp_path)
         second = nodes.add_node(num_cpus=1)
         nodes.wait_for_nodes()
         ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
-        encoder = Mortal(str(tmp_path / "died"))
+        mortal = Mortal(str(tmp_path / "died"))
 
         def losing_a_node(fingerprinter, missing):
             for i, one in enumerate(Cluster(workers=2).run(fingerprinter, missing)):
@@ -182,14 +202,14 @@ def test_a_cluster_that_loses_a_worker_and_a_node_gives_the_same(pile, tmp_path)
                 yield one
 
         ledger = Ledger(tmp_path / "cluster")
-        whole = list(fingerprinting.fingerprint(encoder, read_sources(pile), ledger, losing_a_node, size=2))
+        whole = list(bulk.fingerprint(mortal, read_sources(pile), ledger, losing_a_node, size=2))
         assert (tmp_path / "died").exists()
-        here = list(fingerprinting.fingerprint(encoder, read_sources(pile), Ledger(tmp_path / "here"), size=2))
-        for (ours, left), (theirs, left_here) in zip(whole, here, strict=True):
+        here = list(bulk.fingerprint(mortal, read_sources(pile), Ledger(tmp_path / "here"), size=2))
+        for ours, theirs in zip(whole, here, strict=True):
             assert ours.digests == theirs.digests
             assert (ours.mean == theirs.mean).all()
             assert (ours.scatter == theirs.scatter).all()
-            assert left == left_here
+            assert ours.left_out == theirs.left_out
     finally:
         ray.shutdown()
         nodes.shutdown()
@@ -198,8 +218,4 @@ def test_a_cluster_that_loses_a_worker_and_a_node_gives_the_same(pile, tmp_path)
 def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ClusterError, match=r"genprint\[cluster\]"):
-        next(
-            Cluster().run(
-                ENCODER, [fingerprinting.Chunk("x", ImageSet.from_array(np.zeros((1, 32, 32, 3), np.uint8), "x"))]
-            )
-        )
+        next(Cluster().run(ColourQuantiles(), [Chunk("x", ImageSet.of(np.zeros((1, 32, 32, 3), np.uint8)))]))

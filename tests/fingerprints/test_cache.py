@@ -1,16 +1,14 @@
 """The cache gives what was computed, and computes only what is not there."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from genprint.baselines.content import ColourQuantiles
-from genprint.cli import common
-from genprint.cli.app import app
-from genprint.encoder.encoder import SetEncoder
 from genprint.fingerprints.cache import CacheError, FeatureCache
+from genprint.images.processing import Blur, Jpeg, Noise, Processing
 from genprint.images.sets import ImageSet
-
 from tests.conftest import textured
 
 
@@ -25,39 +23,64 @@ class Counting(ColourQuantiles):
 
 def test_only_new_images_are_computed(tmp_path, rng):
     images = textured(rng, 9)
-    cache, plain = FeatureCache(tmp_path / "c.sqlite"), ColourQuantiles().features(ImageSet.from_array(images, "x"))
+    cache, plain = FeatureCache(tmp_path / "c.sqlite"), ColourQuantiles().extract(ImageSet.from_array(images, "x"))
     Counting.seen = 0
     for count, seen in ((5, 5), (5, 5), (9, 9)):
-        features = Counting().features(ImageSet.from_array(images[:count], "x"), cache=cache, batch=4)
+        found = Counting().extract(ImageSet.from_array(images[:count], "x"), cache=cache, batch=4)
         assert Counting.seen == seen
-        assert (features.values == plain.values[:count]).all()
-        assert features.digests == plain.digests[:count]
-    again = FeatureCache(tmp_path / "c.sqlite").get(Counting().maker(), plain.digests)
+        assert (found.values == plain.values[:count]).all()
+        assert found.digests == plain.digests[:count]
+    again = FeatureCache(tmp_path / "c.sqlite").get(Counting().extractor_id, plain.digests)
     assert (np.stack(again) == plain.values).all()
 
 
-def test_what_made_the_features_is_part_of_the_key():
-    encoder, other = SetEncoder.from_pretrained(), SetEncoder.from_pretrained()
-    assert encoder.maker() == other.maker()
-    assert other.set_params(patches_per_image=2).maker() != encoder.maker()
-    other = SetEncoder.from_pretrained()
-    other.weights_digest_ = "another"
-    assert other.maker() != encoder.maker() != ColourQuantiles().maker()
+def test_features_in_conditions_are_cached_too(tmp_path, rng):
+    cache, images = FeatureCache(tmp_path / "c.sqlite"), ImageSet.from_array(textured(rng, 4), "a")
+    some = {"JPEG 90": Jpeg(90), "blur 1": Blur(1)}
+    Counting.seen = 0
+    first, again = (Counting().extract(images, cache=cache, conditions=some) for _ in range(2))
+    assert Counting.seen == 4 * 3
+    assert all((first.conditions[name] == again.conditions[name]).all() for name in some)
+    assert not np.allclose(first.conditions["JPEG 90"], first.conditions["blur 1"])
+
+
+@dataclass(frozen=True)
+class Brighter(Processing):
+    """Its name does not say by how much."""
+
+    levels: int
+
+    @property
+    def name(self):
+        return "brighter"
+
+    def __call__(self, images):
+        return images + np.uint8(self.levels)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(Brighter(1), Brighter(9)), (Noise(2), Noise(2, seed=1)), (Jpeg(90), Jpeg(90, "4:4:4"))]
+)
+def test_processings_that_go_by_one_name_share_no_rows(tmp_path, rng, one, other):
+    cache, images = FeatureCache(tmp_path / "c.sqlite"), ImageSet.from_array(textured(rng, 4) // 2, "a")
+    for processing in (one, other, one):
+        found = ColourQuantiles().extract(images, cache=cache, conditions={"the same name": processing})
+        plain = ColourQuantiles().extract(images, conditions={"the same name": processing})
+        assert (found.conditions["the same name"] == plain.conditions["the same name"]).all()
+    assert not np.array_equal(
+        *(ColourQuantiles().extract(images, conditions={"x": own}).conditions["x"] for own in (one, other))
+    )
+
+
+def test_extractors_share_no_rows(tmp_path, rng):
+    cache, images = FeatureCache(tmp_path / "c.sqlite"), ImageSet.from_array(textured(rng, 3), "a")
+    Counting.seen = 0
+    ColourQuantiles().extract(images, cache=cache)
+    Counting().extract(images, cache=cache)
+    assert Counting.seen == 3
 
 
 def test_a_file_that_is_no_cache_is_told(tmp_path):
     (tmp_path / "c.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(CacheError, match="remove it"):
         FeatureCache(tmp_path / "c.sqlite")
-
-
-def test_commands_use_it(folder, tmp_path):
-    path = tmp_path / "deep" / "c.sqlite"
-    command = ["--cache", str(path), "families", str(folder), "--support", "0", "-o", str(tmp_path / "out"), "--json"]
-    try:
-        first, again = (CliRunner().invoke(app, command) for _ in range(2))
-    finally:
-        common.use_cache(None)
-    assert first.exit_code == again.exit_code == 0, first.output
-    assert first.stdout == again.stdout
-    assert path.exists()

@@ -4,22 +4,29 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from genprint.encoder.encoder import SetEncoder
-from genprint.encoder.training.episodes import pad_sets
 from genprint.evaluation.methods import METHODS
-from genprint.images.sets import ImageSet
-from genprint.storage.weights import WeightsError
-
+from genprint.images.processing import Blur, Jpeg
+from genprint.images.sets import ImageSet, NothingUsable
 from tests.conftest import textured
 
-ENCODER = SetEncoder.from_pretrained()
-REAL = ImageSet.from_array(textured(np.random.default_rng(5), 40), "real")
-FINGERPRINTERS = {f.method: f for f in (method.reader(ENCODER, REAL) for method in METHODS.values())}
+# One method of each fingerprinter.
+METHOD = {
+    "set_encoder": "set_encoder", "covariance": "covariance", "marra": "marra", "spectrum": "spectrum",
+    "durall": "durall", "dzanic": "dzanic", "frank": "frank", "mccloskey": "mccloskey", "nataraj": "nataraj",
+    "imagenet": "imagenet", "pixels": "yu", "manifpt_rgb": "manifpt_rgb", "manifpt_frequency": "manifpt_frequency",
+    "colour": "colour", "thumbnail": "thumbnail",
+}  # fmt: skip
 
 
-@pytest.fixture(params=FINGERPRINTERS.values(), ids=FINGERPRINTERS.keys())
-def fingerprinter(request):
-    return request.param
+@pytest.fixture(scope="module")
+def readers(small_model):
+    real = ImageSet.from_array(textured(np.random.default_rng(5), 40), "real")
+    return {name: METHODS[method].reader(small_model, real) for name, method in METHOD.items()}
+
+
+@pytest.fixture(params=METHOD)
+def fingerprinter(request, readers):
+    return readers[request.param]
 
 
 def as_set(array: np.ndarray) -> ImageSet:
@@ -28,6 +35,12 @@ def as_set(array: np.ndarray) -> ImageSet:
 
 def close(a: np.ndarray, b: np.ndarray) -> bool:
     return np.allclose(a, b, atol=2e-4 * max(1.0, float(np.abs(b).max())))
+
+
+def test_none_is_left_out(small_model, readers):
+    real = ImageSet.from_array(textured(np.random.default_rng(5), 4), "real")
+    assert {method.reader(small_model, real).method for method in METHODS.values()} == set(METHOD)
+    assert all(reader.method == name for name, reader in readers.items())
 
 
 def test_shape_type_and_length(fingerprinter, rng):
@@ -44,7 +57,7 @@ def test_order_changes_nothing(fingerprinter, rng):
 
 def test_batch_size_changes_nothing(fingerprinter, rng):
     images = as_set(textured(rng, 9))
-    assert close(fingerprinter.features(images, batch=2).values, fingerprinter.features(images, batch=64).values)
+    assert close(fingerprinter.extract(images, batch=2).values, fingerprinter.extract(images, batch=64).values)
 
 
 def test_repeats(fingerprinter, rng):
@@ -59,55 +72,60 @@ def test_images_differ_in_what_they_give(fingerprinter, rng):
 
 
 def test_fingerprints_add_up(fingerprinter, rng):
-    if not fingerprinter.keeps_scatter:
-        pytest.skip("keeps no scatter")
     images = textured(rng, 12)
-    parts = [fingerprinter.fingerprint([as_set(part)])[0] for part in (images[:5], images[5:])]
-    whole, together = fingerprinter.fingerprint([as_set(images)])[0], fingerprinter.combine(parts)
+    one, other = (fingerprinter.fingerprint([as_set(part)])[0] for part in (images[:5], images[5:]))
+    whole, together = fingerprinter.fingerprint([as_set(images)])[0], one + other
     assert together.count == whole.count == 12
     assert set(together.digests) == set(whole.digests)
     assert close(together.mean, whole.mean)
-    assert close(together.scatter, whole.scatter)
-    assert close(together.vector, whole.vector)
+    assert close(fingerprinter.embed(together), fingerprinter.embed(whole))
+    if fingerprinter.keeps_scatter:  # that of the others does not fit into memory
+        assert close(together.scatter, whole.scatter)
+        pooled = one.pooled() + other.pooled()
+        assert close(pooled.scatter, whole.scatter)
+        assert close(fingerprinter.embed(pooled), fingerprinter.embed(whole))
+
+
+def test_one_pass_gives_what_a_set_is(fingerprinter, tmp_path, rng):
+    from PIL import Image
+
+    for i, pixels in enumerate(textured(rng, 3)):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    told = []
+    found = fingerprinter.extract(ImageSet.read(tmp_path, "name"), told.append, batch=2)
+    assert (found.source, found.count, found.extractor) == ("name", 3, fingerprinter.extractor_id)
+    assert found.parts == fingerprinter.parts
+    assert [left.reason for left in found.left_out] == ["not an image"]
+    assert [name[-5:] for name in found.names] == ["0.png", "1.png", "2.png"]
+    assert found.digests == tuple(image.sha256 for image in ImageSet.read(tmp_path))
+    assert sum(told) == 3
+    assert found.values.dtype == np.float32
+    assert close(fingerprinter.embed(found), fingerprinter.transform([ImageSet.read(tmp_path)])[0])
+
+
+def test_features_in_a_condition_are_those_of_the_processed_images(fingerprinter, rng):
+    images = textured(rng, 5)
+    wanted = {"JPEG 90": Jpeg(90), "other name": Blur(1)}
+    found = fingerprinter.extract(as_set(images), batch=2, conditions=wanted)
+    assert list(found.conditions) == list(wanted)
+    for name, processing in wanted.items():
+        alone = fingerprinter.extract(as_set(processing(images)))
+        assert close(found.under(name).values, alone.values), name
 
 
 def test_constructor_only_stores(fingerprinter):
     assert clone(fingerprinter).get_params() == fingerprinter.get_params()
 
 
-@pytest.mark.parametrize("side", [16, 24, 31, 48, 96])
-def test_set_encoder_takes_any_size(rng, side):
-    first, again = (ENCODER.features(as_set(textured(np.random.default_rng(1), 3, side=side))) for _ in range(2))
-    assert np.isfinite(first.values).all()
-    assert (first.values == again.values).all()
-    assert len(first) == 3  # images, not patches
+def test_identity_says_the_method_and_its_parameters(fingerprinter):
+    assert fingerprinter.extractor_id.startswith(f"{fingerprinter.method} features=")
+    for name, value in fingerprinter.get_params().items():
+        assert f" {name}={value}" in fingerprinter.extractor_id
 
 
-def test_padding_changes_nothing(rng):
-    import torch
-
-    features = torch.randn(7, ENCODER.parts * ENCODER.network_.config["features"])
-    padded, mask = pad_sets(features, (5, 2))
-    wide = torch.nn.functional.pad(padded, (0, 0, 0, 4), value=9.0)
-    wider = torch.nn.functional.pad(mask, (0, 4))
-    with torch.inference_mode():
-        assert torch.allclose(ENCODER.network_(padded, mask), ENCODER.network_(wide, wider), atol=1e-6)
-
-
-def test_save_and_load_change_nothing(tmp_path, rng):
-    ENCODER.save_pretrained(tmp_path)
-    again = SetEncoder.from_pretrained(tmp_path)
-    images = as_set(textured(rng, 6))
-    assert (again.transform([images]) == ENCODER.transform([images])).all()
-    assert again.verification_.to_dict() == ENCODER.verification_.to_dict()
-    for name, values in ENCODER.verification_.arrays().items():
-        assert np.allclose(again.verification_.arrays()[name], values)
-    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors", "README.md"}
-
-
-def test_a_damaged_threshold_is_refused(tmp_path):
-    ENCODER.save_pretrained(tmp_path)
-    config = tmp_path / "config.json"
-    config.write_text(config.read_text().replace('"rate": 0.05', '"rate": 0.01'))
-    with pytest.raises(WeightsError, match=r"config\.json: damaged"):
-        SetEncoder.from_pretrained(tmp_path)
+def test_a_set_without_images_is_an_error_that_says_what_was_left_out(fingerprinter, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(NothingUsable, match=r"a\.png: not an image") as error:
+        fingerprinter.extract(ImageSet.read(tmp_path))
+    assert len(error.value.left_out) == 1

@@ -6,7 +6,6 @@ import torch
 from scipy import ndimage
 
 from genprint.fingerprints.residuals import FRONT_ENDS, front_end, high_pass, log_spectrum, median_residual
-
 from tests.conftest import textured
 
 

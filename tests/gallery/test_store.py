@@ -156,12 +156,6 @@ def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, monkeypat
         GalleryIdentifier(ENCODER, Gallery(None, ENCODER))
 
 
-def test_a_folder_of_sources_is_enrolled(tmp_path, folder):
-    command = ["enroll-all", str(folder), "--gallery", str(tmp_path / "g.sqlite"), "--no-histories"]
-    assert "3 sources, 72 images added" in CliRunner().invoke(app, command).stdout
-    assert Gallery(tmp_path / "g.sqlite", ENCODER).counts() == {"coarse": 24, "fine": 24, "middle": 24}
-
-
 @pytest.mark.parametrize("table", ["source", "history"])
 def test_changed_features_are_refused(tmp_path, rng, table):
     store = Gallery(tmp_path / "g.sqlite", ENCODER)

@@ -111,22 +111,3 @@ def test_features_after_histories_are_cached(tmp_path, rng):
     first, again = (ENCODER.features(images, cache=cache, histories=some) for _ in range(2))
     assert all((first.after[name] == again.after[name]).all() for name in some)
     assert not np.allclose(first.after["JPEG 90"], first.after["blur 1"])
-
-
-def test_the_command_line_says_what_the_probe_went_through(tmp_path, images):
-    for name, own in images.items():
-        (tmp_path / "known" / name).mkdir(parents=True)
-        for i, pixels in enumerate(own[:ENROLLED]):
-            Image.fromarray(pixels).save(tmp_path / "known" / name / f"{i}.png")
-    (tmp_path / "probe").mkdir()
-    for i, pixels in enumerate(images["gan-dcgan-s0"][ENROLLED:]):
-        Image.fromarray(pixels).save(tmp_path / "probe" / f"{i}.jpg", quality=70)
-
-    def ask(*options):
-        command = ["attribute", tmp_path / "probe", "--known", tmp_path / "known", *options]
-        return CliRunner().invoke(app, [str(part) for part in command]).stdout
-
-    answer = json.loads(ask("--json"))
-    assert (answer["history"], answer["candidates"][0]["source"]) == ("JPEG 70", "gan-dcgan-s0")
-    assert "after JPEG 70" in ask()
-    assert json.loads(ask("--json", "--no-histories"))["history"] == NONE

@@ -128,18 +128,3 @@ def test_a_ratio_of_one_source_hardly_moves_with_another_in_the_gallery(world):
     with_all = Identifier(encoder, enrolled).identify("probe", probe).evidence
     with_less = Identifier(encoder, {k: v for k, v in enrolled.items() if k != "source 9"}).identify("probe", probe)
     assert with_less.evidence.log10_lr == pytest.approx(with_all.log10_lr, abs=0.3)
-
-
-def test_command(folder, tmp_path):
-    arguments = ["evaluate", "calibration", str(folder), "--enrolled", "12", "--size", "4", "--repeats", "1", "--json"]
-    refused = CliRunner().invoke(app, arguments)
-    assert refused.exit_code == 1
-    assert "four sources or more" in refused.stderr
-    (folder / "again").mkdir()
-    for path in (folder / "middle").iterdir():
-        (folder / "again" / path.name).write_bytes(path.read_bytes())
-    done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
-    row = json.loads(done.stdout)["sizes"]["4"]
-    assert row["cllr_min"] <= row["cllr"]["mean"] + 1e-9
-    assert (tmp_path / "out" / "calibration-4.png").exists()
