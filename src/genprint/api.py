@@ -7,6 +7,7 @@ mapping from names to images.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -78,7 +79,7 @@ class Gallery(GalleryStore):
         super().__init__(path, model or load())
         #: image sets that were enrolled through this object, whose files reports can look at
         self.sources: tuple[ImageSet, ...] = ()
-        #: the folder that they came from
+        #: the folder that all enrolled sources came from, if there is one
         self.origin: str | None = None
         self._derived = derived or Derived()
 
@@ -94,12 +95,16 @@ class Gallery(GalleryStore):
                 with their like; that takes 20 times as long.
             progress: told of every image.
         """
+        if name == "":
+            raise GalleryError("a source needs a name")
         sets = [ImageSet.of(sources, name)] if name else as_sources(sources)
+        first = not len(self)
         found = {images.name: self.model.fingerprint(images, conditions, progress) for images in sets}
         added = self.add_all(found.items())
         self.sources += tuple(sets)
-        if isinstance(sources, str | Path):
-            self.origin = str(Path(sources).resolve())
+        # A folder is where they all came from only if nothing else was enrolled.
+        whole = first and not name and isinstance(sources, str | Path)
+        self.origin = str(Path(sources).resolve()) if whole else None
         return [Added(source, count, found[source].left_out) for source, count in added.items()]
 
     def attribute(
@@ -208,8 +213,8 @@ class Gallery(GalleryStore):
 
 
 def load(model: str | Path | None = None) -> Model:
-    """The shipped model, or the one saved in a folder."""
-    return Model.load(model)
+    """The model saved in a folder; by default that of the environment's GENPRINT_MODEL, else the shipped one."""
+    return Model.load(model or os.environ.get("GENPRINT_MODEL") or None)
 
 
 def open(path: str | Path, model: Model | None = None) -> Gallery:

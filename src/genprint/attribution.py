@@ -1,0 +1,9 @@
+"""Moved: see ``genprint._moved``."""
+
+from genprint._moved import moved
+
+__getattr__ = moved(
+    __name__,
+    Identifier="genprint.answers.attribution",
+    verify="genprint.answers.verification",
+)

@@ -1,0 +1,5 @@
+"""Moved: see ``genprint._moved``."""
+
+from genprint._moved import moved
+
+__getattr__ = moved(__name__, METHODS="genprint.evaluation.methods")
