@@ -140,23 +140,6 @@ def test_sources_that_lie_far_out_have_kin_too():
     assert np.isfinite(locally_scaled(np.zeros((9, 9)))).all()
 
 
-def test_distances_by_hand(rng):
-    size = 5
-    within, between = (np.cov(rng.normal(size=(size, 20))) + np.eye(size) for _ in range(2))
-    counts = (4, 9, 30)
-    prints = [Fingerprint("", n, rng.normal(size=size), (n - 1) * within[None], (), np.full(1, np.nan)) for n in counts]
-    mean = rng.normal(size=size)
-    found = PLDA(mean, within[None], between[None]).distances(prints)
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        # Cosines do not depend on the basis: whitened by each one's total covariance along the discriminants.
-        values, basis = eigh(between, within)
-        one, other = (basis.T @ (own.mean - mean) / np.sqrt(values + 1 / own.count) for own in (prints[i], prints[j]))
-        cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-        assert found[i, j] == pytest.approx((2 - 2 * cosine) ** 0.5)
-    assert (np.diag(found) == 0).all()
-    assert (found == found.T).all()
-
-
 def test_groups_of_many_sources(rng):
     centres = np.eye(8, dtype=np.float32)
     owner = rng.integers(8, size=4000)
@@ -174,3 +157,9 @@ def test_groups_of_many_sources(rng):
     assert len({(families[tree.sources[label]], own) for label, own in zip(labels, owner, strict=True)}) == 8
     with pytest.raises(ValueError, match="cannot make"):
         grouped(names[:5], vectors[:5], 6)
+
+
+def test_tree_needs_two_sources():
+    with pytest.raises(ValueError, match="two sources"):
+        FamilyTree.build(["a"], np.zeros((1, 1)))
+    assert "'odd name'" in FamilyTree.build(["odd name", "b"], np.array([[0, 1], [1, 0.0]])).newick()

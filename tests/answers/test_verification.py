@@ -40,15 +40,6 @@ def halves(features):
     return features[np.arange(20)], features[np.arange(20, 40)]
 
 
-def test_likeness_is_the_cosine_of_discriminants_scaled_by_all_variance(encoder, rng):
-    a, b = images(rng, 1.0, 8), images(rng, -0.5, 5)
-    one, other = (encoder.summarise(own, "", vector=False, scatter=False) for own in (a, b))
-    x, y = (own.values.astype(float).mean(0) / np.sqrt(4 + 1 / len(own)) for own in (a, b))
-    expected = x @ y / np.linalg.norm(x) / np.linalg.norm(y)
-    assert encoder.plda_.alike([one], [other]).item() == pytest.approx(expected)
-    assert encoder.plda_.apart([one, other])[0, 1] ** 2 == pytest.approx(2 - 2 * expected)
-
-
 def test_errors_are_as_rare_as_stated_on_fresh_sources(encoder, rng):
     population = Verification.fit(encoder, sources(rng, 60), "sixty", rate=0.1)
     pairs = [halves(own) for own in sources(rng, 60).values()]

@@ -1,13 +1,9 @@
 """Existence: a trace is found where there is one, and only there."""
 
-import json
-
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from genprint.baselines.content import ColourQuantiles
-from genprint.cli.app import app
 from genprint.evaluation.existence import ALPHA, existence, summarise
 from genprint.fingerprints.fingerprint import Features
 from genprint.scoring.base import LDA, ByFingerprint

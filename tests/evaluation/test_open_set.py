@@ -1,26 +1,19 @@
 """Stability, open set and robustness on data whose answer is known."""
 
-import json
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from typer.testing import CliRunner
 
 from genprint.baselines.content import ColourQuantiles
-from genprint.cli.app import app
 from genprint.evaluation.answers import answers
 from genprint.evaluation.attributability import Rate, paired
 from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.open_set import open_set, oscr
-from genprint.evaluation.robustness import CHANGES
 from genprint.evaluation.stability import stability
 from genprint.evaluation.verification import by_the_others, verified
 from genprint.fingerprints.fingerprint import Features
-from genprint.images.processing import blur, chain, jpeg
 from genprint.scoring.base import LDA, ByFingerprint
-
-from tests.conftest import encoder_of_sources, textured
+from tests.conftest import encoder_of_sources
 
 
 def sources(rng, centres, images=60):

@@ -4,18 +4,15 @@ import sqlite3
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from genprint.answers import attribution
 from genprint.answers.attribution import GalleryIdentifier, Identifier
-from genprint.cli.app import app
 from genprint.encoder.encoder import SetEncoder
 from genprint.fingerprints.fingerprint import Features
 from genprint.gallery.store import Gallery, GalleryError, Index
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByFingerprint
 from genprint.scoring.conditions import HISTORIES, NONE, common
-
 from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()

@@ -1,26 +1,17 @@
 """Histories: probes that went through something are compared with enrolled images that did too."""
 
-import json
-
 import numpy as np
 import pytest
-from PIL import Image
-from scipy.stats import multivariate_normal
-from typer.testing import CliRunner
 
 from genprint.answers.attribution import Identifier
 from genprint.answers.mixture import unmix
-from genprint.cli.app import app
 from genprint.encoder.encoder import SetEncoder
 from genprint.fingerprints.cache import FeatureCache
-from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.images.processing import chain, jpeg, shift
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByFingerprint
 from genprint.scoring.conditions import HISTORIES, NONE, Matched, Matcher
-from genprint.scoring.plda import PLDA
-
 from tests.conftest import textured
 
 ENCODER = SetEncoder.from_pretrained()
@@ -44,22 +35,6 @@ def gallery(images):
 
 def probe(images, change):
     return {name: ENCODER.features(ImageSet.from_array(change(own[ENROLLED:]), name)) for name, own in images.items()}
-
-
-def test_density_is_that_of_the_gaussian(rng):
-    size, count, images = 4, 3, 7
-    within, between = (m @ m.T + np.eye(size) for m in rng.normal(size=(2, size, size)))
-    plda = PLDA(rng.normal(size=size), within[None], between[None])
-
-    def of(mean, n):
-        return Fingerprint("", n, mean, (n - 1) * within[None], (), np.full(1, np.nan))
-
-    known, asked = rng.normal(size=(2, size))
-    gain = between @ np.linalg.inv(between + within / images)
-    expected = multivariate_normal(
-        plda.mean + gain @ (known - plda.mean), between - gain @ between + within / count
-    ).logpdf(asked)  # fmt: skip
-    assert plda.posterior([of(known, images)]).log_density([of(asked, count)])[0, 0] == pytest.approx(expected)
 
 
 def test_a_jpeg_probe_is_told_by_a_lossless_gallery(images, gallery):

@@ -1,21 +1,33 @@
-"""Scorers and thresholds against formulas written out, and on data with a known answer."""
+"""PLDA against formulas written out, and on data with a known answer."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.linalg import eigh
 from scipy.stats import multivariate_normal
 
-from genprint.answers.families import FamilyTree
-from genprint.fingerprints.fingerprint import Fingerprint, by_part
-from genprint.scoring.base import LDA
+from genprint.fingerprints.fingerprint import Fingerprint, Moments, by_part
+from genprint.scoring.base import ByScorer
+from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA
-from genprint.scoring.thresholds import smallest_rate, upper_threshold
+from tests.conftest import given, model_of_sources
 
 
 def fingerprint(values: np.ndarray, name: str = "", parts: int = 1) -> Fingerprint:
+    """Of given features, kept to all their digits."""
     centred = by_part(values - values.mean(0), parts)
-    return Fingerprint(name, len(values), values.mean(0), centred.swapaxes(1, 2) @ centred, (), np.ones(1))
+    moments = Moments(len(values), values.mean(0), centred.swapaxes(1, 2) @ centred)
+    return Fingerprint(name, None, (), parts=parts, moments=moments)
+
+
+def moments(count: int, mean: np.ndarray, within: np.ndarray) -> Fingerprint:
+    """A set of so many images that vary as they should."""
+    return Fingerprint("", None, (), moments=Moments(count, mean, (count - 1) * within[None]))
+
+
+def scored(scorer, probes, gallery):
+    return ByScorer(scorer).score(probes, gallery)
 
 
 @pytest.fixture
@@ -41,7 +53,7 @@ def test_plda_is_the_ratio_of_joint_gaussians(model, rng):
     predicted = b - gain @ b + w / 3
     spread = np.trace(np.linalg.solve(w, known.scatter[0])) / (7 - 1) / 4
     expected += (spread - 1) / 7 * np.trace(np.linalg.solve(predicted, gain @ w @ gain.T)) / 2
-    assert model.score([probe], [known])[0, 0] == pytest.approx(expected)
+    assert scored(model, [probe], [known])[0, 0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("few", [1, 4, 8])
@@ -56,7 +68,7 @@ def test_sources_with_few_images_keep_their_probes(rng, few):
             fingerprint(centre + rng.normal(size=(few if i % 2 else most, size))) for i, centre in enumerate(centres)
         ]
         probes = [fingerprint(centre + rng.normal(size=(10, size))) for centre in centres]
-        right.append(model.score(probes, gallery).argmax(1) == np.arange(sources))
+        right.append(scored(model, probes, gallery).argmax(1) == np.arange(sources))
     small, large = np.mean(right, axis=0)[1::2].mean(), np.mean(right, axis=0)[::2].mean()
     assert large > 0.95
     assert small > {1: 0.6, 4: 0.9, 8: 0.95}[few]
@@ -69,9 +81,9 @@ def test_sources_of_images_that_vary_more_are_no_farther(rng):
     for _ in range(2000):
         known = [fingerprint(centre + spread * rng.normal(size=(few, 4))) for spread in (1, 3)]
         probe = [fingerprint(centre + rng.normal(size=(8, 4)))]
-        posterior = model.posterior(known)
-        ratios.append(posterior.compare(probe)[0])
-        uncorrected.append(replace(posterior, noise=np.zeros_like(posterior.noise)).compare(probe)[0])
+        posterior = model.enroll(known)
+        ratios.append(posterior.llr(probe)[0])
+        uncorrected.append(replace(posterior, noise=np.zeros_like(posterior.noise)).llr(probe)[0])
     calm, varied = np.mean(ratios, axis=0)
     assert varied == pytest.approx(calm, abs=0.5)
     calm, varied = np.mean(uncorrected, axis=0)
@@ -98,12 +110,12 @@ def test_a_learned_spread_is_narrowed_to_thrice_that_of_the_gallery(rng):
 def test_parts_are_views_of_the_same_images(rng):
     model = made_up(rng, parts=2)
     sets = [[rng.normal(size=(n, 8)) for n in sizes] for sizes in ((3, 1), (7, 20))]
-    whole = model.score(*([fingerprint(own, parts=2) for own in some] for some in sets))
+    whole = scored(model, *([fingerprint(own, parts=2) for own in some] for some in sets))
     apart = []
     for i in range(2):
         own = slice(4 * i, 4 * i + 4)
         one = PLDA(model.mean[own], model.within[[i]], model.between[[i]])
-        apart.append(one.score(*([fingerprint(values[:, own]) for values in some] for some in sets)))
+        apart.append(scored(one, *([fingerprint(values[:, own]) for values in some] for some in sets)))
     assert np.allclose(whole, np.mean(apart, axis=0))
 
 
@@ -121,8 +133,8 @@ def test_ratios_are_the_same_along_all_directions(model, rng):
     directions = model.directions()
     along = model.along(directions)
     assert np.allclose(along.within[0], np.eye(4), atol=2e-3)
-    whole = model.score(*([fingerprint(own)] for own in sets))
-    seen = along.score(*([fingerprint((own - model.mean) @ directions[0])] for own in sets))
+    whole = scored(model, *([fingerprint(own)] for own in sets))
+    seen = scored(along, *([fingerprint((own - model.mean) @ directions[0])] for own in sets))
     assert seen == pytest.approx(whole)
     assert along.prior_images == model.prior_images
     assert model.along(directions[:, :, :2]).between.shape == (1, 2, 2)
@@ -134,7 +146,7 @@ def test_scores_rise_with_evidence(model, rng):
     draw = lambda i, n: fingerprint(centres[i] + rng.normal(size=(n, 4)) @ w.T)  # noqa: E731
     gallery = [draw(i, 50) for i in range(5)]
     for scorer in (model, LDA()):
-        right = [np.mean([scorer.score([draw(i, n)], gallery)[0].argmax() == i for i in range(5) for _ in range(40)])
+        right = [np.mean([scored(scorer, [draw(i, n)], gallery)[0].argmax() == i for i in range(5) for _ in range(40)])
                  for n in (1, 30)]  # fmt: skip
         assert right[1] > 0.95
         assert right[1] >= right[0]
@@ -149,24 +161,48 @@ def test_distances_are_short_within_a_source_and_long_between(model, rng):
     assert apart[np.isfinite(apart)].max() <= 2
 
 
-def test_threshold_keeps_its_rate_on_fresh_sources(rng):
-    """Sources with scores of their own: the share of a fresh source's probes above is at most the rate, on average."""
-    above = []
-    for _ in range(400):
-        centres = rng.normal(0, 2, 20)
-        scores = [c + rng.normal(size=10) for c in centres]
-        above.append((rng.normal(0, 2) + rng.normal(size=200) > upper_threshold(scores, 0.1)).mean())
-    assert np.mean(above) < 0.1 + 3 * np.std(above) / 20
-    assert np.mean(above) > 0.02  # and it is not vacuous
+def test_distances_by_hand(rng):
+    size = 5
+    within, between = (np.cov(rng.normal(size=(size, 20))) + np.eye(size) for _ in range(2))
+    counts = (4, 9, 30)
+    prints = [moments(n, rng.normal(size=size), within) for n in counts]
+    mean = rng.normal(size=size)
+    found = PLDA(mean, within[None], between[None]).distances(prints)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        # Cosines do not depend on the basis: whitened by each one's total covariance along the discriminants.
+        values, basis = eigh(between, within)
+        one, other = (basis.T @ (own.mean - mean) / np.sqrt(values + 1 / own.count) for own in (prints[i], prints[j]))
+        cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+        assert found[i, j] == pytest.approx((2 - 2 * cosine) ** 0.5)
+    assert (np.diag(found) == 0).all()
+    assert (found == found.T).all()
 
 
-def test_no_rate_below_what_the_sources_support():
-    assert smallest_rate(4) == pytest.approx(0.2)
-    with pytest.raises(ValueError, match="4 sources"):
-        upper_threshold([np.zeros(3)] * 4, 0.1)
+def test_density_is_that_of_the_gaussian(rng):
+    size, count, images = 4, 3, 7
+    within, between = (m @ m.T + np.eye(size) for m in rng.normal(size=(2, size, size)))
+    plda = PLDA(rng.normal(size=size), within[None], between[None])
+
+    known, asked = rng.normal(size=(2, size))
+    gain = between @ np.linalg.inv(between + within / images)
+    expected = multivariate_normal(
+        plda.mean + gain @ (known - plda.mean), between - gain @ between + within / count
+    ).logpdf(asked)  # fmt: skip
+    assert plda.enroll([moments(images, known, within)]).log_density([moments(count, asked, within)])[
+        0, 0
+    ] == pytest.approx(expected)
 
 
-def test_tree_needs_two_sources():
-    with pytest.raises(ValueError, match="two sources"):
-        FamilyTree.build(["a"], np.zeros((1, 1)))
-    assert "'odd name'" in FamilyTree.build(["odd name", "b"], np.array([[0, 1], [1, 0.0]])).newick()
+def test_similarity_is_the_cosine_of_discriminants_scaled_by_all_variance(rng):
+    plda = model_of_sources(4 * np.eye(24)).plda
+    a, b = (given(centre + rng.normal(size=(n, 24))) for centre, n in ((1.0, 8), (-0.5, 5)))
+    x, y = (own.values.astype(float).mean(0) / np.sqrt(4 + 1 / len(own)) for own in (a, b))
+    expected = x @ y / np.linalg.norm(x) / np.linalg.norm(y)
+    assert plda.similarity([a], [b]).item() == pytest.approx(expected)
+    assert plda.distances([a, b])[0, 1] ** 2 == pytest.approx(2 - 2 * expected)
+
+
+def test_distances_are_of_the_scorer_as_it_is(model, rng):
+    sets = [fingerprint(rng.normal(i, 1, (9, 4))) for i in range(3)]
+    assert not np.allclose(model.distances(sets), model.adapt(sets).distances(sets))
+    assert np.allclose(ByScorer(model).distances(sets), model.adapt(sets).distances(sets))

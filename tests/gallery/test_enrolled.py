@@ -1,0 +1,115 @@
+"""One gallery in one condition: thresholds are those of all tests together, and what would separate two sources."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from genprint.answers.attribution import Identifier
+from genprint.answers.results import INCONCLUSIVE
+from genprint.evaluation.answers import answers
+from genprint.gallery.enrolled import _LEAST_SCORE, ALPHA, Enrolled
+from genprint.scoring.lda import LDA
+from genprint.scoring.thresholds import upper_threshold
+from tests.conftest import given
+from tests.scoring.test_cohort import model, source
+
+__all__ = ["model"]
+
+
+@pytest.mark.slow
+def test_own_probes_score_high_and_unknown_ones_low_whatever_their_size(model, rng):
+    sources = {f"{i}": source(rng, 120) for i in range(20)}
+    identifier = Identifier(model, {name: own[np.arange(40)] for name, own in sources.items()}, rate=0.1)
+
+    def score(probe):
+        return identifier.identify(probe).evidence.score
+
+    own = [score(f[np.arange(40 + at, 50 + at)]) for f in sources.values() for at in (0, 10)]
+    large = [score(f[np.arange(40, 120)]) for f in sources.values()]
+    unknown = [score(source(rng, 10)) for _ in range(40)]
+    assert 0.4 < np.mean(own) < 1
+    assert np.mean(large) == pytest.approx(np.mean(own), abs=0.1)  # more images do not carry a probe up the scale
+    assert np.mean(unknown) < np.mean(own) - 0.1
+
+
+@pytest.mark.slow
+def test_the_rate_holds_for_all_tests_together(model, rng):
+    sources = {f"{i}": source(rng, 62) for i in range(24)}
+    found = answers(model, sources, {name: name for name in sources}, rate=0.2)
+    assert found.false.mean <= 0.2
+    assert found.right.mean > 0.5
+
+
+def test_few_sources_or_images_set_no_threshold(model, rng):
+    two = {name: source(rng, 20) for name in "ab"}
+    singles = {name: source(rng, 1) for name in "abcd"}
+    one_of_many = {"a": source(rng, 10), **{name: source(rng, 1) for name in "bcd"}}
+    for known in (two, singles, one_of_many):
+        identifier = Identifier(model, known)
+        assert identifier.threshold(5) is None
+        answer = identifier.identify(source(rng, 5))
+        assert answer.decision == INCONCLUSIVE
+        assert answer.evidence.score is None
+        assert answer.evidence.rate is answer.evidence.threshold is answer.evidence.calibrated_at is None
+        assert "enroll three" in answer.reason
+    mixed = Identifier(model, {**two, "single": source(rng, 1)}, rate=0.3)
+    threshold, size = mixed.threshold(5)
+    assert size == 1
+    assert threshold >= _LEAST_SCORE
+
+
+@pytest.mark.parametrize(("sources", "rate"), [(12, 0.1), (12, 0.5), (19, 0.1), (39, 0.05)])
+def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources, rate):
+    # The weights of 19 and 39 sources add up to just above the rate. All are much alike, so that many pass the tests.
+    known = {f"{i}": source(rng, 24, 0.3 * rng.normal(size=6)) for i in range(sources)}
+    for min_posterior in (0.0, 0.2):
+        enrolled = Enrolled(model.scorer, {name: own.ordered() for name, own in known.items()})
+        scores = []
+        for sets, llrs, reached in enrolled.cohort.unknown(2):
+            passed = [
+                softmax(row).max() >= min_posterior and enrolled.exchangeability(own, int(row.argmax())) > ALPHA
+                for own, row in zip(sets, llrs, strict=True)
+            ]
+            scores.append(np.where(passed, reached, _LEAST_SCORE).clip(_LEAST_SCORE))
+        expected = upper_threshold(scores, rate)
+        assert expected > _LEAST_SCORE or min_posterior
+        assert enrolled.threshold(2, rate, min_posterior) == (pytest.approx(expected), 2)
+        assert Identifier(model, known, rate, min_posterior).threshold(2) == (pytest.approx(expected), 2)
+
+
+def test_what_separates_two_sources(model, rng):
+    near = [np.zeros(6), np.array([0.8, 0, 0, 0, 0, 0]), np.full(6, 9.0)]
+    known = {name: source(rng, 40, centre) for name, centre in zip("abc", near, strict=True)}
+    enrolled = Enrolled(model.scorer, known)
+    assert enrolled.what_separates(1, 0, 2) == "the gallery's sets of 1 are told apart, so that it may be neither"
+    said = enrolled.what_separates(1, 0, 1)
+    assert "more images would tell them apart" in said or "cannot tell them apart" in said
+    known["c"] = known["c"] + known["a"][[0, 1]]
+    assert Enrolled(model.scorer, known).what_separates(5, 0, 2) == (
+        "they share 2 enrolled images: leave these out of one"
+    )
+    same = Enrolled(model.scorer, {name: source(rng, 40, np.zeros(6)) for name in "abcde"})
+    said = [same.what_separates(5, i, j) for i in range(5) for j in range(i)]
+    assert np.mean(["this gallery cannot tell them apart (" in one for one in said]) >= 0.8
+
+
+def test_exchangeability_is_asked_in_units_of_what_was_learned_or_else_of_the_gallery(model, rng):
+    known = {name: source(rng, 40) for name in "abc"}
+    learned, unlearned = Enrolled(model.scorer, known), Enrolled(LDA(), known)
+    values = known["a"].values.astype(float)
+    assert np.array_equal(learned.project(values), model.scorer.project(values))
+    assert np.allclose(unlearned.project(values), LDA().adapt(list(known.values())).project(values))
+    for enrolled in (learned, unlearned):
+        assert enrolled.exchangeability(source(rng, 20), 0) < 0.05
+        assert enrolled.exchangeability(known["a"], 0) > 0.9
+
+
+def test_it_is_in_one_condition(model, rng):
+    known = {}
+    for name in "abc":
+        own = source(rng, 20)
+        known[name] = given(own.values, digests=own.digests, conditions={"grey": own.values + 5})
+    assert np.allclose(Enrolled(model.scorer, known).fingerprints[0].values, known["a"].values)
+    grey = Enrolled(model.scorer, known, "grey")
+    assert (grey.condition, grey.names) == ("grey", ("a", "b", "c"))
+    assert np.allclose(grey.fingerprints[0].values, known["a"].values + 5)
