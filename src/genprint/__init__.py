@@ -35,7 +35,7 @@ _HOME = {
     "Fingerprinter": "genprint.fingerprints.fingerprinter",
     "Identifier": "genprint.answers.attribution",
     "ImageSet": "genprint.images.sets",
-    "Model": "genprint.model",
+    "Model": "genprint.api",
     "SetEncoder": "genprint.encoder.encoder",
     "read_sources": "genprint.images.sets",
 }
@@ -64,13 +64,12 @@ __all__ = [
 if TYPE_CHECKING:
     from genprint.answers.attribution import Identifier
     from genprint.answers.families import FamilyTree
-    from genprint.api import Gallery, attribute, audit, families, lineage, load, mixture, open, verify
+    from genprint.api import Gallery, Model, attribute, audit, families, lineage, load, mixture, open, verify
     from genprint.encoder.encoder import SetEncoder
     from genprint.fingerprints.conditions import CONDITIONS
     from genprint.fingerprints.fingerprint import Fingerprint
     from genprint.fingerprints.fingerprinter import Fingerprinter
     from genprint.images.sets import ImageSet, read_sources
-    from genprint.model import Model
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import genprint.report  # noqa: F401 (it is what results are saved by)
 from genprint.answers import audit as audits
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
@@ -27,7 +28,7 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 from genprint.images.sets import ImageSet, LeftOut, read_sources
-from genprint.model import Model
+from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
 
 Made = TypeVar("Made")
@@ -61,6 +62,22 @@ class Derived:
             return made
 
 
+class Model(BaseModel):
+    """A fingerprinter with its scorer and reference population, which enrolls known sources; see ``genprint.model``."""
+
+    def enroll(self, sources: Any, save: str | Path | None = None, conditions: bool = True) -> Gallery:
+        """A gallery of known sources.
+
+        Args:
+            sources: known sources.
+            save: file to keep the gallery in; by default it is in memory.
+            conditions: whether images are fingerprinted in ``CONDITIONS``, too.
+        """
+        gallery = Gallery(save, self)
+        gallery.enroll(sources, conditions=conditions)
+        return gallery
+
+
 class Gallery(GalleryStore):
     """Enrolled sources that answer questions.
 
@@ -75,7 +92,7 @@ class Gallery(GalleryStore):
         0
     """
 
-    def __init__(self, path: str | Path | None = None, model: Model | None = None, derived: Derived | None = None):
+    def __init__(self, path: str | Path | None = None, model: BaseModel | None = None, derived: Derived | None = None):
         super().__init__(path, model or load())
         #: image sets that were enrolled through this object, whose files reports can look at
         self.sources: tuple[ImageSet, ...] = ()
@@ -133,8 +150,9 @@ class Gallery(GalleryStore):
         identifier = self.identifier(fingerprint, rate, conditions)
         result = identifier.identify(fingerprint)
         in_memory = self.path == ":memory:"
+        on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
         inputs: dict[str, str | float | bool | None] = {
-            "probe": str(Path(probe.origin).resolve()) if Path(probe.origin).exists() else None,
+            "probe": str(Path(probe.origin).resolve()) if on_disk else None,
             "known": self.origin if in_memory else None,
             "gallery": None if in_memory else str(Path(self.path).resolve()),
             "model": self.model.origin, "rate": rate, "conditions": conditions,
@@ -217,7 +235,7 @@ def load(model: str | Path | None = None) -> Model:
     return Model.load(model or os.environ.get("GENPRINT_MODEL") or None)
 
 
-def open(path: str | Path, model: Model | None = None) -> Gallery:
+def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
     """The gallery in a file.
 
     Raises:
@@ -232,7 +250,7 @@ def attribute(
     images: Any,
     known: Any,
     *,
-    model: Model | None = None,
+    model: BaseModel | None = None,
     rate: float = 0.05,
     conditions: bool = True,
     progress: Progress | None = None,
@@ -263,7 +281,7 @@ def verify(
     right: Any,
     *,
     population: Any = None,
-    model: Model | None = None,
+    model: BaseModel | None = None,
     rate: float = 0.05,
     conditions: bool = True,
     progress: Progress | None = None,
@@ -297,7 +315,7 @@ def mixture(
     images: Any,
     known: Any,
     *,
-    model: Model | None = None,
+    model: BaseModel | None = None,
     conditions: bool = True,
     progress: Progress | None = None,
 ) -> Mixture:
@@ -306,7 +324,12 @@ def mixture(
 
 
 def lineage(
-    child: Any, parent: Any, apart: Sequence[Any], *, model: Model | None = None, progress: Progress | None = None
+    child: Any,
+    parent: Any,
+    apart: Sequence[Any],
+    *,
+    model: BaseModel | None = None,
+    progress: Progress | None = None,
 ) -> Lineage:
     """Whether the child's model is derived from the parent's (tuned, quantised, another sampler), not trained apart.
 
@@ -328,7 +351,7 @@ def lineage(
 def families(
     sources: Any,
     *,
-    model: Model | None = None,
+    model: BaseModel | None = None,
     linkage: str = "average",
     support: int = 0,
     progress: Progress | None = None,
@@ -355,6 +378,8 @@ def as_sources(sources: Any) -> list[ImageSet]:
     if isinstance(sources, Iterable):
         sets = list(sources)
         if sets and all(isinstance(images, ImageSet) for images in sets):
+            if len({images.name for images in sets}) < len(sets):
+                raise ValueError(f"two image sets are named alike: {', '.join(sorted(one.name for one in sets))}")
             return sets
     raise ValueError(
         f"known sources are a folder with a sub-folder for each, image sets, or a mapping from names to images, not "
@@ -362,7 +387,7 @@ def as_sources(sources: Any) -> list[ImageSet]:
     )
 
 
-def as_gallery(known: Any, model: Model | None, conditions: bool, progress: Progress | None = None) -> Gallery:
+def as_gallery(known: Any, model: BaseModel | None, conditions: bool, progress: Progress | None = None) -> Gallery:
     """A gallery of known sources, in memory unless it is one on disk already."""
     if isinstance(known, Gallery):
         return known

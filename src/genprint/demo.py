@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,16 +68,16 @@ def run(model: Model, output: Path, seed: int, progress: Progress) -> str:
         "genprint": __version__, "seed": seed, "seconds": seconds, "enrolled_images": ENROLLED,
         "enrolled": list(identifier.known), "not_enrolled": sorted(unknown),
         "rate": identifier.rate, "by_size": {str(size): table for size, table in tables.items()},
-        "attributions": [a.to_dict() for size in SIZES for own in answers[size].values() for a in own],
+        "attributions": [a.to_dict() for size in SIZES for given in answers[size].values() for a in given],
     }, indent=1).encode())  # fmt: skip
     write_atomically(output / "report.html", _page(images, tables, tree, identifier, unknown).encode())
     return _summary(tables, identifier, output, seconds, tree)
 
 
-def _count(answers: dict[str, list[Attribution]], unknown: set[str]) -> dict:
+def _count(answers: dict[str, list[Attribution]], unknown: set[str]) -> dict[str, Any]:
     """Confusion and rates of one probe size."""
-    confusion = {name: dict(Counter(a.source or a.decision for a in own)) for name, own in answers.items()}
-    inside = [(n, a) for n, own in answers.items() if n not in unknown for a in own]
+    confusion = {name: dict(Counter(a.source or a.decision for a in given)) for name, given in answers.items()}
+    inside = [(n, a) for n, given in answers.items() if n not in unknown for a in given]
     outside = [a for n in unknown for a in answers[n]]
     wrong = sum(a.decision == ATTRIBUTED and a.source != n for n, a in inside)
     return {
@@ -91,7 +92,7 @@ def _count(answers: dict[str, list[Attribution]], unknown: set[str]) -> dict:
     }
 
 
-def _summary(tables: dict[int, dict], identifier: Identifier, output: Path, seconds: float, tree: FamilyTree) -> str:
+def _summary(tables: dict[int, dict[str, Any]], identifier: Identifier, output: Path, seconds: float, tree: FamilyTree) -> str:
     lines = [
         f"{len(identifier.known)} sources enrolled with {ENROLLED} images each; false-attribution rate asked of the "
         f"threshold: {identifier.rate:.0%}, the least that {len(identifier.known)} sources support"
@@ -110,7 +111,7 @@ def _summary(tables: dict[int, dict], identifier: Identifier, output: Path, seco
 
 
 def _page(
-    images: dict[str, np.ndarray], tables: dict[int, dict], tree: FamilyTree, identifier: Identifier, unknown: set[str]
+    images: dict[str, np.ndarray], tables: dict[int, dict[str, Any]], tree: FamilyTree, identifier: Identifier, unknown: set[str]
 ) -> str:
     columns = [*identifier.known, "unknown", "inconclusive"]
     shown = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from genprint.storage.files import digest
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 if TYPE_CHECKING:
-    from genprint.api import Gallery
     from genprint.encoder.training import loop
 
 _PLDA = ("mean", "within", "between")
@@ -95,7 +94,7 @@ class Model:
         if isinstance(self.scorer, PLDA):
             tensors |= {f"plda.{name}": torch.from_numpy(getattr(self.scorer, name)).float() for name in _PLDA}
         arrays = self.population.arrays() if self.population else {}
-        return tensors | {f"verification.{name}": torch.from_numpy(own).float() for name, own in arrays.items()}
+        return tensors | {f"verification.{name}": torch.from_numpy(array).float() for name, array in arrays.items()}
 
     @cached_property
     def weights_digest(self) -> str:
@@ -136,21 +135,6 @@ class Model:
         wanted = conditions if isinstance(conditions, Mapping) else CONDITIONS if conditions else {}
         return self.fingerprinter.extract(images, progress, cache=self.cache, conditions=wanted)
 
-    def enroll(self, sources: Any, save: str | Path | None = None, conditions: bool = True) -> Gallery:
-        """A gallery of known sources.
-
-        Args:
-            sources: whatever ``genprint.attribute`` takes as ``known``.
-            save: file to keep the gallery in; by default it is in memory.
-            conditions: whether images are fingerprinted in ``CONDITIONS``, too.
-        """
-        from importlib import import_module
-
-        # By name: galleries that answer are made of models, and no import runs against that line.
-        gallery: Gallery = import_module("genprint.api").Gallery(save, self)
-        gallery.enroll(sources, conditions=conditions)
-        return gallery
-
     def fit(
         self,
         sets: Sequence[ImageSet],
@@ -182,7 +166,7 @@ class Model:
             raise ValueError(f"only a set encoder can be fine-tuned, not {self.fingerprinter.method}")
         training, validation = collect(sets, sources, seed)
         encoder = copy.deepcopy(self.fingerprinter)
-        result = tune(encoder, training, validation, steps, seed, checkpoint, progress)
+        result = tune(encoder.network, encoder.extractor_id, training, validation, steps, seed, checkpoint, progress)
         tuned = replace(self, fingerprinter=encoder)
         before, after = (model._attributed(training, validation) for model in (self, tuned))
         if after < before:

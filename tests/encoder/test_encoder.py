@@ -8,7 +8,8 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
-from genprint.encoder.encoder import SHIPPED, SetEncoder, cut_tiles
+from genprint.encoder.encoder import SHIPPED, SetEncoder
+from genprint.encoder.tiles import cut_tiles
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.training.episodes import pad_sets
 from genprint.images.sets import ImageSet

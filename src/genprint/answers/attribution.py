@@ -73,7 +73,7 @@ class Identifier:
     """Compares probes with enrolled sources and says which made them, if any.
 
     An attribution passes three tests. No other source explains the probe about as well. The probe's images are
-    exchangeable with the source's own: a permutation test, which calls one in twenty of a source's own probes unknown.
+    exchangeable with the source's: a permutation test, which calls one in twenty of the true source's probes unknown.
     And the score (``genprint.scoring.cohort``) reaches a threshold, which is set on the enrolled sources: each in turn
     is left out, and sets of as many of its images put to all three tests. At most the given rate of unknown sources, if
     they are like the enrolled ones, pass.
@@ -101,7 +101,7 @@ class Identifier:
         """The enrolled sources in the probe's condition."""
         if len(self._conditions) == 1:
             return next(iter(self._conditions.values()))
-        (condition,) = match({name: own.known for name, own in self._conditions.items()}, [probe])
+        (condition,) = match({name: enrolled.known for name, enrolled in self._conditions.items()}, [probe])
         return self._conditions[condition]
 
     def threshold(self, images: int) -> tuple[float, int] | None:
@@ -171,7 +171,7 @@ class GalleryIdentifier:
     """Identifies probes in a gallery of any size.
 
     Where more than ``SHORTLIST`` sources are enrolled, each probe is compared closely with as many only: those whose
-    vectors are nearest to its own. Thresholds, rate and evidence are then of those.
+    vectors are nearest to the probe's. Thresholds, rate and evidence are then of those.
 
     Args:
         store: the gallery as it is now; what is enrolled later is not seen.

@@ -148,6 +148,7 @@ def audit(
         sets: of the sources.
         progress: told of each image read.
         most: images of each source that are looked at.
+        seed: of the forest and its folds.
 
     Raises:
         ValueError: fewer than two sources, or one with fewer than two images.
@@ -188,7 +189,7 @@ def _finding(fact: _Fact, values: list[str | np.ndarray], owners: np.ndarray, se
             kinds, counts = np.unique(texts[owners == name], return_counts=True)
             common[str(name)] = "; ".join(f"{kinds[k] or 'none'} ({counts[k]})" for k in counts.argsort()[::-1][:3])
     else:
-        table = np.stack(values)  # type: ignore[arg-type]
+        table = np.stack(values)
     rates, counts = _recalls(table, owners, names, seed)
     # Under chance alone a source's rate has at most this variance; their mean is close to normal.
     spread = np.sqrt((np.clip(rates * (1 - rates), 1 / len(names) * (1 - 1 / len(names)), None) / counts).sum())

@@ -40,13 +40,14 @@ def locally_scaled(distances: np.ndarray) -> np.ndarray:
     """
     if len(distances) < FEWEST_SCALED:
         return distances
-    reach = np.partition(distances, NEIGHBOUR, axis=1)[:, NEIGHBOUR]  # each row's own zero comes first
+    reach = np.partition(distances, NEIGHBOUR, axis=1)[:, NEIGHBOUR]  # each row's zero on the diagonal comes first
     reach = np.maximum(reach, 1e-9 * max(1e-9, float(reach.max())))
     # In place: of many sources, one more such matrix is as much as fits.
-    scaled = np.square(distances)
+    scaled: np.ndarray = np.square(distances)
     scaled /= reach
     scaled /= -reach[:, None]
-    return np.negative(np.expm1(scaled, out=scaled), out=scaled)
+    np.negative(np.expm1(scaled, out=scaled), out=scaled)
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,12 @@ class FamilyTree(Result):
         Args:
             resampled: distances of the same sources, from random parts of their images.
         """
-        own = _branches(self.linkage)
-        found = np.zeros(len(own))
+        branches = _branches(self.linkage)
+        found = np.zeros(len(branches))
         count = 0
         for distances in resampled:
             others = set(_branches(FamilyTree.build(list(self.sources), distances, self.method).linkage))
-            found += [branch in others for branch in own]
+            found += [branch in others for branch in branches]
             count += 1
         if not count:
             raise ValueError("support needs at least one resampling")
@@ -215,14 +216,17 @@ class FamilyTree(Result):
 def grouped(
     sources: Sequence[str], vectors: np.ndarray, groups: int, method: str = "average", seed: int = 0
 ) -> tuple[FamilyTree, np.ndarray]:
-    """The tree of groups of sources, for collections whose own tree would be too large.
+    """The tree of groups of sources, for collections whose whole tree would be too large.
 
     Groups are clusters of vectors (mini-batch k-means: Sculley, "Web-Scale K-Means Clustering", 2010); each is named
     after the source nearest to its centre, and how many more it has. Distances are those of the centres.
 
     Args:
+        sources: names, ``n`` of them.
         vectors: unit vectors, float32 ``(n, d)``.
         groups: at most; empty ones are left out.
+        method: of linkage.
+        seed: of the clustering.
 
     Returns:
         The tree, and the number of the leaf that each source is in, ``(n,)``.

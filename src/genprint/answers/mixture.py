@@ -192,13 +192,14 @@ def _temperature(ratios: np.ndarray, owners: np.ndarray) -> float:
     """What log ratios are divided by to make the owners' probabilities largest."""
 
     def surprise(log_temperature: float) -> float:
-        return -log_softmax(ratios / np.exp(log_temperature), axis=1)[np.arange(len(owners)), owners].mean()
+        return -float(log_softmax(ratios / np.exp(log_temperature), axis=1)[np.arange(len(owners)), owners].mean())
 
     return float(np.exp(minimize_scalar(surprise, bounds=(-1, 6), method="bounded").x))
 
 
 def _likelihoods(logs: np.ndarray) -> np.ndarray:
-    return np.exp((logs - logs.max(1, keepdims=True)).clip(-_FARTHEST))
+    likelihoods: np.ndarray = np.exp((logs - logs.max(1, keepdims=True)).clip(-_FARTHEST))
+    return likelihoods
 
 
 def _shares(alike: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -212,7 +213,7 @@ def _shares(alike: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def _mixed(
     alone: np.ndarray, first: int, shares: np.ndarray, images: int, draws: int, rng: np.random.Generator
 ) -> float:
-    """p of so small a share of the first source in sets of its own images.
+    """p of so small a share of the first source in sets of that source alone.
 
     Sets are drawn from its enrolled images, and those are drawn anew each time: they are a sample themselves.
     """

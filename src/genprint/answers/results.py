@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
@@ -38,6 +38,9 @@ def plain_text(name: str) -> str:
 class Result:
     """An answer that can be written down, drawn and shown. Subclasses are frozen dataclasses."""
 
+    #: writes a result to a file; ``genprint.report``, which is made of results, puts itself here
+    writer: ClassVar[Callable[[Result, Path], None] | None] = None
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {"verdict": self.verdict, **plain_values(self)}
@@ -60,10 +63,9 @@ class Result:
 
         Of an attribution, the record that ``genprint report reproduce`` reads is written beside the page.
         """
-        from importlib import import_module
-
-        # By name: reports are made of answers, and no import runs against that line.
-        import_module("genprint.report.page").save(self, Path(path))
+        if Result.writer is None:
+            raise RuntimeError("results are written by genprint.report: import it first")
+        Result.writer(self, Path(path))
 
     def _repr_html_(self) -> str:
         """For notebooks."""
@@ -96,12 +98,12 @@ class Evidence:
 
     Attributes:
         score: of the best candidate: its raw log ratio on a scale common to all sources
-            (``genprint.scoring.cohort.Normaliser``): 0 as sets of other sources score, 1 as its own do far from any
-            rival. None without a threshold.
+            (``genprint.scoring.cohort.Normaliser``): 0 as sets of other sources score, 1 as sets of the source do far
+            from any rival. None without a threshold.
         threshold: score the best candidate must reach; None if it could not be set.
         rate: at most this share of sources that are not enrolled would be attributed.
         calibrated_at: size of the sets that set the threshold.
-        p: of the exchangeability test, for the hypothesis that the probe's images and the best candidate's are drawn
+        p: of the exchangeability test, for the null hypothesis that the probe's images and the best candidate's are drawn
             alike; one probe in twenty of the candidate itself has 0.05 or less.
         candidates: the best first.
         ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources.

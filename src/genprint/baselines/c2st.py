@@ -25,9 +25,9 @@ class ClassifierTwoSample(Comparer):
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         project = principal(gallery, self.dimensions)
-        scale = np.concatenate([project(own.values) for own in gallery]).std(0) + 1e-6
-        known, asked = ([project(own.values) / scale for own in sets] for sets in (gallery, probes))
-        return -np.array([[left_out_margin(probe, own, self.ridge) for own in known] for probe in asked])
+        scale = np.concatenate([project(source.values) for source in gallery]).std(0) + 1e-6
+        known, asked = ([project(found.values) / scale for found in sets] for sets in (gallery, probes))
+        return -np.array([[left_out_margin(probe, source, self.ridge) for source in known] for probe in asked])
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """Square roots of the margins between sets, ``(n, n)``."""

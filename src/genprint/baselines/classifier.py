@@ -52,7 +52,8 @@ class Attributor(nn.Module):
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "n sources"]:
         """Logits of each source, of pixel levels."""
-        return self.head(self.body(raw(pixels)).mean((2, 3)))
+        logits: Tensor = self.head(self.body(raw(pixels)).mean((2, 3)))
+        return logits
 
 
 Augment = Callable[[Pixels, np.random.Generator], Pixels]
@@ -99,22 +100,24 @@ class Classifier(Comparer):
     _known: tuple[tuple[tuple[str, ...], ...], Attributor] | None = field(default=None, repr=False)
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        widths = {own.values.shape[1] for own in (*probes, *gallery)}
+        widths = {fingerprint.values.shape[1] for fingerprint in (*probes, *gallery)}
         if len(widths) > 1:
             sides = sorted(round((width / 3) ** 0.5) for width in widths)
             raise ImageSetError(f"learned peers need images of one size; there are sides of {sides} px")
         network = self._learn(gallery)
-        sizes = [len(own) for own in probes]
-        pixels = torch.cat([as_pixels(own) for own in probes])
+        sizes = [len(probe) for probe in probes]
+        pixels = torch.cat([as_pixels(probe) for probe in probes])
         with torch.inference_mode():
             scores = torch.cat([network(part).log_softmax(1) for part in pixels.split(256)]).double().numpy()
-        return np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]])) / np.array(sizes)[:, None]
+        sums: np.ndarray = np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]]))
+        return sums / np.array(sizes)[:, None]
 
     def _learn(self, gallery: Sequence[Fingerprint]) -> Attributor:
-        who = tuple(own.digests for own in gallery)
+        who = tuple(source.digests for source in gallery)
         if self._known is None or self._known[0] != who:
-            sources = torch.repeat_interleave(torch.arange(len(gallery)), torch.tensor([len(own) for own in gallery]))
-            pixels = torch.cat([as_pixels(own) for own in gallery])
+            counts = torch.tensor([len(source) for source in gallery])
+            sources = torch.repeat_interleave(torch.arange(len(gallery)), counts)
+            pixels = torch.cat([as_pixels(source) for source in gallery])
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
                 network = self.make(len(gallery))

@@ -23,5 +23,5 @@ class NeighbourhoodCovariance(PixelFingerprinter):
         residual = _LIMIT * (high_pass(pixels) / _LIMIT).tanh()
         around = F.unfold(residual, 3).numpy().transpose(0, 2, 1)
         centred = around - around.mean(1, keepdims=True)
-        covariance = centred.transpose(0, 2, 1) @ centred / centred.shape[1]
+        covariance: np.ndarray = centred.transpose(0, 2, 1) @ centred / centred.shape[1]
         return covariance[:, *np.triu_indices(covariance.shape[1])]

@@ -58,10 +58,11 @@ def patchwise(network: Attributor, pixels: Pixels, sources: Int[Tensor, " n"]) -
     side = pixels.shape[2] // 2
     pixels, sources = pixels.repeat(2, 1, 1, 1), sources.repeat(2)
     corners = torch.randint(0, pixels.shape[2] - side + 1, (len(pixels), 2)).tolist()
-    parts = torch.stack([own[:, y : y + side, x : x + side] for own, (y, x) in zip(pixels, corners, strict=True)])
+    parts = torch.stack([image[:, y : y + side, x : x + side] for image, (y, x) in zip(pixels, corners, strict=True)])
     features = network.body(raw(parts)).mean((2, 3))
     vectors = F.normalize(network.project(features), dim=1)  # type: ignore[operator]
-    return SupConLoss(_TEMPERATURE)(vectors, sources) + F.cross_entropy(network.head(features), sources)
+    contrast: Tensor = SupConLoss(_TEMPERATURE)(vectors, sources)
+    return contrast + F.cross_entropy(network.head(features), sources)
 
 
 def tell_transformations(network: Attributor, pixels: Pixels) -> None:

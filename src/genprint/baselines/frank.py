@@ -15,6 +15,7 @@ class LogDCT(PixelFingerprinter):
     method = "frank"
 
     def describe(self, pixels: Pixels) -> np.ndarray:
-        magnitude = np.abs(dctn(grey(pixels), axes=(1, 2), norm="ortho"))
+        magnitude: np.ndarray = np.abs(dctn(grey(pixels), axes=(1, 2), norm="ortho"))
         # A coefficient below a hundredth of a level is rounding; its logarithm would be noise.
-        return np.log(magnitude + 0.01).reshape(len(magnitude), -1)
+        logs: np.ndarray = np.log(magnitude + 0.01)
+        return logs.reshape(len(magnitude), -1)

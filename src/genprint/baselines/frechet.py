@@ -20,14 +20,15 @@ def frechet_distance(
     # The trace of the root of a product, from the symmetric product with the same eigenvalues.
     shared = np.sqrt(np.linalg.eigvalsh(root @ covariances @ root).clip(0)).sum(-1)
     spreads = np.trace(covariances, axis1=-2, axis2=-1) + np.trace(covariance)
-    return np.square(means - mean).sum(-1) + spreads - 2 * shared
+    squared: np.ndarray = np.square(means - mean).sum(-1) + spreads - 2 * shared
+    return squared
 
 
 class Frechet(Comparer):
     """Minus the Frechet distance of Gaussians fitted to the features of two sets.
 
     Features are reduced to ``dimensions`` principal components of the gallery, and covariances shrunk towards the
-    gallery's common one as if that came from ``prior`` images: a probe of one image has none of its own.
+    gallery's common one as if that came from ``prior`` images: a probe of one image shows none.
     """
 
     def __init__(self, dimensions: int = 32, prior: int = 20):
@@ -35,14 +36,14 @@ class Frechet(Comparer):
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         project = principal(gallery, self.dimensions)
-        known = [project(own.values) for own in gallery]
-        freedom = sum(len(own) - 1 for own in known)
+        known = [project(source.values) for source in gallery]
+        freedom = sum(len(values) - 1 for values in known)
         if not freedom:
             raise ValueError("the Frechet distance needs a source with two images or more")
-        common = sum((own - own.mean(0)).T @ (own - own.mean(0)) for own in known) / freedom
-        asked = [self._moments(project(own.values), common) for own in probes]
+        common = sum((values - values.mean(0)).T @ (values - values.mean(0)) for values in known) / freedom
+        asked = [self._moments(project(probe.values), common) for probe in probes]
         means, covariances = (np.stack(part) for part in zip(*asked, strict=True))
-        scores = [frechet_distance(means, covariances, *self._moments(own, common)) for own in known]
+        scores = [frechet_distance(means, covariances, *self._moments(values, common)) for values in known]
         return -np.stack(scores, axis=1)
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
@@ -59,5 +60,7 @@ def principal(gallery: Sequence[Fingerprint], dimensions: int) -> Callable[[np.n
     """Takes features to so many principal components of the gallery's."""
     from sklearn.decomposition import PCA
 
-    values = np.concatenate([own.values for own in gallery])
-    return PCA(min(dimensions, *values.shape), random_state=0).fit(values).transform
+    values = np.concatenate([source.values for source in gallery])
+    project: Callable[[np.ndarray], np.ndarray]
+    project = PCA(min(dimensions, *values.shape), random_state=0).fit(values).transform
+    return project

@@ -35,7 +35,8 @@ class ImageNetNetwork(nn.Module):
         """Features of pixel levels ``(n, 3, h, w)``."""
         wide = F.interpolate(pixels, size=(_SIDE, _SIDE), mode="bicubic", align_corners=False)
         # The network was trained on (levels - 127) / 128.
-        return self.network.extract_features((wide.clamp(0, 255) - 127) / 128).mean((2, 3))
+        maps: Tensor = self.network.extract_features((wide.clamp(0, 255) - 127) / 128)
+        return maps.mean((2, 3))
 
 
 @cache
@@ -51,4 +52,5 @@ class ImageNetFeatures(PixelFingerprinter):
 
     @torch.inference_mode()
     def describe(self, pixels: Pixels) -> np.ndarray:
-        return _network()(pixels).numpy()
+        features: Tensor = _network()(pixels)
+        return features.numpy()

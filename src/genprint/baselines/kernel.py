@@ -17,7 +17,7 @@ Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class MMD(Comparer):
     """Minus the squared maximum mean discrepancy between two sets' features.
 
-    A set's likeness to itself leaves out each image with itself, but for a set of one image, which has nothing else.
+    A set's similarity to itself leaves out each image with itself, but for a set of one image, which has nothing else.
 
     Args:
         kernel: 'cubic' (that of the kernel inception distance; Binkowski et al., 2018) or 'rbf' (its width the
@@ -30,17 +30,18 @@ class MMD(Comparer):
         self.kernel = kernel
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        known = np.concatenate([own.values for own in gallery]).astype(np.float64)
+        known = np.concatenate([source.values for source in gallery]).astype(np.float64)
         scale = known.std(0) + 1e-6  # features of different units
         kernel = self._kernel(known / scale)
-        sets = [own.values / scale for own in gallery]
-        asked = [own.values / scale for own in probes]
-        owners = np.repeat(np.arange(len(probes)), [len(own) for own in probes])
-        likeness = np.stack([kernel(np.concatenate(asked), own).mean(1) for own in sets], axis=1)
+        sets = [source.values / scale for source in gallery]
+        asked = [probe.values / scale for probe in probes]
+        owners = np.repeat(np.arange(len(probes)), [len(probe) for probe in probes])
+        similarity = np.stack([kernel(np.concatenate(asked), values).mean(1) for values in sets], axis=1)
         sums = np.zeros((len(probes), len(sets)))
-        np.add.at(sums, owners, likeness)
-        to_itself, gallery_to_itself = (np.array([_to_itself(kernel(x, x)) for x in own]) for own in (asked, sets))
-        return 2 * sums / np.bincount(owners)[:, None] - to_itself[:, None] - gallery_to_itself
+        np.add.at(sums, owners, similarity)
+        to_itself, gallery_to_itself = (np.array([_to_itself(kernel(x, x)) for x in kind]) for kind in (asked, sets))
+        scores: np.ndarray = 2 * sums / np.bincount(owners)[:, None] - to_itself[:, None] - gallery_to_itself
+        return scores
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """Square roots of the discrepancies between sets, ``(n, n)``."""

@@ -63,7 +63,7 @@ class NearestReal(PixelFingerprinter):
         height, width = pixels.shape[2:]
         if height != width or 3 * height * width != self.real_.shape[1]:
             raise ImageSetError(f"{self.method}: images of {width} x {height} px are not of the real images' size")
-        own = self._embed(pixels)
-        artifacts = own - self.real_[torch.cdist(own, self.real_).argmin(1)]
+        embedded = self._embed(pixels)
+        artifacts = embedded - self.real_[torch.cdist(embedded, self.real_).argmin(1)]
         gain = _FREQUENCY_GAIN if self.space == "frequency" else 0.5
         return (127.5 + gain * artifacts).numpy()

@@ -9,13 +9,14 @@ import numpy as np
 
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import Pixels, to_pixels
-from genprint.images.sets import Image, ImageSetError
+from genprint.images.decoding import Image
+from genprint.images.sets import ImageSetError
 
 
 class PixelFingerprinter(Fingerprinter):
     """A fingerprinter whose features of an image are a fixed function of its pixels; images must be of one size.
 
-    The vector is the mean of the features, less its own mean over them, at unit length: cosines are correlations.
+    The vector is the mean of the features, less their mean, at unit length: cosines are correlations.
     """
 
     @abstractmethod
@@ -31,10 +32,11 @@ class PixelFingerprinter(Fingerprinter):
         return self.describe(to_pixels(np.stack([image.pixels for image in images]))).astype(np.float32)
 
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        centred = mean - mean.mean()
+        centred: np.ndarray = mean - mean.mean()
         return centred / max(float(np.linalg.norm(centred)), 1e-12)
 
 
 def grey(pixels: Pixels) -> np.ndarray:
     """Luma of pixel levels (ITU-R BT.601), ``(n, h, w)``."""
-    return np.einsum("nchw,c->nhw", pixels.numpy(), np.array([0.299, 0.587, 0.114], np.float32))
+    luma: np.ndarray = np.einsum("nchw,c->nhw", pixels.numpy(), np.array([0.299, 0.587, 0.114], np.float32))
+    return luma

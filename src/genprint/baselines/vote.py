@@ -29,4 +29,5 @@ class Vote(Comparer):
         starts = np.cumsum([0, *sizes[:-1]])
         shares, means = (np.add.reduceat(part, starts) / np.array(sizes)[:, None] for part in (votes, scores))
         ranks = means.argsort(1).argsort(1) / len(gallery)
-        return shares + ranks / (2 * np.array(sizes)[:, None])
+        score: np.ndarray = shares + ranks / (2 * np.array(sizes)[:, None])
+        return score

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from genprint.answers.attribution import ALPHA
 from genprint.answers.audit import Audit
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification
 from genprint.fingerprints.conditions import ORIGINAL
+from genprint.gallery.enrolled import ALPHA
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
 
 

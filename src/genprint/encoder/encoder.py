@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genprint._version import __version__
 from genprint.encoder.network import SetNetwork
+from genprint.encoder.tiles import cut_tiles
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import to_pixels
 from genprint.images.decoding import Image
@@ -21,22 +22,7 @@ from genprint.storage.files import digest
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
-TILE, _GRID = 32, 8
 SHIPPED = Path(__file__).parent / "shipped"
-
-
-def cut_tiles(image: Image, count: int, seed: int) -> list[np.ndarray]:
-    """The image itself if no side is over 32 px, else ``count`` 32 px tiles at native resolution.
-
-    Where they lie follows from the image's content and the seed, in steps of 8 px, so that the pixel phases of
-    up-sampling and the blocks of JPEG lie alike in all.
-    """
-    height, width = image.pixels.shape[:2]
-    if height <= TILE and width <= TILE:
-        return [image.pixels]
-    rng = np.random.default_rng([seed, int(image.sha256[:16], 16)])
-    tops, lefts = (_GRID * rng.integers(max(0, side - TILE) // _GRID + 1, size=count) for side in (height, width))
-    return [image.pixels[top : top + TILE, left : left + TILE] for top, left in zip(tops, lefts, strict=True)]
 
 
 class SetEncoder(Fingerprinter):
@@ -136,7 +122,7 @@ class SetEncoder(Fingerprinter):
         if not hasattr(self, "network_"):
             self._load(SHIPPED)
         training, validation = collect(sets, sources, self.seed)
-        tune(self, training, validation, steps, self.seed)
+        tune(self.network, self.extractor_id, training, validation, steps, self.seed)
         return self
 
     def tensors(self) -> dict[str, Tensor]:

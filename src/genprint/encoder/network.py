@@ -29,13 +29,13 @@ class _SpatialMoments(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(maps)
         wide = maps.float()
         return wide.mean((2, 3)), torch.linalg.vector_norm(wide, dim=(2, 3)).square() / maps[0, 0].numel()
 
     @staticmethod
-    def backward(ctx: Any, by_mean: Tensor, by_square: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, by_mean: Tensor, by_square: Tensor) -> Tensor:
         (maps,) = ctx.saved_tensors
         pixels = maps[0, 0].numel()
         offset, slope = ((g / pixels).to(maps.dtype)[:, :, None, None] for g in (by_mean, 2 * by_square))
@@ -98,7 +98,7 @@ class Tower(nn.Module):
         )
         for layer in self.layers:
             layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        pairs = sum(own * (own - 1) // 2 + 3 * own * phases for own in channels[:correlated])
+        pairs = sum(maps * (maps - 1) // 2 + 3 * maps * phases for maps in channels[:correlated])
         self.project = nn.Linear((4 if relative else 2) * sum(channels) + pairs, features)
 
     def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
@@ -118,7 +118,8 @@ class Tower(nn.Module):
         return torch.cat(statistics, dim=1)
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
-        return self.project(self.statistics(pixels))
+        features: Tensor = self.project(self.statistics(pixels))
+        return features
 
     def fused(self) -> Tower:
         """The same in evaluation mode, faster: every normalisation is part of the convolution before it."""
@@ -159,8 +160,8 @@ class SetNetwork(nn.Module):
 
     def with_layers_of(self, towers: Sequence[Tower]) -> SetNetwork:
         """This network with the layers of other towers, as far as both go."""
-        for own, given in zip(self.towers, towers, strict=True):
-            for layer, trained in zip(own.layers, given.layers, strict=False):
+        for tower, given in zip(self.towers, towers, strict=True):
+            for layer, trained in zip(tower.layers, given.layers, strict=False):
                 layer.load_state_dict(trained.state_dict())
         return self
 

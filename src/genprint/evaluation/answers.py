@@ -21,7 +21,7 @@ class Answers:
         rate: of false attributions that was asked for, or the least that so many sources support.
         false: attributed, though their source was not enrolled.
         right: attributed to their source.
-        wrong: attributed to another source, though their own was enrolled.
+        wrong: attributed to another source, though the right one was enrolled.
     """
 
     rate: float
@@ -55,7 +55,7 @@ def answers(
     """
     division = (model, fingerprints, groups, enrolled, size, rate, most)
     rates, shares = zip(*(_shares(*division, seed + repeat, progress) for repeat in range(repeats)), strict=True)
-    return Answers(max(rates), *(over_sources(own, seed) for own in np.mean(shares, axis=0)))
+    return Answers(max(rates), *(over_sources(row, seed) for row in np.mean(shares, axis=0)))
 
 
 def _shares(
@@ -73,24 +73,24 @@ def _shares(
     rng = np.random.default_rng(seed)
     known: dict[str, Fingerprint] = {}
     probes: dict[str, list[Fingerprint]] = {}
-    for name, own in fingerprints.items():
-        if len(own) < enrolled + size:
-            raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
-        order = rng.permutation(len(own))
-        known[name] = own[order[:enrolled]]
-        starts = range(enrolled, len(own) - size + 1, size)[:most]
-        probes[name] = [own[order[start : start + size]] for start in starts]
+    for name, source in fingerprints.items():
+        if len(source) < enrolled + size:
+            raise ValueError(f"{name}: {len(source)} images are too few to enroll {enrolled} and probe with {size}")
+        order = rng.permutation(len(source))
+        known[name] = source[order[:enrolled]]
+        starts = range(enrolled, len(source) - size + 1, size)[:most]
+        probes[name] = [source[order[start : start + size]] for start in starts]
     everyone = Identifier(model, known, rate)
     without: dict[str, Identifier] = {}
     false, right, wrong = [], [], []
     for name, sets in probes.items():
         group = groups[name]
         if group not in without:
-            rest = {other: own for other, own in known.items() if groups[other] != group}
+            rest = {other: found for other, found in known.items() if groups[other] != group}
             without[group] = Identifier(model, rest, rate)
         named = [everyone.identify(probe, weigh=False).source for probe in sets]
-        right.append(np.mean([source == name for source in named]))
-        wrong.append(np.mean([source not in (None, name) for source in named]))
+        right.append(np.mean([answer == name for answer in named]))
+        wrong.append(np.mean([answer not in (None, name) for answer in named]))
         false.append(np.mean([without[group].identify(probe, weigh=False).source is not None for probe in sets]))
         if progress:
             progress()

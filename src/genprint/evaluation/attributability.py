@@ -97,13 +97,13 @@ def paired(ours: Rate, theirs: Rate, seed: int = 0, draws: int = 2000) -> Paired
     if list(ours.by_source) != list(theirs.by_source):
         raise ValueError("rates of other sources cannot be paired")
     repeats = min(len(next(iter(rate.by_source.values()))) for rate in (ours, theirs))
-    right = np.array([[own[:repeats] for own in rate.by_source.values()] for rate in (ours, theirs)]).mean(2)
+    right = np.array([[rates[:repeats] for rates in rate.by_source.values()] for rate in (ours, theirs)]).mean(2)
     chosen = np.random.default_rng(seed).integers(right.shape[1], size=(draws, right.shape[1]))
     drawn = np.concatenate([right.mean(1)[:, None], right[:, chosen].mean(2)], axis=1)
     wrong = 1 - drawn
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(wrong[1] > 0, wrong[0] / wrong[1], np.where(wrong[0] > 0, np.inf, 1.0))
-    ratio_, low, high = (own if np.isfinite(own) else None for own in _with_interval(ratio))
+    ratio_, low, high = (value if np.isfinite(value) else None for value in _with_interval(ratio))
     return Paired(_with_interval(drawn[0] - drawn[1]), (ratio_, low, high))
 
 
@@ -118,5 +118,5 @@ def _interval(names: Sequence[str], hits: np.ndarray, probes: int, rng: np.rando
     chosen = rng.integers(sources, size=(draws, sources))
     means = hits[chosen, rng.integers(repeats, size=(draws, sources))].mean(1)
     low, high = np.quantile(means, [0.025, 0.975])
-    by_source = {name: tuple(own) for name, own in zip(names, hits.tolist(), strict=True)}
+    by_source = {name: tuple(row) for name, row in zip(names, hits.tolist(), strict=True)}
     return Rate(float(hits.mean()), float(low), float(high), probes, sources, by_source)

@@ -54,7 +54,7 @@ class Calibration:
         figure = new_figure(9, 4)
         tippett, reliability = figure.subplots(1, 2)
         for kind, label in ((self.same, "own source"), (self.different, "another source")):
-            values = np.sort(np.concatenate([np.array(own) for own in kind.values()]))
+            values = np.sort(np.concatenate([np.array(llrs) for llrs in kind.values()]))
             tippett.plot(values, 1 - np.arange(len(values)) / len(values), label=label)
         tippett.axvline(0, color="grey", linewidth=0.8)
         tippett.set(xlabel="log likelihood ratio (natural log), at least", ylabel="share of probes")
@@ -131,8 +131,8 @@ def summarise(
         cllr=over_sources(costs, seed),
         cllr_min=float((best * weights).sum() / weights.sum()),
         ece=float((np.abs(gaps) * masses).sum()),
-        misleading=over_sources([float(np.mean(np.array(own) > 0)) for own in different.values()], seed),
-        capped=over_sources([float(np.mean(np.array(own) >= cap - 1e-9)) for own in same.values()], seed),
+        misleading=over_sources([float(np.mean(np.array(llrs) > 0)) for llrs in different.values()], seed),
+        capped=over_sources([float(np.mean(np.array(llrs) >= cap - 1e-9)) for llrs in same.values()], seed),
         cap=cap,
         same=same,
         different=different,
@@ -152,10 +152,10 @@ def _weighted(
     truth: list[int] = []
     weights: list[float] = []
     for kind, label in ((same, 1), (different, 0)):
-        for own in kind.values():
-            values += own
-            truth += [label] * len(own)
-            weights += [1 / len(kind) / len(own)] * len(own)
+        for llrs in kind.values():
+            values += llrs
+            truth += [label] * len(llrs)
+            weights += [1 / len(kind) / len(llrs)] * len(llrs)
     return np.array(values), np.array(truth), np.array(weights)
 
 

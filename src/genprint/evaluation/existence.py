@@ -53,13 +53,13 @@ def existence(
     """
     rng = np.random.default_rng([seed, size])
     sets, owners = [], []
-    for name, own in fingerprints.items():
-        order = rng.permutation(len(own))
-        count = min(most_sets, len(own) // size)
+    for name, source in fingerprints.items():
+        order = rng.permutation(len(source))
+        count = min(most_sets, len(source) // size)
         if count < 2:
             continue
         for part in np.split(order[: count * size], count):
-            sets.append(own[part])
+            sets.append(source[part])
             owners.append(name)
     names = np.array(owners)
     if len(set(owners)) < 2:
@@ -71,15 +71,15 @@ def existence(
     chance: dict[int, np.ndarray] = {}
     results = {}
     for name in dict.fromkeys(owners):
-        own_sets = names == name
-        count = int(own_sets.sum())
+        inside = names == name
+        count = int(inside.sum())
         if count not in chance:
             drawn = rng.permuted(np.tile(np.arange(len(names)), (permutations, 1)), axis=1)[:, :count]
             chance[count] = np.array([np.subtract(*_split(ranks, chosen)) for chosen in drawn])
-        within, between = _split(ranks, np.flatnonzero(own_sets))
+        within, between = _split(ranks, np.flatnonzero(inside))
         p = (1 + (chance[count] >= within - between - 1e-12).sum()) / (1 + permutations)
-        pairs = ranks[np.ix_(own_sets, own_sets)][np.triu_indices(count, 1)]
-        across = ranks[np.ix_(own_sets, ~own_sets)].ravel()
+        pairs = ranks[np.ix_(inside, inside)][np.triu_indices(count, 1)]
+        across = ranks[np.ix_(inside, ~inside)].ravel()
         # Mann & Whitney (1947): from the ranks of the first sample in both taken together
         wins = rankdata(np.concatenate([pairs, across]))[: len(pairs)].sum() - len(pairs) * (len(pairs) + 1) / 2
         results[name] = Existence(count, within, between, float(wins / (len(pairs) * len(across))), float(p))
@@ -112,7 +112,8 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
     upper = np.triu_indices(len(scores), 1)
     ranks = np.zeros_like(scores)
     ranks[upper] = (rankdata(scores[upper]) - 1) / max(1, len(upper[0]) - 1)
-    return ranks + ranks.T
+    both: np.ndarray = ranks + ranks.T
+    return both
 
 
 def _split(ranks: np.ndarray, chosen: np.ndarray) -> tuple[float, float]:

@@ -122,8 +122,8 @@ def kinship(names: Sequence[str], apart: np.ndarray, about: Mapping[str, Mapping
                 values.append(apart[i, j])
     by_rank = {name: [v for r, v in zip(ranks, values, strict=True) if r == i] for i, name in enumerate(RELATIONS)}
     return Kinship(
-        {name: float(np.mean(own)) for name, own in by_rank.items() if own},
-        {name: len(own) for name, own in by_rank.items()},
+        {name: float(np.mean(found)) for name, found in by_rank.items() if found},
+        {name: len(found) for name, found in by_rank.items()},
         float(spearmanr(ranks, values).statistic),
     )
 

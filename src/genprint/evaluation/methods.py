@@ -84,7 +84,7 @@ def _learned(comparer: Callable[[], Comparer]) -> Method:
     return _peer(RawPixels, comparer)
 
 
-#: What each makes of the model in use: the set encoder's own scorers, or methods that need none.
+#: What each makes of the model in use: the set encoder's scorers, or methods that need none.
 METHODS: dict[str, Method] = {
     "set_encoder": _ours("method", lambda model: Matched(model.scorer)),
     "set_encoder_normalised": _ours("method", lambda model: Normalised(model.scorer)),

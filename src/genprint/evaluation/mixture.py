@@ -64,7 +64,7 @@ def mixtures(
     """
     half = images // 2
     few = max(1, round(_FOREIGN * half))
-    usable = {name: own for name, own in fingerprints.items() if len(own) >= enrolled + half}
+    usable = {name: source for name, source in fingerprints.items() if len(source) >= enrolled + half}
     if len(usable) < sources + 1:
         raise ValueError(
             f"{len(usable)} sources have {enrolled} + {half} images or more; {sources + 1} are needed to mix {sources}"
@@ -75,10 +75,14 @@ def mixtures(
     }
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
-        orders = {name: rng.permutation(len(own)) for name, own in usable.items()}
-        gallery = {name: own[orders[name][:enrolled]] for name, own in usable.items()}
+        orders = {name: rng.permutation(len(source)) for name, source in usable.items()}
+        gallery = {name: source[orders[name][:enrolled]] for name, source in usable.items()}
 
-        def probe(counts: Mapping[str, int], gallery: Mapping[str, Fingerprint], orders: dict = orders) -> Mixture:
+        def probe(
+            counts: Mapping[str, int],
+            gallery: Mapping[str, Fingerprint],
+            orders: Mapping[str, np.ndarray] = orders,
+        ) -> Mixture:
             parts = [usable[name][orders[name][enrolled : enrolled + count]] for name, count in counts.items()]
             first, *others = parts
             return unmix(model, gallery, replace(sum(others, start=first), names=()))
@@ -100,9 +104,9 @@ def mixtures(
         one, other = chosen[:2]
         rows["false_alarm"].append(float(probe({one: half}, gallery).mixed_p <= ALPHA))
         rows["found"].append(float(probe({one: half - few, other: few}, gallery).mixed_p <= ALPHA))
-        without = {name: own for name, own in gallery.items() if name != one}
+        without = {name: source for name, source in gallery.items() if name != one}
         rows["unknown"].append(float(probe({one: half}, without).decision == UNKNOWN))
         if progress:
             progress(1)
-    means = {key: over_sources(own, seed) for key, own in rows.items()}
+    means = {key: over_sources(values, seed) for key, values in rows.items()}
     return Mixtures(**means, foreign=few, images=images, sources=sources)

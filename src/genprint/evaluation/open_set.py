@@ -41,8 +41,13 @@ def open_set(
     """Each source is unknown in its turn, and with it all sources of its group leave the gallery.
 
     Args:
+        fingerprints: of each source, by name.
+        comparer: scores probes against the gallery.
         groups: of each source: its own name where only the source itself is unknown and its siblings stay enrolled,
             its architecture, its class.
+        enrolled: images of each source in the gallery.
+        size: images in a probe; probes are disjoint.
+        seed: of the division of the images.
 
     Raises:
         ValueError: a source has too few images, or a group is all there is.
@@ -52,13 +57,13 @@ def open_set(
     if len({groups[name] for name in names}) < 2:
         raise ValueError("all sources are of one group: with that unknown, nothing would be enrolled")
     gallery, probes, owners = [], [], []
-    for i, (name, own) in enumerate(fingerprints.items()):
-        if len(own) < enrolled + size:
-            raise ValueError(f"{name}: {len(own)} images are too few to enroll {enrolled} and probe with {size}")
-        order = rng.permutation(len(own))
-        gallery.append(own[order[:enrolled]])
+    for i, (name, source) in enumerate(fingerprints.items()):
+        if len(source) < enrolled + size:
+            raise ValueError(f"{name}: {len(source)} images are too few to enroll {enrolled} and probe with {size}")
+        order = rng.permutation(len(source))
+        gallery.append(source[order[:enrolled]])
         for start in range(enrolled, len(order) - size + 1, size):
-            probes.append(own[order[start : start + size]])
+            probes.append(source[order[start : start + size]])
             owners.append(i)
     owner = np.array(owners)
     weight = 1 / np.bincount(owner)[owner]

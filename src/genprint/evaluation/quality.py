@@ -45,7 +45,7 @@ def quality(generated: Fingerprint, real: Fingerprint, seed: int = 0, subset: in
     for metric in (frechet, kernel):
         metric.update(torch.from_numpy(b), real=True)
         metric.update(torch.from_numpy(a), real=False)
-    with torch.random.fork_rng(devices=[]):  # the kernel distance draws its subsets from torch's own
+    with torch.random.fork_rng(devices=[]):  # the kernel distance draws its subsets by torch's global state
         torch.manual_seed(seed)
         mean, deviation = kernel.compute()
     reach = NearestNeighbors(n_neighbors=_NEIGHBOURS + 1).fit(b).kneighbors(b)[0][:, -1]

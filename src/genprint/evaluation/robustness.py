@@ -54,11 +54,11 @@ def robustness(
     plain: dict[str, Fingerprint] = {}
     for name, processing in PROCESSINGS.items():
         found = {
-            source: fingerprinter.extract(ImageSet.from_array(processing(own), source))
-            for source, own in images.items()
+            source: fingerprinter.extract(ImageSet.from_array(processing(pixels), source))
+            for source, pixels in images.items()
         }
         plain = plain or found
         rows = {"both": top1(found, comparer, enrolled, sizes, repeats, seed)}
-        if all(plain[source].values.shape == own.values.shape for source, own in found.items()):
+        if all(plain[source].values.shape == after.values.shape for source, after in found.items()):
             rows["probe only"] = top1(plain, comparer, enrolled, sizes, repeats, seed, found)
         yield name, rows

@@ -44,14 +44,14 @@ def stability(
     """
     rng = np.random.default_rng([seed, size])
     vectors = []
-    for name, own in fingerprints.items():
-        count = len(own) // size
+    for name, source in fingerprints.items():
+        count = len(source) // size
         if count < 4:
-            raise ValueError(f"{name}: {len(own)} images are too few for four sets of {size}")
-        parts = np.split(rng.permutation(len(own))[: count * size], count)
-        vectors.append(np.stack([fingerprinter.embed(own[part]) for part in parts]))
-    means = np.stack([own.mean(0) for own in vectors])
-    counts = np.array([len(own) for own in vectors])
+            raise ValueError(f"{name}: {len(source)} images are too few for four sets of {size}")
+        parts = np.split(rng.permutation(len(source))[: count * size], count)
+        vectors.append(np.stack([fingerprinter.embed(source[part]) for part in parts]))
+    means = np.stack([rows.mean(0) for rows in vectors])
+    counts = np.array([len(rows) for rows in vectors])
     # The mean cosine of different vectors of one source, from their sum: |sum|^2 = n + n (n - 1) cosine.
     within = (counts * np.square(means).sum(1) - 1) / (counts - 1)
     cross = means @ means.T
@@ -69,9 +69,9 @@ def _distance_ratio(vectors: list[np.ndarray]) -> float:
     The halves of a source are as large as what is compared between sources, so that size alone makes no difference.
     """
     reduced = PCA(min(_DIMENSIONS, *np.concatenate(vectors).shape), random_state=0).fit(np.concatenate(vectors))
-    vectors = [reduced.transform(own) for own in vectors]
-    halves = [(own[::2], own[1::2]) for own in vectors]
-    common = np.mean([np.cov(own, rowvar=False) for own in vectors], axis=0)
+    vectors = [reduced.transform(rows) for rows in vectors]
+    halves = [(rows[::2], rows[1::2]) for rows in vectors]
+    common = np.mean([np.cov(rows, rowvar=False) for rows in vectors], axis=0)
     moments = [[(part.mean(0), (np.cov(part, rowvar=False) + common) / 2) for part in pair] for pair in halves]
     same = np.mean([frechet_distance(*a, *b) for a, b in moments])
     apart = [frechet_distance(*moments[i][0], *moments[j][1]) for i in range(len(moments)) for j in range(i)]

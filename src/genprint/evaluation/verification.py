@@ -15,7 +15,7 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.model import Model
 from genprint.scoring.population import ReferencePopulation
 
-# From the names of two sources to the population that a pair of theirs is judged by; None: the model's own.
+# From the names of two sources to the population that a pair of theirs is judged by; None: the model's.
 Population = Callable[[str, str], ReferencePopulation | None]
 
 
@@ -76,15 +76,15 @@ def verified(
             ratios[i, j] = np.nan if found.llr is None else found.llr
         if progress:
             progress()
-    own = np.eye(len(names), dtype=bool)
-    others = [decisions[i][~own[i]] for i in range(len(names))]
+    diagonal = np.eye(len(names), dtype=bool)
+    others = [decisions[i][~diagonal[i]] for i in range(len(names))]
     rates = (
         [(theirs == SAME).mean() for theirs in others],
         np.diag(decisions) == DIFFERENT,
         np.diag(decisions) == SAME,
         [(theirs == DIFFERENT).mean() for theirs in others],
     )
-    alike, unlike = (ratios[kind][np.isfinite(ratios[kind])] for kind in (own, ~own))
+    alike, unlike = (ratios[kind][np.isfinite(ratios[kind])] for kind in (diagonal, ~diagonal))
     cllr = None
     if len(alike) and len(unlike):
         cllr = float(np.log2(1 + np.exp(-alike)).mean() + np.log2(1 + np.exp(unlike)).mean()) / 2
@@ -97,7 +97,7 @@ def by_the_others(model: Model, fingerprints: Mapping[str, Fingerprint], rate: f
 
     @cache
     def fitted(pair: frozenset[str]) -> ReferencePopulation:
-        rest = {name: own for name, own in fingerprints.items() if name not in pair}
+        rest = {name: source for name, source in fingerprints.items() if name not in pair}
         return ReferencePopulation.fit(model.plda, rest, f"the other {len(rest)} sources", rate)
 
     return lambda one, other: fitted(frozenset((one, other)))

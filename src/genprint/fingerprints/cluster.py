@@ -19,7 +19,7 @@ class ClusterError(GenprintError, RuntimeError):
 
 
 class _Worker:
-    """Keeps its own fingerprinter, and makes one chunk at a time."""
+    """Keeps a fingerprinter, and computes one chunk at a time."""
 
     def __init__(self, fingerprinter: Fingerprinter, threads: int, gpu: bool):
         import torch
@@ -27,7 +27,7 @@ class _Worker:
         torch.set_num_threads(threads)
         self._fingerprinter = fingerprinter
         if gpu:
-            fingerprinter.network.to("cuda")  # type: ignore[attr-defined]
+            fingerprinter.network.to("cuda")
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         return asdict(compute(self._fingerprinter, pickle.loads(row["chunk"])))
@@ -37,7 +37,7 @@ class _Worker:
 class Cluster:
     """Workers of a Ray cluster: the one that ``RAY_ADDRESS`` names, else one of this machine alone.
 
-    A worker that dies is replaced and its chunk made again, as often as it takes. All machines see the images under
+    A worker that dies is replaced and its chunk computed again, as often as it takes. All machines see the images under
     the same path.
 
     Args:
@@ -70,7 +70,7 @@ class Cluster:
             raise ClusterError(f"the cluster has no {'GPU' if self.gpu else 'processor'} for a worker; it has {room}")
         workers = min(self.workers or places, places, len(missing))
         rows = [{"chunk": pickle.dumps(chunk)} for chunk in missing]
-        made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        computed = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,
             fn_constructor_args=(fingerprinter, self.threads, self.gpu),
             compute=ray.data.ActorPoolStrategy(size=workers),
@@ -78,14 +78,14 @@ class Cluster:
             num_gpus=1 if self.gpu else None,
         )
         try:
-            for row in made.iter_rows():
+            for row in computed.iter_rows():
                 yield ChunkResult(**row)
         except Exception as error:
-            raise ClusterError(f"the cluster gave up ({error}); call again: what is made is kept") from None
+            raise ClusterError(f"the cluster gave up ({error}); call again: what is computed is kept") from None
 
 
 def _ray() -> Any:
-    """Ray, quiet: it reports to nobody, and the progress is ours to show."""
+    """Ray, quiet: no usage statistics, and progress is shown by the caller."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray

@@ -97,8 +97,9 @@ class Fingerprint:
     def variance(self) -> np.ndarray:
         """Population variance of each feature, float64 ``(d,)``."""
         if self.moments:
-            return np.diagonal(self.moments.scatter, axis1=1, axis2=2).ravel() / self.count
-        return (self.values.astype(np.float64) - self.mean).var(0)
+            diagonal: np.ndarray = np.diagonal(self.moments.scatter, axis1=1, axis2=2)
+            return np.asarray(diagonal.ravel() / self.count)
+        return np.asarray((self.values.astype(np.float64) - self.mean).var(0))
 
     @property
     def scatter(self) -> np.ndarray:
@@ -109,7 +110,8 @@ class Fingerprint:
         if self.moments:
             return self.moments.scatter
         deviations = by_part(self.values.astype(np.float64) - self.mean, self.parts)
-        return deviations.swapaxes(1, 2) @ deviations
+        scatter: np.ndarray = deviations.swapaxes(1, 2) @ deviations
+        return scatter
 
     def pooled(self) -> Fingerprint:
         """The same with its moments alone."""

@@ -69,7 +69,8 @@ def log_spectrum(pixels: Pixels) -> Pixels:
     """Log power spectrum (natural log, zero frequency in the centre) of the high-pass residual."""
     power = torch.fft.fft2(high_pass(pixels), norm="ortho").abs().square()
     # One level squared: the floor that rounding to 8 bits leaves anyway.
-    return torch.fft.fftshift(torch.log(power + 1.0), dim=(-2, -1))
+    spectrum: Tensor = torch.fft.fftshift(torch.log(power + 1.0), dim=(-2, -1))
+    return spectrum
 
 
 FRONT_ENDS: dict[str, Callable[[Pixels], Pixels]] = {

@@ -41,7 +41,8 @@ class Architecture:
         Raises:
             ModuleNotFoundError: it needs the extra 'generators'.
         """
-        return getattr(import_module(f"genprint.generators.{self.module}"), self.name)
+        found: type[Generator] = getattr(import_module(f"genprint.generators.{self.module}"), self.name)
+        return found
 
     def make(self, **arguments: Any) -> Generator:
         """An untrained generator."""

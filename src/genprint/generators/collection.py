@@ -64,12 +64,12 @@ def load(directory: Path) -> tuple[Generator, dict[str, Any]]:
         WeightsError: missing or damaged.
     """
     config, tensors = load_model(_weights_folder(directory), KIND)
-    own = json.loads((directory / CONFIG).read_text())
-    if own["sha256"] != config["sha256"]:
+    stated: dict[str, Any] = json.loads((directory / CONFIG).read_text())
+    if stated["sha256"] != config["sha256"]:
         raise WeightsError(
             f"{directory}: made of other weights than {config['sha256'][:12]}... beside it; make it anew"
         )
-    config = own
+    config = stated
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     try:
         generator = architecture(config["architecture"]).make(**config["arguments"])

@@ -79,7 +79,8 @@ class DCGAN(Generator):
         return F.softplus(-self.discriminator(real)).mean() + F.softplus(self.discriminator(fake)).mean()
 
     def sample(self, n: int, rng: torch.Generator) -> Images:
-        return self.generator(gaussian(rng, n, self.latent))
+        images: Tensor = self.generator(gaussian(rng, n, self.latent))
+        return images
 
     def needed_to_sample(self) -> dict[str, Tensor]:
         return {name: value for name, value in self.state_dict().items() if name.startswith("generator.")}
@@ -136,7 +137,8 @@ class WGANGP(DCGAN):
         (slope,) = torch.autograd.grad(self.discriminator(mixed).sum(), mixed, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         distance = self.discriminator(real).mean() - self.discriminator(fake).mean()
-        return _GRADIENT_PENALTY * penalty - distance
+        loss: Tensor = _GRADIENT_PENALTY * penalty - distance
+        return loss
 
 
 def _augment(images: Images, rng: torch.Generator, reach: int = 4) -> Images:

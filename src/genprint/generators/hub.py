@@ -65,7 +65,7 @@ def sample_folder(
 
     Args:
         prompt: for pipelines that need one.
-        steps: of the sampler; the pipeline's own if None.
+        steps: of the sampler; the pipeline's if None.
 
     Raises:
         WeightsError: the folder holds neither, or its weights are not in safetensors.
@@ -98,7 +98,7 @@ def _open(folder: Path) -> DiffusionPipeline:
 
     index = json.loads((folder / _PIPELINE).read_text())
     if isinstance(index.get("_class_name"), list):
-        raise WeightsError(f"{folder}: its pipeline is code of its own, which is not run")
+        raise WeightsError(f"{folder}: its pipeline brings code, which is not run")
     pipeline = DiffusionPipeline.from_pretrained(folder, use_safetensors=True, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

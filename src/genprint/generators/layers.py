@@ -15,6 +15,12 @@ def upsampling(kind: str, before: int, after: int, bias: bool = True) -> list[nn
     Args:
         kind: 'transposed' (4x4 transposed convolution), 'nearest' (nearest neighbour, then a 3x3 convolution;
             Odena et al., 2016) or 'shuffle' (3x3 convolution, then sub-pixel shuffle; Shi et al., 2016).
+        before: channels that come in.
+        after: channels that go out.
+        bias: whether the convolution has one.
+
+    Raises:
+        ValueError: no such kind.
     """
     if kind == "transposed":
         return [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)]
@@ -36,4 +42,5 @@ class ResBlock(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.inner(x)
+        added: torch.Tensor = self.inner(x)
+        return x + added

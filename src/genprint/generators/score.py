@@ -129,7 +129,7 @@ class EDM(ScoreModel):
 
     def sample(self, n: int, rng: torch.Generator) -> Images:
         self.schedule.set_timesteps(self.steps)
-        images = self.schedule.init_noise_sigma * gaussian(rng, n, 3, self.side, self.side)
+        images: Tensor = self.schedule.init_noise_sigma * gaussian(rng, n, 3, self.side, self.side)
         for time, sigma in zip(self.schedule.timesteps, self.schedule.sigmas, strict=False):
             seen = self.schedule.scale_model_input(images, time)
             images = self.schedule.step(self(seen, self._time(sigma)), time, images).prev_sample

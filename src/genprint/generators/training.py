@@ -101,5 +101,5 @@ def _rate(step: int, steps: int) -> float:
 def _has_bfloat16(device: str) -> bool:
     """Whether the processor multiplies bfloat16 itself; emulated, it is far slower than float32."""
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported())

@@ -29,8 +29,9 @@ def quantised(generator: Generator, bits: int = 8) -> Generator:
     most = 2 ** (bits - 1) - 1
 
     def change(weight: Tensor) -> Tensor:
-        scale = weight.abs().flatten(1).amax(1).clamp(min=1e-8).view(-1, *[1] * (weight.dim() - 1)) / most
-        return (weight / scale).round() * scale
+        scale: Tensor = weight.abs().flatten(1).amax(1).clamp(min=1e-8).view(-1, *[1] * (weight.dim() - 1)) / most
+        rounded: Tensor = (weight / scale).round()
+        return rounded * scale
 
     return _on_weights(generator, change)
 
@@ -45,7 +46,7 @@ def pruned(generator: Generator, share: float = 0.3) -> Generator:
     return _on_weights(generator, change)
 
 
-#: Changes that follow from the parent's weights alone: no weights of their own are kept.
+#: Changes that follow from the parent's weights alone: no other weights are kept.
 DERIVED: dict[str, Callable[[Generator], Generator]] = {"int8": quantised, "pruned": pruned}
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 def colour_quantiles(pixels: np.ndarray) -> np.ndarray:
     """Nine quantiles of each colour channel of uint8 ``(h, w, 3)``: float32 ``(27,)``."""
-    return np.quantile(pixels, np.linspace(0.1, 0.9, 9), axis=(0, 1)).ravel().astype(np.float32)
+    quantiles: np.ndarray = np.quantile(pixels, np.linspace(0.1, 0.9, 9), axis=(0, 1))
+    return quantiles.ravel().astype(np.float32)
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:

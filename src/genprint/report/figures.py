@@ -51,12 +51,13 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
 
     Args:
         images: uint8 ``(n, h, w, 3)`` of each source, all of one size.
+        shown: images of each source.
     """
     figure = new_figure(1.1 * (shown + 2) + 1.5, 1.15 * len(images) + 0.3)
     axes = figure.subplots(len(images), shown + 2, squeeze=False)
-    for row, (name, own) in zip(axes, images.items(), strict=True):
-        pixels = to_pixels(own)
-        for ax, image in zip(row, own[:shown], strict=False):
+    for row, (name, levels) in zip(axes, images.items(), strict=True):
+        pixels = to_pixels(levels)
+        for ax, image in zip(row, levels[:shown], strict=False):
             ax.imshow(image)
         residual = high_pass(pixels).mean(0).permute(1, 2, 0).numpy()
         row[shown].imshow((residual / 8 + 0.5).clip(0, 1))

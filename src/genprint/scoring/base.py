@@ -74,7 +74,7 @@ class ByScorer(Comparer):
     scorer: Scorer
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        known = [own.pooled() for own in gallery]
+        known = [source.pooled() for source in gallery]
         return self.scorer.adapt(known).enroll(known).llr(probes)
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:

@@ -72,7 +72,8 @@ class Normaliser:
         others = ratios.copy()
         others[rows, chosen] = -np.inf
         level = (self.impostors[chosen] + others.max(1)) / 2
-        return (ratios[rows, chosen] - level) / self.gain[chosen]
+        scores: np.ndarray = (ratios[rows, chosen] - level) / self.gain[chosen]
+        return scores
 
 
 class Cohort:
@@ -212,5 +213,6 @@ class Normalised(ByScorer):
         known = [source.pooled() for source in gallery]
         cohort = Cohort(self.scorer, gallery, self.scorer.adapt(known).enroll(known))
         ratios = cohort.known.llr(probes)
-        scores = [cohort.score(probe, int(row.argmax())) for probe, row in zip(probes, ratios, strict=True)]
-        return ratios - ratios.max(1, keepdims=True) + np.array(scores)[:, None]
+        best = [cohort.score(probe, int(row.argmax())) for probe, row in zip(probes, ratios, strict=True)]
+        scores: np.ndarray = ratios - ratios.max(1, keepdims=True) + np.array(best)[:, None]
+        return scores

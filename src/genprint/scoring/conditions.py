@@ -57,7 +57,7 @@ class Matched(ByScorer):
             return super().score(probes, gallery)
         states = {}
         for name in names:
-            known = [own.under(name).pooled() for own in gallery]
+            known = [source.under(name).pooled() for source in gallery]
             states[name] = self.scorer.adapt(known).enroll(known)
         found = match(states, probes)
         scores = np.empty((len(probes), len(gallery)))

@@ -19,8 +19,10 @@ class Cosine(Comparer):
     fingerprinter: Fingerprinter
 
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        left, right = (np.stack([self.fingerprinter.embed(own) for own in sets]) for sets in (probes, gallery))
-        return left @ right.T
+        embed = self.fingerprinter.embed
+        left, right = (np.stack([embed(fingerprint) for fingerprint in sets]) for sets in (probes, gallery))
+        cosines: np.ndarray = left @ right.T
+        return cosines
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """One minus the cosine."""

@@ -10,7 +10,7 @@ _MOST = 400  # images of each set that are looked at; distances grow with the sq
 
 
 def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: int = 0) -> float:
-    """p of the hypothesis that images of both sets are drawn alike: small where they are not.
+    """p of the null hypothesis that images of both sets are drawn alike: small where they are not.
 
     Energy distance (Szekely & Rizzo, "Testing for Equal Distributions in High Dimension", 2004) of the sets,
     whitened by their common covariance, against that of random divisions of all images into two sets as large.
@@ -19,7 +19,9 @@ def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: in
 
     Args:
         a: features ``(n, d)``, scaled so that variance within a source is about one.
-        b: features ``(m, d)``.
+        b: features ``(m, d)``, scaled alike.
+        permutations: random divisions; p is no smaller than 1 / (permutations + 1).
+        seed: of the divisions.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -27,7 +29,7 @@ def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: in
         0.001
     """
     rng = np.random.default_rng(seed)
-    a, b = (own[rng.permutation(len(own))[:_MOST]] for own in (a, b))
+    a, b = (features[rng.permutation(len(features))[:_MOST]] for features in (a, b))
     both = np.concatenate([a, b])
     total, first = len(both), len(a)
     apart = cdist(*[_white(both)] * 2)
@@ -44,7 +46,8 @@ def _white(values: np.ndarray) -> np.ndarray:
     centred = values - values.mean(0)
     square, left = np.linalg.eigh(centred @ centred.T)
     square = square.clip(0)
-    return left * np.sqrt(square * (len(values) + _PRIOR) / (square + _PRIOR))
+    white: np.ndarray = left * np.sqrt(square * (len(values) + _PRIOR) / (square + _PRIOR))
+    return white
 
 
 def _energy(apart: np.ndarray, chosen: np.ndarray, first: int) -> np.ndarray:
@@ -54,4 +57,5 @@ def _energy(apart: np.ndarray, chosen: np.ndarray, first: int) -> np.ndarray:
     inside = (rows * chosen).sum(1)
     across = rows.sum(1) - inside
     outside = apart.sum() - inside - 2 * across
-    return 2 * across / (first * second) - inside / first**2 - outside / second**2
+    energy: np.ndarray = 2 * across / (first * second) - inside / first**2 - outside / second**2
+    return energy

@@ -32,9 +32,9 @@ class LDA:
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> LDA:
         freedom, scatter = 0, np.zeros((1, 1, 1))
-        for own in gallery:
-            freedom += own.count - 1
-            scatter = scatter + own.scatter
+        for fingerprint in gallery:
+            freedom += fingerprint.count - 1
+            scatter = scatter + fingerprint.scatter
         return LDA(np.stack([_white(within, freedom) for within in scatter / max(1, freedom)]))
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Centres:
@@ -43,11 +43,12 @@ class LDA:
     def project(self, features: np.ndarray) -> np.ndarray:
         if self.white is None:
             raise ValueError("linear discriminants follow from a gallery: adapt to one first")
-        return (by_part(features, len(self.white)) @ self.white).swapaxes(0, 1).reshape(features.shape)
+        parts: np.ndarray = by_part(features, len(self.white)) @ self.white
+        return parts.swapaxes(0, 1).reshape(features.shape)
 
     def coordinates(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Means ``(n, parts * d)`` in the coordinates of ``project``."""
-        return self.project(np.stack([own.mean for own in fingerprints]))
+        return self.project(np.stack([fingerprint.mean for fingerprint in fingerprints]))
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Mahalanobis distances between sources' means, ``(n, n)``."""
@@ -67,10 +68,11 @@ class Centres:
 
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         assert self.lda.white is not None
-        counts = np.array([own.count for own in probes])[:, None]
+        counts = np.array([probe.count for probe in probes])[:, None]
         size = self.mean.shape[1]
         logs = -counts * self._squared(self.lda.coordinates(probes)) / 2 + size / 2 * np.log(counts / (2 * np.pi))
-        return logs / self._parts + np.linalg.slogdet(self.lda.white)[1].mean()
+        densities: np.ndarray = logs / self._parts + np.linalg.slogdet(self.lda.white)[1].mean()
+        return densities
 
     @property
     def _parts(self) -> int:
@@ -78,7 +80,8 @@ class Centres:
         return len(self.lda.white)
 
     def _squared(self, coordinates: np.ndarray) -> np.ndarray:
-        return np.square(coordinates[:, None] - self.mean).sum(2)
+        squared: np.ndarray = np.square(coordinates[:, None] - self.mean).sum(2)
+        return squared
 
 
 def _white(within: np.ndarray, freedom: int) -> np.ndarray:
@@ -94,4 +97,5 @@ def shrunk_covariance(covariance: np.ndarray, freedom: int) -> np.ndarray:
     size, trace, square = len(covariance), np.trace(covariance), np.square(covariance).sum()
     weight = ((1 - 2 / size) * square + trace**2) / ((freedom + 1 - 2 / size) * (square - trace**2 / size) + 1e-12)
     weight = min(1.0, weight)
-    return (1 - weight) * covariance + weight * trace / size * np.eye(size)
+    shrunk: np.ndarray = (1 - weight) * covariance + weight * trace / size * np.eye(size)
+    return shrunk

@@ -176,4 +176,5 @@ class LogisticCalibration:
 
     def llr(self, features: np.ndarray) -> np.ndarray:
         """Natural log of the ratio, capped, of features ``(..., features)``."""
-        return (features @ np.array(self.slopes) + self.intercept).clip(-self.cap, self.cap)
+        ratios: np.ndarray = features @ np.array(self.slopes) + self.intercept
+        return ratios.clip(-self.cap, self.cap)

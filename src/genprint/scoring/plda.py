@@ -64,7 +64,7 @@ class PLDA:
         parts = by_part(means, len(within))
         # The means scatter by the sources and by the few images behind each; the second part goes.
         sampled = within * np.mean(1 / counts)
-        between = np.stack([np.cov(own, rowvar=False) for own in parts]) - sampled
+        between = np.stack([np.cov(part, rowvar=False) for part in parts]) - sampled
         values, vectors = _joint_eigh(between, within)
         inverse = np.linalg.inv(vectors)
         between = inverse.swapaxes(1, 2) @ (values.clip(1e-3)[:, :, None] * inverse)
@@ -80,7 +80,7 @@ class PLDA:
 
     def along(self, directions: np.ndarray) -> PLDA:
         """The same of features less ``mean`` along ``directions``, ``(parts, d, k)``."""
-        within, between = (directions.swapaxes(1, 2) @ own @ directions for own in (self.within, self.between))
+        within, between = (directions.swapaxes(1, 2) @ matrix @ directions for matrix in (self.within, self.between))
         return PLDA(np.zeros(len(within) * within.shape[-1]), within, between, self.prior_images)
 
     @property
@@ -90,9 +90,9 @@ class PLDA:
     def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
         """With the within-source covariance the gallery's own images suggest, one source at a time."""
         freedom, scatter = 0, np.zeros_like(self.within)
-        for own in gallery:
-            freedom += own.count - 1
-            scatter += own.scatter
+        for fingerprint in gallery:
+            freedom += fingerprint.count - 1
+            scatter += fingerprint.scatter
         if not freedom:
             return self  # single images
         scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
@@ -114,15 +114,16 @@ class PLDA:
 
     def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""
-        freedom = np.array([own.count - 1 for own in fingerprints])[:, None]
-        varied = np.stack([self._variance(own.scatter) for own in fingerprints])
+        freedom = np.array([fingerprint.count - 1 for fingerprint in fingerprints])[:, None]
+        varied = np.stack([self._variance(fingerprint.scatter) for fingerprint in fingerprints])
         pooled = varied.sum(0) / freedom.sum() if freedom.any() else np.ones(len(self.within))
         spread = np.where(freedom, varied / freedom.clip(1), pooled)
         return spread.repeat(self.within.shape[-1], axis=1)
 
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
         """Of each part, in units of ``within``: the mean over its directions."""
-        return np.einsum("pij,pij->p", self._precision, scatter) / self.within.shape[-1]
+        variance: np.ndarray = np.einsum("pij,pij->p", self._precision, scatter) / self.within.shape[-1]
+        return variance
 
     @cached_property
     def _diagonal(self) -> tuple[np.ndarray, np.ndarray]:
@@ -148,21 +149,24 @@ class PLDA:
 
     def similarity(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
         """Cosines ``(n_left, n_right)`` of the unit vectors that ``distances`` are between."""
-        return self._unit(left) @ self._unit(right).T
+        cosines: np.ndarray = self._unit(left) @ self._unit(right).T
+        return cosines
 
     def _unit(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         means, counts = self.coordinates(fingerprints)
-        unit = means / np.sqrt(self.between_variance + 1 / counts)
-        return unit / np.linalg.norm(unit, axis=1, keepdims=True)
+        unit: np.ndarray = means / np.sqrt(self.between_variance + 1 / counts)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        return unit
 
     def project(self, features: np.ndarray) -> np.ndarray:
         """Features ``(n, parts * d)`` in coordinates where within is the identity and between is diagonal."""
-        return (by_part(features - self.mean, len(self.within)) @ self._vectors).swapaxes(0, 1).reshape(features.shape)
+        parts: np.ndarray = by_part(features - self.mean, len(self.within)) @ self._vectors
+        return parts.swapaxes(0, 1).reshape(features.shape)
 
     def coordinates(self, fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
         """Means ``(n, parts * d)`` in the coordinates of ``project``, and counts ``(n, 1)``."""
-        means = self.project(np.stack([own.mean for own in fingerprints]))
-        return means, np.array([own.count for own in fingerprints])[:, None]
+        means = self.project(np.stack([fingerprint.mean for fingerprint in fingerprints]))
+        return means, np.array([fingerprint.count for fingerprint in fingerprints])[:, None]
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Euclidean distances between the unit vectors of sources, ``(n, n)``.
@@ -206,7 +210,8 @@ class Posterior:
         means, counts = self.plda.coordinates(probes)
         variance = self.plda.between_variance + 1 / counts
         unknown = -(np.square(means) / variance + np.log(2 * np.pi * variance)).sum(1) / 2
-        return self._log_density(means, counts) - unknown[:, None] / len(self.plda.within)
+        ratios: np.ndarray = self._log_density(means, counts) - unknown[:, None] / len(self.plda.within)
+        return ratios
 
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Log density of each probe's mean, were it of each source, ``(n_probes, n)``.

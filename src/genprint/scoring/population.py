@@ -195,7 +195,8 @@ def _moments(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
 def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray, parts: int) -> np.ndarray:
     """Mean of the parts' log densities, as PLDA has it."""
     squared = np.square(means - centre) / variance
-    return -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2 / parts
+    densities: np.ndarray = -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2 / parts
+    return densities
 
 
 def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float, parts: int) -> list[float]:

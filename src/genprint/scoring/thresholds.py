@@ -34,12 +34,12 @@ def upper_threshold(scores: Sequence[np.ndarray], rate: float) -> float:
     """
     if rate < smallest_rate(len(scores)) - 1e-12:
         raise ValueError(f"{len(scores)} sources support no rate below {smallest_rate(len(scores)):.3g}")
-    values = np.concatenate(scores)
-    weights = np.concatenate([np.full(len(own), 1 / len(own)) for own in scores]) / (len(scores) + 1)
-    order = np.argsort(values)[::-1]
+    pooled = np.concatenate(scores)
+    weights = np.concatenate([np.full(len(values), 1 / len(values)) for values in scores]) / (len(scores) + 1)
+    order = np.argsort(pooled)[::-1]
     # Going down from the largest: how much of a fresh source would lie above each value.
     above = smallest_rate(len(scores)) + np.concatenate([[0.0], np.cumsum(weights[order])[:-1]])
-    return float(values[order][np.nonzero(above <= rate + 1e-12)[0][-1]])
+    return float(pooled[order][np.nonzero(above <= rate + 1e-12)[0][-1]])
 
 
 def disjoint_subsets(fingerprint: Fingerprint, size: int, most: int, rng: np.random.Generator) -> list[Fingerprint]:

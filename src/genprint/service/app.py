@@ -163,7 +163,7 @@ def create_app(model: Model, gallery: Path, tokens: Tokens, limits: Limits = Lim
         files = await contents(left), await contents(right)
 
         def work() -> dict[str, Any]:
-            sets = (image_set(name, own, limits) for name, own in zip(("left", "right"), files, strict=True))
+            sets = (image_set(name, uploaded, limits) for name, uploaded in zip(("left", "right"), files, strict=True))
             population = opened() if enrolled else None
             return api.verify(*sets, population=population, model=model, rate=rate, progress=in_time()).to_dict()
 

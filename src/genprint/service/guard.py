@@ -6,13 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from genprint.service.settings import ENROLL, READ, Limits, Tokens, is_loopback
 
+Done = TypeVar("Done")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -82,8 +83,8 @@ class RequestGuard:
         if not self._tokens.required or not path.startswith(("/v1/", "/metrics")):
             return
         wanted = ENROLL if scope["method"] != "GET" and path.startswith("/v1/sources") else READ
-        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        scopes = self._tokens.scopes(given.removeprefix("Bearer ").strip())
+        scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").partition(" ")
+        scopes = self._tokens.scopes(token.strip()) if scheme.lower() == "bearer" else set()
         if not scopes:
             raise _Refused(401, "a valid token is needed: Authorization: Bearer TOKEN")
         if wanted not in scopes:
@@ -160,7 +161,7 @@ class WorkQueue:
         self._room = limits.workers + limits.queue
         self._inside = 0
 
-    async def run(self, work: Callable[[], Any]) -> Any:
+    async def run(self, work: Callable[[], Done]) -> Done:
         """The result of the work, when its turn has come.
 
         Raises:

@@ -70,6 +70,8 @@ def open_set_command(
             for n, row in rows.items()
         ]
         if output:
+            from genprint.report import figures
+
             curves = {f"{name}, {n} images": row.curve for name, rows in found.items() for n, row in rows.items()}
             write_atomically(output, figures.to_bytes(figures.error_rates_figure(curves)))
         show_results(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
@@ -175,6 +177,8 @@ def calibration_command(
             "sizes": {str(n): asdict(row) for n, row in found.items()},
         }  # fmt: skip
         if output:
+            from genprint.report import figures
+
             for n, row in found.items():
                 write_atomically(output / f"calibration-{n}.png", figures.to_bytes(row.figure()))
             write_atomically(output / "calibration.json", json.dumps(result, indent=2).encode())

@@ -65,7 +65,7 @@ def attributability_command(
             cells = [f"@{n} {r['mean']:.1%} [{r['low']:.0%}, {r['high']:.0%}]" for n, r in row["top1"].items()]
             lines.append(f"{name:<24} {row['role']:<8} " + "  ".join(cells))
         for name, row in list(methods.items())[1:]:
-            pairs = [(n, *own["difference"]) for n, own in row["paired"].items()]
+            pairs = [(n, *pair["difference"]) for n, pair in row["paired"].items()]
             cells = [f"@{n} {d:+.1%} [{low:+.0%}, {high:+.0%}]" for n, d, low, high in pairs]
             lines.append(f"{reader.methods[0]} less {name}, paired: " + "  ".join(cells))
         if output:
@@ -170,6 +170,7 @@ def robustness_command(
     as_json: AsJson = False,
 ) -> None:
     """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone."""
+    from genprint.evaluation.methods import METHODS
     from genprint.evaluation.robustness import PROCESSINGS, robustness
     from genprint.images.sets import read_sources
 

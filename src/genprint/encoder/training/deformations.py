@@ -58,7 +58,9 @@ def scramble(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor:
     white = torch.from_numpy(noise.standard_normal((len(x), 1, height, width), dtype=np.float32))
     spectrum = torch.fft.rfft2(white)
     phase = torch.atan2(spectrum.imag, spectrum.real.abs()) * 2 / np.pi  # odd in frequency: the result is real
-    return torch.fft.irfft2(torch.fft.rfft2(x) * torch.exp(1j * strength * band * phase), s=(height, width))
+    turned = torch.fft.rfft2(x) * torch.exp(1j * strength * band * phase)
+    scrambled: Tensor = torch.fft.irfft2(turned, s=(height, width))
+    return scrambled
 
 
 def blend(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor:

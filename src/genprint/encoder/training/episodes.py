@@ -83,12 +83,12 @@ class SimulatedEpisodes:
         labels: list[int] = []
         pixels: list[Tensor] = []
         for label, source in self._draw(step, rng):
-            own = self.set_sizes.draw(rng)
-            chosen = self.images[rng.choice(len(self.images), size=sum(own), replace=False)]
+            drawn = self.set_sizes.draw(rng)
+            chosen = self.images[rng.choice(len(self.images), size=sum(drawn), replace=False)]
             mirrored = np.where(rng.random((len(chosen), 1, 1, 1)) < 0.5, chosen, chosen[:, :, ::-1])
             pixels.append(source.apply(to_pixels(mirrored), rng))
-            sizes += own
-            labels += [label] * len(own)
+            sizes += drawn
+            labels += [label] * len(drawn)
         return Episode(self._crop(torch.cat(pixels), rng), tuple(sizes), torch.tensor(labels))
 
     def _draw(self, step: int, rng: np.random.Generator) -> list[tuple[int, SimulatedSource]]:
@@ -127,12 +127,12 @@ class LabelledEpisodes:
         labels: list[int] = []
         pixels: list[np.ndarray] = []
         for label in rng.permutation(len(names))[: self.sources]:
-            own = self.images[names[label]]
+            images = self.images[names[label]]
             wanted = self.set_sizes.draw(rng)
-            wanted = wanted[: len(own)]
-            while sum(wanted) > len(own):  # a small source gives smaller sets rather than an image twice
+            wanted = wanted[: len(images)]
+            while sum(wanted) > len(images):  # a small source gives smaller sets rather than an image twice
                 wanted[wanted.index(max(wanted))] -= 1
-            pixels.append(own[rng.choice(len(own), size=sum(wanted), replace=False)])
+            pixels.append(images[rng.choice(len(images), size=sum(wanted), replace=False)])
             sizes += wanted
             labels += [int(label)] * len(wanted)
         return Episode(to_pixels(np.concatenate(pixels)), tuple(sizes), torch.tensor(labels))

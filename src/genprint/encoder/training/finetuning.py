@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genprint.encoder.encoder import SetEncoder, cut_tiles
+from genprint.encoder.network import SetNetwork
+from genprint.encoder.tiles import cut_tiles
 from genprint.encoder.training.episodes import LabelledEpisodes
 from genprint.encoder.training.loop import Progress, TrainingConfig, TrainingResult, train
 from genprint.images.sets import ImageSet, ImageSetError
@@ -44,7 +45,8 @@ def collect(sets: Sequence[ImageSet], sources: Sequence[str], seed: int) -> tupl
 
 
 def tune(
-    encoder: SetEncoder,
+    network: SetNetwork,
+    run_id: str,
     training: Images,
     validation: Images,
     steps: int = 600,
@@ -52,12 +54,23 @@ def tune(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
-    """Trains the encoder's network in place, stopped early by the loss of the images to validate with."""
+    """Trains the network in place, stopped early by the loss of the images to validate with.
+
+    Args:
+        network: of the encoder.
+        run_id: which encoder it is, for the checkpoint to say what it belongs to.
+        training: images to train on.
+        validation: images to validate with.
+        steps: most training steps.
+        seed: of the episodes.
+        checkpoint: written at every validation; a later call goes on from it.
+        progress: told of every step.
+    """
     every = max(10, steps // 20)
     images = {name: np.concatenate([validation[name], training[name]]) for name in training}
-    whose = [seed, encoder.extractor_id, {name: digest(tiles.tobytes()) for name, tiles in images.items()}]
+    whose = [seed, run_id, {name: digest(tiles.tobytes()) for name, tiles in images.items()}]
     return train(
-        encoder.network,
+        network,
         LabelledEpisodes(training, seed=seed),
         [LabelledEpisodes(validation, seed=seed + 1)(i) for i in range(8)],
         TrainingConfig(steps, LEARNING_RATE, validate_every=every, patience=5),

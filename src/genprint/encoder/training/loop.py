@@ -87,7 +87,7 @@ def train(
     models, optimizers = {"network": network, "best": best, "criterion": criterion}, {"optimizer": optimizer}
     start, notes = load_checkpoint(checkpoint, models, optimizers) if checkpoint else (0, None)
     whose = {"config": asdict(config), "run_id": run_id}
-    if notes is not None and any(notes.get(what) != own for what, own in whose.items()):
+    if notes is not None and any(notes.get(key) != value for key, value in whose.items()):
         raise WeightsError(
             f"{checkpoint}: belongs to a training with other settings, images, seed or start; remove it to start anew"
         )

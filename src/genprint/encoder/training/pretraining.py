@@ -67,10 +67,10 @@ def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
     Cut in one place: neighbours are often crops of one photograph.
     """
-    cuts = [len(own) - len(own) // 10 for own in images]
+    cuts = [len(collection) - len(collection) // 10 for collection in images]
     return (
-        np.concatenate([own[:cut] for own, cut in zip(images, cuts, strict=True)]),
-        np.concatenate([own[cut:] for own, cut in zip(images, cuts, strict=True)]),
+        np.concatenate([collection[:cut] for collection, cut in zip(images, cuts, strict=True)]),
+        np.concatenate([collection[cut:] for collection, cut in zip(images, cuts, strict=True)]),
     )
 
 
@@ -136,8 +136,8 @@ def pretrain(
     count = min(map(len, generated.values()))
     real = validation[np.random.default_rng(seed + 4).choice(len(validation), count, replace=False)]
     population = {
-        name: encoder.extract(ImageSet.from_array(own, name), conditions={**CONDITIONS, **_STRESS_CONDITIONS})
-        for name, own in {**generated, "real": real}.items()
+        name: encoder.extract(ImageSet.from_array(pixels, name), conditions={**CONDITIONS, **_STRESS_CONDITIONS})
+        for name, pixels in {**generated, "real": real}.items()
     }
     return Pretrained(encoder, scorer, population)
 
@@ -184,9 +184,9 @@ def refit_projection(
     plda = PLDA.fit(statistics.values())
     directions = plda.directions()[:, :, : encoder.network.config["features"]]
     means = np.split(plda.mean, len(towers))
-    for tower, projection, own, mean in zip(towers, projections, directions, means, strict=True):
-        projection.weight.copy_(torch.from_numpy(own).T)
-        projection.bias.copy_(torch.from_numpy(-mean @ own))
+    for tower, projection, columns, mean in zip(towers, projections, directions, means, strict=True):
+        projection.weight.copy_(torch.from_numpy(columns).T)
+        projection.bias.copy_(torch.from_numpy(-mean @ columns))
         tower.project = projection
     return plda.along(directions)
 

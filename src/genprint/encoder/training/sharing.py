@@ -46,18 +46,18 @@ class _Sum(torch.autograd.Function):
     """Sum over processes; so is its gradient, for each has a part of the loss's."""
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:  # type: ignore[override]
-        whole = own.clone()
+    def forward(ctx: Any, part: Tensor) -> Tensor:
+        whole = part.clone()
         dist.all_reduce(whole)
         return whole
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return _Sum.forward(ctx, gradient)
 
 
 class SharedNorm(nn.BatchNorm2d):
-    """Batch normalisation over the images of all processes. (PyTorch's own works on GPUs alone.)"""
+    """Batch normalisation over the images of all processes. (PyTorch's works on GPUs alone.)"""
 
     @classmethod
     def of(cls, norm: nn.BatchNorm2d) -> SharedNorm:
@@ -81,7 +81,8 @@ class SharedNorm(nn.BatchNorm2d):
             self.num_batches_tracked += 1  # type: ignore[operator,assignment]
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
-        return (wide * scale[:, None, None] + shift[:, None, None]).to(maps.dtype)
+        normal: Tensor = wide * scale[:, None, None] + shift[:, None, None]
+        return normal.to(maps.dtype)
 
 
 def share_norms(network: SetNetwork) -> None:
@@ -96,18 +97,18 @@ def shared_features(network: SetNetwork, pixels: Tensor) -> Float[Tensor, "n d"]
     if processes() == 1:
         return network.features(pixels)
     rank, parts = dist.get_rank(), torch.arange(len(pixels)).tensor_split(processes())
-    own = network.features(pixels[parts[rank]]).float()
+    computed = network.features(pixels[parts[rank]]).float()
     # Gathering wants parts of one size; only the sum of parts that are zero elsewhere works for any.
-    whole = own.new_zeros(len(pixels), own.shape[1])
-    whole[parts[rank]] = own.detach()
+    whole = computed.new_zeros(len(pixels), computed.shape[1])
+    whole[parts[rank]] = computed.detach()
     dist.all_reduce(whole)
     whole[parts[rank]] = 0
-    return whole.index_add(0, parts[rank].to(own.device), own)
+    return whole.index_add(0, parts[rank].to(computed.device), computed)
 
 
 def add_gradients(network: SetNetwork) -> None:
     """Sums the towers' gradients, each of its own images, over processes; the head's are the same in all."""
     if processes() > 1:
-        for parameter in (own for tower in network.towers for own in tower.parameters()):
+        for parameter in (weight for tower in network.towers for weight in tower.parameters()):
             if parameter.grad is not None:
                 dist.all_reduce(parameter.grad)

@@ -25,19 +25,20 @@ def _restore_colours(x: Tensor, real: Tensor) -> Tensor:
     Training teaches a generator the colours of its data; without this, chains would give themselves away by
     colour, and an encoder would look no further.
     """
-    pixels, target = (own.permute(0, 2, 3, 1).reshape(-1, 3) for own in (x, real))
+    pixels, target = (images.permute(0, 2, 3, 1).reshape(-1, 3) for images in (x, real))
     ridge = 1e-4 * torch.eye(3)
     root = _root(torch.cov(pixels.T) + ridge)
     inverse = torch.linalg.inv(root)
     change = inverse @ _root(root @ (torch.cov(target.T) + ridge) @ root) @ inverse
-    restored = (pixels - pixels.mean(0)) @ change + target.mean(0)
+    restored: Tensor = (pixels - pixels.mean(0)) @ change + target.mean(0)
     return restored.view(len(x), *x.shape[2:], 3).permute(0, 3, 1, 2)
 
 
 def _root(matrix: Tensor) -> Tensor:
     """The symmetric square root of a positive definite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return root
 
 
 _STAGES: dict[str, Callable[[Tensor, Rng, Rng, Rng], Tensor]] = {

@@ -132,7 +132,8 @@ def smooth(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor:
 def saturate(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor:
     """The tanh at the end of many generators, more or less driven."""
     drive = weights.uniform(0.6, 1.6)
-    return torch.tanh((2 * x - 1) * drive) / (2 * np.tanh(drive)) + 0.5
+    driven: Tensor = torch.tanh((2 * x - 1) * drive) / (2 * np.tanh(drive))
+    return driven + 0.5
 
 
 def mix_colours(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor:
@@ -159,7 +160,8 @@ def tilt_spectrum(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor
     stretch = weights.uniform(0.5, 2) if structure.random() < 0.4 else 1.0
     radius = (fy.square() + stretch * fx.square()).sqrt().clamp(max=1.5)
     bend = weights.normal(0, 0.35) * radius + weights.normal(0, 0.35) * radius**4
-    return torch.fft.irfft2(torch.fft.rfft2(x) * torch.exp(bend), s=(height, width))
+    tilted: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * torch.exp(bend), s=(height, width))
+    return tilted
 
 
 def mix_globally(x: Tensor, structure: Rng, weights: Rng, noise: Rng) -> Tensor:

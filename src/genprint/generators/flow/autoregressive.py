@@ -37,13 +37,14 @@ class Layer(nn.Module):
             past.append((key, value))
             key, value = (torch.cat(parts, dim=2) for parts in zip(*past, strict=True))
         # Written out: on a CPU, the backward pass of torch's fused attention is slow in bfloat16.
-        likeness = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
+        weights = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
         if past is None:
-            later = torch.ones(likeness.shape[2:], dtype=torch.bool, device=x.device).triu(1)
-            likeness = likeness.masked_fill(later, -torch.inf)
-        seen = likeness.softmax(dim=3) @ value
+            later = torch.ones(weights.shape[2:], dtype=torch.bool, device=x.device).triu(1)
+            weights = weights.masked_fill(later, -torch.inf)
+        seen = weights.softmax(dim=3) @ value
         x = x + self.join(seen.transpose(1, 2).flatten(2))
-        return x + self.mlp(x)
+        added: Tensor = self.mlp(x)
+        return x + added
 
 
 class Pass(nn.Module):
@@ -109,7 +110,7 @@ class TarFlow(Flow):
     """Zhai et al., "Normalizing Flows are Capable Generative Models" (2024).
 
     A stack of masked autoregressive flows over patches, in alternating order. It learns images with a little
-    Gaussian noise; samples are denoised by the flow's own score (the paper's section 2.5).
+    Gaussian noise; samples are denoised by the flow's score (the paper's section 2.5).
 
     Args:
         passes: over the image.

@@ -78,4 +78,5 @@ class ConvVAE(VAE):
 
     def sample(self, n: int, rng: torch.Generator) -> Images:
         """The decoder's output at ``n`` latents, without the likelihood's noise."""
-        return self.decoder(self.latent_mean + gaussian(rng, n, self.latent) @ self.latent_factor.T)
+        images: Tensor = self.decoder(self.latent_mean + gaussian(rng, n, self.latent) @ self.latent_factor.T)
+        return images

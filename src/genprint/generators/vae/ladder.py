@@ -32,7 +32,8 @@ class Rung(nn.Module):
 
     def forward(self, state: Tensor, latent: Tensor) -> Tensor:
         """The state with the latent map in it."""
-        return self.block(state + self.join(latent))
+        joined: Tensor = self.block(state + self.join(latent))
+        return joined
 
 
 def _moments(both: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,4 +99,5 @@ class LadderVAE(VAE):
                 mean, log_sigma = rung.prior_moments(state)
                 state = rung(state, mean + log_sigma.exp() * gaussian(rng, *mean.shape))
             state = up_(state)
-        return self.out(state)
+        images: Tensor = self.out(state)
+        return images
