@@ -92,7 +92,9 @@ def _count(answers: dict[str, list[Attribution]], unknown: set[str]) -> dict[str
     }
 
 
-def _summary(tables: dict[int, dict[str, Any]], identifier: Identifier, output: Path, seconds: float, tree: FamilyTree) -> str:
+def _summary(
+    tables: dict[int, dict[str, Any]], identifier: Identifier, output: Path, seconds: float, tree: FamilyTree
+) -> str:
     lines = [
         f"{len(identifier.known)} sources enrolled with {ENROLLED} images each; false-attribution rate asked of the "
         f"threshold: {identifier.rate:.0%}, the least that {len(identifier.known)} sources support"
@@ -111,7 +113,11 @@ def _summary(tables: dict[int, dict[str, Any]], identifier: Identifier, output: 
 
 
 def _page(
-    images: dict[str, np.ndarray], tables: dict[int, dict[str, Any]], tree: FamilyTree, identifier: Identifier, unknown: set[str]
+    images: dict[str, np.ndarray],
+    tables: dict[int, dict[str, Any]],
+    tree: FamilyTree,
+    identifier: Identifier,
+    unknown: set[str],
 ) -> str:
     columns = [*identifier.known, "unknown", "inconclusive"]
     shown = []

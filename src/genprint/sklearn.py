@@ -20,7 +20,7 @@ from genprint.images.sets import ImageSet
 from genprint.model import Model
 
 
-class SourceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SourceClassifier(ClassifierMixin, BaseEstimator):
     """Names the source of image sets among those that it was fitted to (closed set: it never says 'unknown').
 
     Samples are image sets, or whatever ``ImageSet.of`` takes; several sets of one source are pooled.

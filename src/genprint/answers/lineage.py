@@ -122,5 +122,5 @@ def _squared(means: np.ndarray, sets: list[np.ndarray], samplings: int) -> np.nd
     ``means`` are ``(sets, draws, d)``, and that often sampled from the sources.
     """
     spread = np.array([values.var(0, ddof=1).sum() / len(values) for values in sets])
-    squared: np.ndarray = np.square(means[1:] - means[:1]).sum(2)
-    return squared - samplings * (spread[1:] + spread[0])[:, None]
+    squared: np.ndarray = np.square(means[1:] - means[:1]).sum(2) - samplings * (spread[1:] + spread[0])[:, None]
+    return squared

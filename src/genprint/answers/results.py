@@ -103,8 +103,8 @@ class Evidence:
         threshold: score the best candidate must reach; None if it could not be set.
         rate: at most this share of sources that are not enrolled would be attributed.
         calibrated_at: size of the sets that set the threshold.
-        p: of the exchangeability test, for the null hypothesis that the probe's images and the best candidate's are drawn
-            alike; one probe in twenty of the candidate itself has 0.05 or less.
+        p: of the exchangeability test: null hypothesis, the probe's images and the best candidate's are drawn alike.
+            One probe in twenty of the candidate itself has 0.05 or less.
         candidates: the best first.
         ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources.
     """

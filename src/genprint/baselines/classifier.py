@@ -109,8 +109,8 @@ class Classifier(Comparer):
         pixels = torch.cat([as_pixels(probe) for probe in probes])
         with torch.inference_mode():
             scores = torch.cat([network(part).log_softmax(1) for part in pixels.split(256)]).double().numpy()
-        sums: np.ndarray = np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]]))
-        return sums / np.array(sizes)[:, None]
+        means: np.ndarray = np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]])) / np.array(sizes)[:, None]
+        return means
 
     def _learn(self, gallery: Sequence[Fingerprint]) -> Attributor:
         who = tuple(source.digests for source in gallery)

@@ -24,5 +24,5 @@ class CoOccurrence(PixelFingerprinter):
         pairs = bins[..., :-1] * _BINS + bins[..., 1:]
         flat = pairs.reshape(len(pairs) * 3, -1)
         counts = np.stack([np.bincount(row, minlength=_BINS**2) for row in flat])
-        shares: np.ndarray = counts / flat.shape[1]
-        return np.sqrt(shares).reshape(len(pairs), -1)
+        roots: np.ndarray = np.sqrt(counts / flat.shape[1])
+        return roots.reshape(len(pairs), -1)
