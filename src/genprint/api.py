@@ -230,9 +230,15 @@ class Gallery(GalleryStore):
         return self._derived.keep(self.state(), what, make)
 
 
-def load(model: str | Path | None = None) -> Model:
-    """The model saved in a folder; by default that of the environment's GENPRINT_MODEL, else the shipped one."""
-    return Model.load(model or os.environ.get("GENPRINT_MODEL") or None)
+def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:
+    """A saved model; by default the one that the environment's GENPRINT_MODEL names, else the shipped one.
+
+    Args:
+        model: a folder, or ``hf:ORG/MODEL`` on a model hub (only safe formats are fetched).
+        revision: of the latter: a commit, tag or branch; pin a commit to get the same weights again.
+        offline: never ask the network.
+    """
+    return Model.load(model or os.environ.get("GENPRINT_MODEL") or None, revision, offline)
 
 
 def open(path: str | Path, model: BaseModel | None = None) -> Gallery:

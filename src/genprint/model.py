@@ -24,6 +24,7 @@ from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
 from genprint.storage.files import digest
+from genprint.storage.hub import folder_of
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 if TYPE_CHECKING:
@@ -56,13 +57,18 @@ class Model:
     origin: str | None = field(default=None, compare=False)
 
     @classmethod
-    def load(cls, directory: str | Path | None = None) -> Self:
+    def load(cls, directory: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Self:
         """Loads a saved model; without a directory, the one shipped with the package.
+
+        Args:
+            directory: a folder, or ``hf:ORG/MODEL`` on a model hub.
+            revision: of the latter: a commit, tag or branch; pin a commit to get the same weights again.
+            offline: never ask the network.
 
         Raises:
             WeightsError: no model there, or a damaged one.
         """
-        folder = Path(directory) if directory else SHIPPED
+        folder = folder_of(directory, revision, offline) if directory else SHIPPED
         config, tensors = load_model(folder, KIND)
         encoder = SetEncoder().restore(folder, config, tensors)
         try:
@@ -71,7 +77,7 @@ class Model:
             population = ReferencePopulation.of(config["verification"], arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{folder}: an encoder without its scorer and population: {error} is missing") from None
-        origin = str(Path(directory).resolve()) if directory else None
+        origin = str(folder.resolve()) if directory else None
         model = cls(encoder, PLDA(mean, within, between), population, origin=origin)
         model.__dict__["weights_digest"] = config["sha256"]
         return model

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from genprint.cli.app import app
 from genprint.generators import hub
 from genprint.generators.collection import find
+from genprint.storage.hub import fetch
 from genprint.storage.weights import WeightsError
 
 diffusers = pytest.importorskip("diffusers")
@@ -80,7 +81,7 @@ def test_a_pipeline_that_is_code_is_not_run(cached):
 )
 def test_what_is_not_there_is_told(cached, reference, said):
     with pytest.raises(WeightsError, match=said):
-        hub.fetch(reference, offline=True)
+        fetch(reference, offline=True)
 
 
 def test_without_a_network_the_error_says_so(tmp_path, monkeypatch):

@@ -123,10 +123,11 @@ def sample(
 
     from genprint.generators import hub
     from genprint.generators.collection import describe, find, shipped
+    from genprint.storage.hub import PREFIX, fetch
 
     with errors():
-        if name.startswith(hub.PREFIX):
-            folders = {name: hub.fetch(name, revision, offline)}
+        if name.startswith(PREFIX):
+            folders = {name: fetch(name, revision, offline)}
         elif hub.is_pipeline(Path(name)):
             folders = {Path(name).name: Path(name)}
         else:

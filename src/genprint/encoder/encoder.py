@@ -19,6 +19,7 @@ from genprint.fingerprints.residuals import to_pixels
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet
 from genprint.storage.files import digest
+from genprint.storage.hub import folder_of
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
@@ -137,13 +138,20 @@ class SetEncoder(Fingerprinter):
         save_model(Path(directory), KIND, self.config(), self.tensors(), card or CARD)
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path | None = None) -> Self:
+    def from_pretrained(
+        cls, directory: str | Path | None = None, revision: str | None = None, offline: bool = False
+    ) -> Self:
         """Loads a saved encoder; without a directory, the one shipped with the package.
+
+        Args:
+            directory: a folder, or ``hf:ORG/MODEL`` on a model hub.
+            revision: of the latter: a commit, tag or branch.
+            offline: never ask the network.
 
         Raises:
             WeightsError: no encoder there, or a damaged one.
         """
-        return cls()._load(Path(directory) if directory else SHIPPED)
+        return cls()._load(folder_of(directory, revision, offline) if directory else SHIPPED)
 
     def _load(self, directory: Path) -> Self:
         return self.restore(directory, *load_model(directory, KIND))

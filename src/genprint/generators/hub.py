@@ -20,37 +20,7 @@ from genprint.storage.weights import CONFIG, WeightsError
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-PREFIX = "hf:"
 _PIPELINE = "model_index.json"
-_SAFE = ["*.json", "*.safetensors", "*.txt", "*.model"]
-
-
-def fetch(reference: str, revision: str | None = None, offline: bool = False) -> Path:
-    """Folder of ``hf:ORG/MODEL`` in the hub library's cache, downloaded where it is not there.
-
-    Args:
-        revision: a commit, tag or branch; pin a commit to get the same weights again.
-        offline: never ask the network.
-
-    Raises:
-        WeightsError: no such repository or revision, or it is not in the cache and the hub cannot be reached.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    name = reference.removeprefix(PREFIX)
-    try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=offline, allow_patterns=_SAFE))
-    except HFValidationError as error:
-        raise WeightsError(f"{reference}: not a name on the hub ({error}); it should read hf:ORG/MODEL") from None
-    except LocalEntryNotFoundError:
-        why = "the network was not asked (--offline)" if offline else "the hub cannot be reached"
-        raise WeightsError(
-            f"{reference}: not in the cache, and {why}; fetch it once with a network, or name a folder that has it"
-        ) from None
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{reference}: the hub does not give it: {reason}") from None
 
 
 def is_pipeline(folder: Path) -> bool:
