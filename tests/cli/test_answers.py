@@ -1,45 +1,22 @@
-"""The command line: exit codes, JSON, and errors that name the file."""
+"""Questions about image sets: exit codes, JSON, what is said of p, and errors that name the file."""
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from genprint.cli import app
 from genprint.encoder.encoder import SHIPPED
-from genprint.evaluation.methods import METHODS
 from genprint.images.sets import ImageSet
+from tests.cli.conftest import run, write_sources
+from tests.conftest import encoded, png_header
 
-from .conftest import textured
-from .test_images import encoded, png_header
-
-runner = CliRunner()
-
-
-def run(*arguments, code: int = 0):
-    result = runner.invoke(app, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
-
-
-def many(root, rng, sources: int = 6):
-    for i in range(sources):
-        (root / f"s{i}").mkdir(parents=True)
-        for j, pixels in enumerate(textured(rng, 30, grain=3.0 * 1.8**i)):
-            Image.fromarray(pixels).save(root / f"s{i}" / f"{j}.png")
-    return root
-
-
-@pytest.fixture
-def probe(tmp_path, rng):
-    (tmp_path / "probe").mkdir()
-    for j, pixels in enumerate(textured(rng, 12, grain=3.0 * 1.8**2)):
-        Image.fromarray(pixels).save(tmp_path / "probe" / f"{j}.png")
-    return tmp_path / "probe"
+PLAIN = "--no-conditions"
+#: A sentence that gives a p says of which null hypothesis it is.
+SAID_OF_P = re.compile(r"^ *(exchangeability test against \S+|for H0, .+): p = [01]\.\d{3} \((not )?rejected at 0\.05\)$")
 
 
 def test_help_and_version():
@@ -47,34 +24,53 @@ def test_help_and_version():
     assert run("--version").output.strip()
 
 
-def test_attribute_one_shot_and_from_a_gallery(tmp_path, rng, probe):
-    data = many(tmp_path / "data", rng)
-    one_shot = json.loads(run("attribute", probe, "--known", data, "--json").stdout)
-    assert one_shot["answer"] == "attributed"
+def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
+    one_shot = json.loads(run("attribute", probe, "--known", data, PLAIN, "--json").stdout)
+    assert one_shot["decision"] == "attributed"
     assert one_shot["source"] == "s2"
+    assert one_shot["llr"] == one_shot["evidence"]["ratio"]["llr"] > 0
     assert set(one_shot) == {
-        "probe", "answer", "source", "images", "score", "threshold", "rate", "calibrated_at", "p",
-        "candidates", "reason", "history", "evidence", "left_out",
+        "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out",
+    }  # fmt: skip
+    assert set(one_shot["evidence"]) == {
+        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio"
+    }  # fmt: skip
+    assert set(one_shot["evidence"]["candidates"][0]) == {"source", "images", "raw_llr", "posterior"}
+    assert set(one_shot["evidence"]["ratio"]) == {
+        "hp", "hd", "llr", "low", "high", "cap", "sources", "calibrated_at", "by_images"
     }  # fmt: skip
     gallery = tmp_path / "g.sqlite"
     for source in sorted(data.iterdir()):
-        run("enroll", source.name, source, "--gallery", gallery)
+        run("enroll", source.name, source, "--gallery", gallery, PLAIN)
     enrolled = json.loads(run("attribute", probe, "--gallery", gallery, "--json").stdout)
-    assert enrolled["candidates"] == one_shot["candidates"]
-    assert "0 images added" in run("enroll", "s0", data / "s0", "--gallery", gallery).stdout
+    assert enrolled == one_shot
+    assert "0 images added" in run("enroll", "s0", data / "s0", "--gallery", gallery, PLAIN).stdout
     assert json.loads(run("sources", "--gallery", gallery, "--json").stdout)["s0"] == 30
 
 
-def test_images_that_are_enrolled_prove_nothing(tmp_path, rng, probe):
-    known = many(tmp_path / "known", rng)
-    for file in list((known / "s0").iterdir())[:4]:
+def test_attribute_with_the_shipped_model(data, probe, with_shipped):
+    answer = json.loads(run("attribute", probe, "--known", data, PLAIN, "--json").stdout)
+    assert (answer["decision"], answer["source"], answer["condition"]) == ("attributed", "s2", "original")
+
+
+def test_natural_logs_are_one_number(data, probe):
+    ratio = json.loads(run("attribute", probe, "--known", data, PLAIN, "--json").stdout)["evidence"]["ratio"]
+    assert ratio["low"] <= ratio["llr"] <= ratio["high"] or ratio["llr"] == ratio["cap"]
+    assert abs(ratio["llr"]) <= ratio["cap"] <= np.log(7)  # 6 sources support no larger ratio
+    said = run("attribute", probe, "--known", data, PLAIN).stdout
+    assert f"likelihood ratio {np.exp(ratio['llr']):.2g}" in said
+    assert f"that {ratio['hp']}, against: {ratio['hd']}" in said
+
+
+def test_images_that_are_enrolled_prove_nothing(data, probe):
+    for file in list((data / "s0").iterdir())[:4]:
         shutil.copy(file, probe / f"copy of {file.name}")
-    done = run("attribute", probe, "--known", known, "--no-histories", "--json")
+    done = run("attribute", probe, "--known", data, PLAIN, "--json")
     answer = json.loads(done.stdout)
     assert answer["images"] == 12
     assert [left["reason"] for left in answer["left_out"]] == ["the same file is enrolled, as of s0"] * 4
     assert done.stderr.count("the same file is enrolled") == 4
-    failed = run("attribute", known / "s1", "--known", known, "--no-histories", code=1)
+    failed = run("attribute", data / "s1", "--known", data, PLAIN, code=1)
     assert "all 30 images are enrolled themselves" in failed.stderr
 
 
@@ -85,48 +81,37 @@ def test_messages_show_names_as_they_are(tmp_path):
         assert str(tmp_path / name) in done.stderr
 
 
-def test_a_source_far_from_all_is_unknown(tmp_path, rng):
-    data = many(tmp_path / "data", rng)
+def test_a_source_far_from_all_is_unknown(tmp_path, data):
     shutil.move(data / "s5", tmp_path / "probe")
-    run("attribute", tmp_path / "probe", "--known", data, code=3)
+    run("attribute", tmp_path / "probe", "--known", data, PLAIN, code=3)
 
 
 def test_one_source_cannot_set_a_threshold(tmp_path, rng, probe):
-    run("attribute", probe, "--known", many(tmp_path / "data", rng, sources=1), code=4)
+    known = write_sources(tmp_path / "one", rng, sources=1)
+    answer = json.loads(run("attribute", probe, "--known", known, PLAIN, "--json", code=4).stdout)
+    assert (answer["decision"], answer["llr"]) == ("inconclusive", None)
+    assert answer["evidence"]["threshold"] is answer["evidence"]["score"] is answer["evidence"]["ratio"] is None
 
 
-def test_verify(tmp_path, rng):
-    data = many(tmp_path / "data", rng)
+def test_verify(tmp_path, data):
     (tmp_path / "half").mkdir()
     for path in sorted((data / "s0").iterdir())[:15]:
         shutil.move(path, tmp_path / "half")
-    pair, known = ("verify", tmp_path / "half", data / "s0"), ("--known", data)
+    pair, known = ("verify", tmp_path / "half", data / "s0"), ("--known", data, PLAIN)
     same = json.loads(run(*pair, *known, "--json").stdout)
-    assert (same["answer"], same["sources"], same["rate"]) == ("same", 6, pytest.approx(1 / 7))
-    run("verify", data / "s0", data / "s5", *known, "--no-histories", code=3)
-    assert "unlike the population" in run(*pair, code=4).stdout  # it came with the encoder and knows no such textures
-    run(*pair, *known, "--gallery", data, code=1)
-
-
-def test_evaluate_verification(tmp_path, rng):
-    data = many(tmp_path / "data", rng)
-    found = json.loads(run("evaluate", "verification", data, "--size", "5,10", "--json").stdout)
-    assert (found["sources"], found["judged_by"]) == (6, "others")
-    assert set(found["sizes"]) == {"5", "10"}
-    assert found["sizes"]["10"]["false_same"]["mean"] < 0.3
-    assert "one source: different" in run("evaluate", "verification", data, "--shipped").stdout
-
-
-def test_families_writes_all_it_says(tmp_path, folder):
-    output = tmp_path / "out"
-    tree = json.loads(run("families", folder, "-o", output, "--json").stdout)
-    assert sorted(tree["sources"]) == ["coarse", "fine", "middle"]
-    assert {p.name for p in output.iterdir()} == {
-        "tree.png", "tree.svg", "tree.newick", "distances.csv", "families.json"
+    assert (same["decision"], same["sources"], same["rate"]) == ("same", 6, pytest.approx(1 / 7))
+    assert set(same) == {
+        "verdict", "left", "right", "decision", "llr", "images", "evidence", "hp", "hd", "rate", "population",
+        "sources", "left_out",
     }  # fmt: skip
-    distances = np.array(tree["distances"])
-    assert (distances == distances.T).all()
-    run("families", folder, "--linkage", "nothing", code=1)
+    evidence = same["evidence"]
+    assert {"similarity", "same_above", "different_below", "conditions", "one_condition", "typical"} <= set(evidence)
+    assert evidence["different_below"] < evidence["same_above"] <= evidence["similarity"]
+    assert same["llr"] > 0
+    run("verify", data / "s0", data / "s5", *known, code=3)
+    # It came with the encoder and knows no such textures.
+    assert "unlike the population" in run(*pair, code=4).stdout
+    run(*pair, *known, "--gallery", data, code=1)
 
 
 @pytest.mark.parametrize("bad", ["empty", "text", "tiny", "bomb"])
@@ -136,17 +121,24 @@ def test_a_probe_without_usable_images_is_an_error(tmp_path, folder, bad):
     content = {"text": b"text", "tiny": encoded(Image.new("RGB", (1, 1))), "bomb": png_header(30_000, 30_000)}
     if bad in content:
         (probe / "a.png").write_bytes(content[bad])
-    answer = json.loads(run("attribute", probe, "--known", folder, "--json", code=1).stdout)
-    assert answer["answer"] == "error"
+    answer = json.loads(run("attribute", probe, "--known", folder, PLAIN, "--json", code=1).stdout)
+    assert answer["decision"] == "error"
     assert str(probe) in answer["reason"]
 
 
-def test_of_several_probes_one_that_fails_shows_in_the_exit_code(tmp_path, rng, probe):
-    data = many(tmp_path / "data", rng)
+def test_an_error_before_any_answer_is_json_too(tmp_path, probe):
+    done = run("attribute", probe, "--gallery", tmp_path / "none.sqlite", "--json", code=1)
+    answer = json.loads(done.stdout)
+    assert set(answer) == {"decision", "reason"}
+    assert answer["decision"] == "error"
+    assert answer["reason"] in done.stderr
+
+
+def test_of_several_probes_one_that_fails_shows_in_the_exit_code(tmp_path, data, probe):
     (tmp_path / "empty").mkdir()
-    done = run("attribute", probe, tmp_path / "empty", "--known", data, "--no-histories", "--json", code=1)
-    assert [answer["answer"] for answer in json.loads(done.stdout)] == ["attributed", "error"]
-    run("attribute", probe, probe, "--known", data, "--no-histories", code=0)
+    done = run("attribute", probe, tmp_path / "empty", "--known", data, PLAIN, "--json", code=1)
+    assert [answer["decision"] for answer in json.loads(done.stdout)] == ["attributed", "error"]
+    run("attribute", probe, probe, "--known", data, PLAIN, code=0)
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, folder, probe, monkeypatch):
@@ -157,19 +149,9 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, fo
         assert str(bad) in run("attribute", probe, "--known", folder, option, bad, code=1).stderr
 
 
-def test_sources_are_removed(tmp_path, folder):
-    gallery = tmp_path / "g.sqlite"
-    run("enroll-all", folder, "--gallery", gallery, "--no-histories")
-    run("remove", "fine", "--gallery", gallery)
-    assert list(json.loads(run("sources", "--gallery", gallery, "--json").stdout)) == ["coarse", "middle"]
-    assert "not enrolled" in run("remove", "fine", "--gallery", gallery, code=1).stderr
-    assert "name" in run("enroll", "", folder / "fine", "--gallery", gallery, "--no-histories", code=1).stderr
-
-
-def test_a_truncated_jpeg_among_good_images_is_left_out(tmp_path, rng, probe):
-    data = many(tmp_path / "data", rng)
+def test_a_truncated_jpeg_among_good_images_is_left_out(data, probe):
     (probe / "cut.jpg").write_bytes(encoded(Image.effect_noise((64, 64), 50), "JPEG")[:400])
-    answer = json.loads(run("attribute", probe, "--known", data, "--json").stdout)
+    answer = json.loads(run("attribute", probe, "--known", data, PLAIN, "--json").stdout)
     assert answer["images"] == 12
     assert "damaged" in answer["left_out"][0]["reason"]
 
@@ -194,46 +176,50 @@ def test_damaged_weights_are_refused(tmp_path, folder, probe):
     run("attribute", probe, "--known", folder, "--model", model, code=1)
 
 
-def test_evaluate(folder, tmp_path, monkeypatch):
-    from genprint.evaluation.methods import classifier
-
-    monkeypatch.setattr(classifier, "train", lambda network, *_: network.eval())  # learned peers take minutes
-    arguments = ("evaluate", "attributability", folder, "--enrolled", 8, "--probe", "1,4", "--repeats", 2, "--json")
-    assert "--real" in run(*arguments, "--method", "manifpt_rgb", code=1).stderr
-    np.savez(tmp_path / "real.npz", images=textured(np.random.default_rng(1), 20))
-    result = json.loads(run(*arguments, "--method", "all", "--real", tmp_path / "real.npz").stdout)
-    assert set(result["methods"]) == set(METHODS)
-    assert result["methods"]["marra"]["role"] == "peer"
-    cell = result["methods"]["set_encoder"]["top1"]["4"]
-    assert cell["low"] <= cell["mean"] <= cell["high"]
-    assert cell["mean"] > 0.9  # grain differs by a factor of four
-
-
-def test_generators(tmp_path):
-    listed = json.loads(run("generators", "list", "--json").stdout)
-    assert {row["name"] for row in listed} >= {"vae-conv-s0", "flow-wavelet-s0", "gan-dcgan-s1", "score-ddim-s0-ddim10"}
-    run("generators", "sample", "vae-conv-s0", "-n", 3, "-o", tmp_path / "s")
-    assert len(list((tmp_path / "s").glob("*.png"))) == 3
-    assert "holds files already" in run("generators", "sample", "gan-dcgan-s0", "-o", tmp_path / "s", code=1).stderr
-    assert len(list((tmp_path / "s").glob("*.png"))) == 3
-    np.savez(tmp_path / "real.npz", images=textured(np.random.default_rng(0), 80))
-    run("generators", "train", "vae-conv", tmp_path / "real.npz", "-o", tmp_path / "v", "--steps", 2)
-    run("generators", "sample", tmp_path / "v", "-n", 2, "-o", tmp_path / "s2")
-    run("generators", "sample", "nothing", code=1)
-    run("generators", "train", "nothing", tmp_path / "real.npz", "-o", tmp_path / "n", code=1)
-    run("generators", "train-all", tmp_path / "real.npz", "-o", tmp_path / "n", "--only", "nothing", code=1)
-    assert not (tmp_path / "n").exists()
+def test_p_is_of_a_null_hypothesis_and_never_its_probability(tmp_path, folder, data, probe):
+    mixed = tmp_path / "pile"
+    mixed.mkdir()
+    for name in ("fine", "coarse"):
+        for file in sorted((folder / name).iterdir())[:10]:
+            shutil.move(file, mixed / f"{name} {file.name}")
+    said = [
+        run("attribute", probe, "--known", data, PLAIN).stdout,
+        run("mixture", mixed, "--known", folder, PLAIN).stdout,
+        run("lineage", probe, data / "s2", "--apart", data / "s4").stdout,
+    ]
+    with_p = [[line for line in text.splitlines() if "p = " in line] for text in said]
+    assert [len(lines) for lines in with_p] == [1, 2, 1]
+    for line in sum(with_p, []):
+        assert SAID_OF_P.match(line), line
+        assert not re.search("probab|chance|likely|sure|confiden", line)
+    (attributed,), (one_source, in_shares), (nearer,) = with_p
+    assert attributed.startswith("  exchangeability test against s2: p = ")
+    assert one_source.startswith("  for H0, all images are from ")
+    assert in_shares.startswith("  for H0, the probe is exchangeable with the known sources in these shares: p = ")
+    assert nearer.startswith(f"  for H0, no nearer to {data / 's2'} than to the nearest other: p = ")
 
 
-def test_sampling_all_gives_labelled_sources(tmp_path, monkeypatch):
-    from genprint.generators import collection
+def test_lineage_and_the_word_of_before(data, probe):
+    arguments = (probe, data / "s2", "--apart", data / "s4", "--apart", data / "s0", "--json")
+    found = json.loads(run("lineage", *arguments).stdout)
+    assert found["decision"] == "derived"
+    assert found["distance"] < min(found["others"].values())
+    assert json.loads(run("compare", *arguments).stdout) == found
+    commands = [line.split()[1] for line in run("--help").output.splitlines() if line.startswith("│ ")]
+    assert "lineage" in commands
+    assert "compare" not in commands
 
-    some = [collection.find(name) for name in ("vae-conv-s0", "vae-conv-s0-int8")]
-    monkeypatch.setattr(collection, "shipped", lambda: some)
-    run("generators", "sample", "all", "-n", 2, "-o", tmp_path)
-    with (tmp_path / "sources.csv").open(newline="") as file:
+
+def test_a_table_of_whose_each_image_is(tmp_path, data):
+    pile = tmp_path / "pile"
+    pile.mkdir()
+    for name in ("s0", "s5"):
+        for file in sorted((data / name).iterdir())[:8]:
+            shutil.move(file, pile / f"{name} {file.name}")
+    whole = json.loads(run("mixture", pile, "--known", data, PLAIN, "-o", tmp_path / "whose.csv", "--json").stdout)
+    assert (whole["decision"], whole["condition"], whole["images"]) == ("mixed", "original", 16)
+    assert {"mixed_p", "fit_p", "shares", "members"} <= set(whole)
+    with (tmp_path / "whose.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["source"], row["class"], row["parent"]) for row in rows] == [
-        ("vae-conv-s0", "vae", ""), ("vae-conv-s0-int8", "vae", "vae-conv-s0")
-    ]  # fmt: skip
-    assert len(list((tmp_path / "vae-conv-s0-int8").glob("*.png"))) == 2
+    assert len(rows) == 16
+    assert {row["source"] for row in rows} == {"s0", "s5"}
