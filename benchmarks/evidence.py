@@ -75,7 +75,7 @@ Sets of about 100 images of three sources with random shares, and of 50 images o
 
 ## Lineage
 
-Children of shipped generators (`genprint compare CHILD PARENT --apart OTHER SEED`, {images} images each): *margin* is the squared
+Children of shipped generators (`genprint lineage CHILD PARENT --apart OTHER SEED`, {images} images each): *margin* is the squared
 distance to the other seed less that to the parent, in within-source variances; *turned*: the answer when the other seed is alleged to be the
 parent. With one other seed, half of all models trained apart would come out as derived; more seeds make that less. AUROC of the
 margins, children against turned: {auroc}.
