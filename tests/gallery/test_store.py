@@ -1,124 +1,241 @@
-"""The gallery: what is enrolled stays, search is exact, a large one is compared by its nearest sources."""
+"""The gallery: what is enrolled stays, and only what one extractor made comes together."""
 
+import copy
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from genprint.answers import attribution
 from genprint.answers.attribution import GalleryIdentifier, Identifier
-from genprint.encoder.encoder import SetEncoder
-from genprint.fingerprints.fingerprint import Features
-from genprint.gallery.store import Gallery, GalleryError, Index
+from genprint.fingerprints.conditions import ORIGINAL
+from genprint.fingerprints.fingerprint import ExtractorError, common_conditions
+from genprint.gallery.store import GalleryError, GalleryStore, merge
+from genprint.images.processing import Blur, Chain, Jpeg
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import ByFingerprint
-from genprint.scoring.conditions import HISTORIES, NONE, common
-from tests.conftest import textured
+from genprint.model import Model
+from genprint.scoring.base import ByScorer
+from tests.conftest import drawn_digests, given, model_of_sources, textured
 
-ENCODER = SetEncoder.from_pretrained()
+SIZE = 24
 
 
-def made_up(rng, sources, images=6, after=()):
-    size = len(ENCODER.plda_.mean)
+@pytest.fixture(scope="module")
+def model():
+    return model_of_sources(9 * np.eye(SIZE))
 
+
+def made_up(rng, sources, images=6, conditions=()):
     def values(centre):
-        return (centre + 0.3 * rng.normal(size=(images, size))).astype(np.float32)
+        return (centre + 0.3 * rng.normal(size=(images, SIZE))).astype(np.float32)
 
     for i in range(sources):
-        centre = 3 * rng.normal(size=size)
-        digests = tuple(f"{rng.integers(2**60):x}" for _ in range(images))
-        yield f"source {i:03d}", Features(values(centre), digests, after={name: values(-centre) for name in after})
+        centre = 3 * rng.normal(size=SIZE)
+        digests = drawn_digests(rng, images)
+        name = f"source {i:03d}"
+        yield name, given(values(centre), name, digests, conditions={c: values(-centre) for c in conditions})
 
 
-def test_a_gallery_of_another_encoder_is_refused(tmp_path):
-    other = SetEncoder.from_pretrained()
-    other.weights_digest_ = "another"
-    Gallery(tmp_path / "g.sqlite", ENCODER)
-    with pytest.raises(GalleryError, match="another encoder"):
-        Gallery(tmp_path / "g.sqlite", other)
+def asked_with(model: Model, **parameters) -> Model:
+    """The model whose encoder has other parameters, and the same weights."""
+    return replace(model, fingerprinter=copy.deepcopy(model.fingerprinter).set_params(**parameters))
+
+
+def test_a_gallery_of_another_extractor_is_refused_with_the_difference(tmp_path, rng, small_model):
+    images = ImageSet.from_array(textured(rng, 4, side=48), "a")
+    store = GalleryStore(tmp_path / "g.sqlite", small_model)
+    store.add("a", small_model.fingerprint(images))
+    one_tile = asked_with(small_model, tiles=1)
+    assert one_tile.weights_digest == small_model.weights_digest
+    with pytest.raises(GalleryError, match=r"g\.sqlite: enrolled with another model.*tiles=8.*tiles=1.*--model"):
+        GalleryStore(tmp_path / "g.sqlite", one_tile)
+    with pytest.raises(GalleryError, match=r"seed=0.*seed=4"):
+        GalleryStore(tmp_path / "g.sqlite", asked_with(small_model, seed=4))
+    with pytest.raises(ExtractorError, match=r"(?=.*tiles=8)(?=.*tiles=1)"):
+        store.add("b", one_tile.fingerprint(images))
+    assert store.counts() == {"a": 4}  # nothing of it was enrolled
+    assert GalleryStore(tmp_path / "g.sqlite", small_model).fingerprints()["a"].extractor == (
+        small_model.fingerprinter.extractor_id
+    )
+
+
+def test_a_gallery_of_other_weights_is_refused(tmp_path, small_model, shipped):
+    GalleryStore(tmp_path / "g.sqlite", small_model)
+    with pytest.raises(GalleryError, match="another model"):
+        GalleryStore(tmp_path / "g.sqlite", shipped)
+    GalleryStore(tmp_path / "g.sqlite", replace(small_model, population=None))  # features are the same
+
+
+def test_a_file_that_is_no_gallery_is_refused(tmp_path, model):
     (tmp_path / "no.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(GalleryError, match=r"no\.sqlite"):
-        Gallery(tmp_path / "no.sqlite", ENCODER)
+        GalleryStore(tmp_path / "no.sqlite", model)
 
 
-def test_histories_are_kept_where_all_images_of_a_source_have_them(tmp_path, rng):
+# The tables as they were made before 0.2.
+_OLD = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE source (
+    name TEXT PRIMARY KEY, rows INTEGER NOT NULL, features BLOB NOT NULL, digests TEXT NOT NULL, sha256 TEXT NOT NULL
+);
+CREATE TABLE history (
+    source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, features BLOB NOT NULL,
+    sha256 TEXT NOT NULL, PRIMARY KEY (source, change)
+);
+CREATE TABLE vector (
+    source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (source, change)
+) WITHOUT ROWID;
+INSERT INTO about VALUES ('state', hex(randomblob(16)));
+"""
+
+
+@pytest.fixture
+def old_gallery(tmp_path, rng, small_model):
+    """A gallery as it was before 0.2, which knows its model by the digest of the weights alone."""
+    new, path = tmp_path / "new.sqlite", tmp_path / "old.sqlite"
+    images = ImageSet.from_array(textured(rng, 5), "a")
+    found = small_model.fingerprint(images, {"JPEG 90": Jpeg(90)})
+    store = GalleryStore(new, small_model)
+    store.add("a", found)
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with sqlite3.connect(path) as old:
+        old.executescript(_OLD)
+        old.execute("ATTACH ? AS new", (str(new),))
+        for table in ("source", "history", "vector"):
+            old.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
+        old.execute("INSERT INTO about VALUES ('weights', ?)", (small_model.weights_digest,))
+    return path, found
+
+
+def test_an_old_gallery_of_the_same_weights_is_opened_and_knows_its_extractor_from_then_on(
+    old_gallery, rng, small_model
+):
+    path, enrolled = old_gallery
+    store = GalleryStore(path, small_model)
+    again = store.fingerprints()["a"]
+    assert (again.digests, again.extractor) == (enrolled.digests, enrolled.extractor)
+    assert np.array_equal(again.values, enrolled.values)
+    assert np.array_equal(again.conditions["JPEG 90"], enrolled.conditions["JPEG 90"])
+    assert store.index().nearest(small_model.fingerprinter.embed(enrolled), 1) == ["a"]
+    with pytest.raises(GalleryError, match=r"tiles=8.*tiles=1"):
+        GalleryStore(path, asked_with(small_model, tiles=1))
+    other = small_model.fingerprint(ImageSet.from_array(textured(rng, 2), "b"), {"JPEG 90": Jpeg(90)})
+    assert GalleryStore(path, small_model).add("a", other) == 2
+    assert len(GalleryStore(path, small_model).fingerprints()["a"]) == 7
+
+
+def test_an_old_gallery_of_other_weights_says_how_to_make_it_anew(old_gallery, small_model):
+    path, _ = old_gallery
+    with sqlite3.connect(path) as old:
+        old.execute("UPDATE about SET value = 'feed' WHERE key = 'weights'")
+    said = r"old\.sqlite: enrolled with another model.*weights feed.*enroll the images anew in another file"
+    with pytest.raises(GalleryError, match=said):
+        GalleryStore(path, small_model)
+    with sqlite3.connect(path) as old:
+        assert dict(old.execute("SELECT key, value FROM about"))["weights"] == "feed"  # left as it was
+        assert old.execute("SELECT count(*) FROM source").fetchone() == (1,)
+
+
+def of(digests, *conditions, source="a"):
+    values = np.arange(len(digests), dtype=np.float32)[:, None] + np.zeros((1, 3), np.float32)
+    return given(values, source, tuple(digests), conditions={name: values + 1 for name in conditions})
+
+
+# old images and conditions, new ones; digests and conditions that are kept (None: all stays as it is), images added
+MERGES = {
+    "the first images": (None, ("ab", "J"), ("ab", "J"), 2),
+    "no image": (("ab", ""), ("", ""), None, 0),
+    "the same images": (("ab", ""), ("ab", ""), None, 0),
+    "the same images without conditions": (("ab", "J"), ("ab", ""), None, 0),
+    "the same images in one condition fewer": (("ab", "JK"), ("ab", "J"), None, 0),
+    "the same images in more conditions": (("ab", "J"), ("ab", "JK"), ("ab", "JK"), 0),
+    "the same images in conditions for the first time": (("ab", ""), ("ba", "J"), ("ba", "J"), 0),
+    "the same images in other conditions": (("ab", "J"), ("ab", "K"), None, 0),
+    "some of the same images in more conditions": (("abc", "J"), ("ab", "JK"), None, 0),
+    "all and more images in more conditions": (("ab", "J"), ("abc", "JK"), ("abc", "JK"), 1),
+    "other images": (("ab", ""), ("cd", ""), ("abcd", ""), 2),
+    "some images again": (("ab", "J"), ("bc", "J"), ("abc", "J"), 1),
+    "more images in fewer conditions": (("ab", "JK"), ("cd", "J"), ("abcd", "J"), 2),
+    "more images in more conditions": (("ab", "J"), ("cd", "JK"), ("abcd", "J"), 2),
+    "more images, old ones in no condition": (("ab", ""), ("cd", "JK"), ("abcd", ""), 2),
+    "more images in other conditions": (("ab", "J"), ("cd", "K"), ("abcd", ""), 2),
+    "more images in no condition": (("ab", "J"), ("cd", ""), GalleryError, 0),
+    "all and more images in no condition": (("ab", "J"), ("abc", ""), GalleryError, 0),
+}
+
+
+@pytest.mark.parametrize("case", MERGES)
+def test_what_is_kept_when_images_are_added(case):
+    old, new, expected, added = MERGES[case]
+    before, images = (of(own[0], *own[1]) if own else None for own in (old, new))
+    if expected is GalleryError:
+        with pytest.raises(GalleryError, match=r"a: enrolled in other conditions.*would be lost"):
+            merge(before, images)
+        return
+    kept, count = merge(before, images)
+    assert count == added
+    assert (None if kept is None else ("".join(kept.digests), "".join(kept.conditions))) == expected
+    if kept:
+        assert all(len(values) == len(kept) for values in kept.conditions.values())
+
+
+def test_conditions_are_kept_where_all_images_of_a_source_have_them(tmp_path, rng, small_model):
     images = textured(rng, 12)
-    some = {"JPEG 90": HISTORIES["JPEG 90"], "blur 1": HISTORIES["blur 1"]}
+    some = {"JPEG 90": Jpeg(90), "blur 1": Blur(1)}
     parts = [ImageSet.from_array(images[at : at + 4], "a") for at in (0, 4, 8)]
-    store = Gallery(tmp_path / "g.sqlite", ENCODER)
-    store.enroll("a", ENCODER.features(parts[0], histories=some))
-    store.enroll("a", ENCODER.features(parts[1], histories={"JPEG 90": some["JPEG 90"]}))
-    whole = Gallery(tmp_path / "g.sqlite", ENCODER).features()["a"]
-    expected = ENCODER.features(ImageSet.from_array(images[:8], "a"), histories=some)
-    assert list(whole.after) == ["JPEG 90"]
-    assert np.allclose(whole.after["JPEG 90"], expected.after["JPEG 90"], atol=1e-4)
-    assert store.enroll("a", ENCODER.features(parts[0])) == 0  # nothing new: nothing lost
-    assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
+    store = GalleryStore(tmp_path / "g.sqlite", small_model)
+    store.add("a", small_model.fingerprint(parts[0], some))
+    store.add("a", small_model.fingerprint(parts[1], {"JPEG 90": some["JPEG 90"]}))
+    whole = GalleryStore(tmp_path / "g.sqlite", small_model).fingerprints()["a"]
+    expected = small_model.fingerprint(ImageSet.from_array(images[:8], "a"), some)
+    assert list(whole.conditions) == ["JPEG 90"]
+    assert np.allclose(whole.conditions["JPEG 90"], expected.conditions["JPEG 90"], atol=1e-4)
+    assert store.add("a", small_model.fingerprint(parts[0])) == 0  # nothing new: nothing lost
+    assert common_conditions([store.fingerprints()["a"]]) == [ORIGINAL, "JPEG 90"]
     with pytest.raises(GalleryError, match="would be lost"):
-        store.enroll("a", ENCODER.features(parts[2]))
-    assert common([store.features()["a"]]) == [NONE, "JPEG 90"]
+        store.add("a", small_model.fingerprint(parts[2]))
+    assert common_conditions([store.fingerprints()["a"]]) == [ORIGINAL, "JPEG 90"]
     store.remove("a")
-    store.enroll("a", ENCODER.features(parts[2]))
-    assert not store.features()["a"].after
-    assert store.enroll("a", ENCODER.features(parts[2], histories=some)) == 0  # the same images, looked at again
-    assert list(store.features()["a"].after) == list(some)
+    store.add("a", small_model.fingerprint(parts[2]))
+    assert not store.fingerprints()["a"].conditions
+    assert store.add("a", small_model.fingerprint(parts[2], some)) == 0  # the same images, looked at again
+    assert list(store.fingerprints()["a"].conditions) == list(some)
 
 
-def test_sources_without_histories_are_named(tmp_path, rng):
-    store = Gallery(tmp_path / "g.sqlite", ENCODER)
-    assert store.without_histories() == []
-    store.enroll_all(made_up(rng, 2, after=("JPEG 90",)))
-    assert store.without_histories() == []
-    store.enroll("bare", next(iter(made_up(rng, 1)))[1])
-    assert store.without_histories() == ["bare"]
+def test_sources_that_lack_conditions_are_named(tmp_path, rng, model):
+    store = GalleryStore(tmp_path / "g.sqlite", model)
+    assert store.lacking_conditions() == []
+    store.add_all(made_up(rng, 2, conditions=("JPEG 90",)))
+    assert store.lacking_conditions() == []
+    store.add("bare", next(iter(made_up(rng, 1)))[1])
+    assert store.lacking_conditions() == ["bare"]
 
 
-def test_histories_of_a_gallery_are_left_out_if_so_wanted(tmp_path, rng):
-    store = Gallery(tmp_path / "g.sqlite", ENCODER)
-    store.enroll_all(made_up(rng, 3, after=("JPEG 90",)))
+def test_conditions_of_a_gallery_are_left_out_if_so_wanted(tmp_path, rng, model):
+    store = GalleryStore(tmp_path / "g.sqlite", model)
+    store.add_all(made_up(rng, 3, conditions=("JPEG 90",)))
     probe = next(iter(made_up(rng, 1)))[1]
-    for histories, kept in ((True, [NONE, "JPEG 90"]), (False, [NONE])):
-        identifier = GalleryIdentifier(ENCODER, store, histories=histories).near(store, probe)
-        assert common(list(identifier.features.values())) == kept
+    for conditions, kept in ((True, [ORIGINAL, "JPEG 90"]), (False, [ORIGINAL])):
+        identifier = GalleryIdentifier(store, conditions=conditions).near(store, probe)
+        assert common_conditions(list(identifier.known.values())) == kept
+        assert list(store.fingerprints(["source 001", "nobody"], conditions)) == ["source 001"]
 
 
-def test_a_database_of_something_else_is_left_as_it_is(tmp_path):
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path, model):
     path = tmp_path / "other.sqlite"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE mine (value)")
     content = path.read_bytes()
     with pytest.raises(GalleryError, match="something else"):
-        Gallery(path, ENCODER)
+        GalleryStore(path, model)
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("after", [(), ("JPEG 90", "blur 1")])
-def test_search_is_exact(tmp_path, rng, after):
-    store, sources = Gallery(tmp_path / "g.sqlite", ENCODER), dict(made_up(rng, 40, after=after))
-    store.enroll_all(sources.items())
-    index = Gallery(tmp_path / "g.sqlite", ENCODER).index()
-    states = {
-        name: np.stack([ENCODER.summarise(own.with_history(h), "").vector for h in (NONE, *after)])
-        for name, own in sources.items()
-    }
-    for _ in range(5):
-        asked = rng.normal(size=96)
-        expected = sorted(states, key=lambda name: -(states[name] @ asked).max())
-        assert index.nearest(asked, 7) == expected[:7]
-    assert index.nearest(asked, 99) == expected
-
-
-def test_search_over_many_blocks_is_exact(rng):
-    vectors = rng.normal(size=(5000, 8)).astype(np.float32)
-    index = Index(tuple(map(str, range(5000))), vectors, np.arange(5000))
-    for count in (1, 5, 200, 5000):
-        asked = rng.normal(size=8).astype(np.float32)
-        assert index.nearest(asked, count) == [str(i) for i in np.argsort(-(vectors @ asked), kind="stable")[:count]]
-
-
-def test_many_are_enrolled_or_none(tmp_path, rng):
-    store = Gallery(tmp_path / "g.sqlite", ENCODER)
-    store.enroll_all(made_up(rng, 3))
+def test_many_are_enrolled_or_none(tmp_path, rng, model):
+    store = GalleryStore(tmp_path / "g.sqlite", model)
+    store.add_all(made_up(rng, 3))
     before = store.state()
 
     def failing():
@@ -126,41 +243,44 @@ def test_many_are_enrolled_or_none(tmp_path, rng):
         raise RuntimeError("the disk is on fire")
 
     with pytest.raises(RuntimeError, match="fire"):
-        store.enroll_all(failing())
+        store.add_all(failing())
     assert (len(store), store.state()) == (3, before)
     store.remove("source 001")
     assert store.index().names == ("source 000", "source 002")
     assert store.state() != before
+    with pytest.raises(GalleryError, match="source 001: not enrolled"):
+        store.remove("source 001")
+    with pytest.raises(GalleryError, match="needs a name"):
+        store.add("", next(iter(made_up(rng, 1)))[1])
 
 
-def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, monkeypatch):
-    monkeypatch.setattr(attribution, "CLOSELY", 8)
-    store, sources = Gallery(tmp_path / "g.sqlite", ENCODER), dict(made_up(rng, 30, images=12))
-    store.enroll_all((name, own[np.arange(8)]) for name, own in sources.items())
-    large = GalleryIdentifier(ENCODER, store, rate=0.2)
-    for i, (name, own) in enumerate(sources.items()):
-        near = large.near(Gallery(tmp_path / "g.sqlite", ENCODER), probe := own[np.arange(8, 12)])
-        assert len(near.features) == 8
-        scores = ByFingerprint(ENCODER, ENCODER.plda_).score([probe], list(near.features.values()))
-        assert list(near.features)[scores.argmax()] == name
-        if i % 5 == 0:  # a whole answer takes many seconds; its first candidate is the one with the best score
-            assert near.identify("probe", probe).candidates[0].source == name
-    few = Gallery(tmp_path / "few.sqlite", ENCODER)
-    few.enroll_all((name, own[np.arange(8)]) for name, own in list(sources.items())[:8])
-    whole = GalleryIdentifier(ENCODER, few, rate=0.2).near(few, probe)
-    assert whole.identify("probe", probe) == Identifier(ENCODER, few.features(), 0.2).identify("probe", probe)
+def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, model, monkeypatch):
+    monkeypatch.setattr(attribution, "SHORTLIST", 8)
+    store, sources = GalleryStore(tmp_path / "g.sqlite", model), dict(made_up(rng, 30, images=12))
+    store.add_all((name, own[np.arange(8)]) for name, own in sources.items())
+    large = GalleryIdentifier(store, rate=0.2)
+    for name, own in sources.items():
+        near = large.near(GalleryStore(tmp_path / "g.sqlite", model), probe := own[np.arange(8, 12)])
+        assert len(near.known) == 8
+        scores = ByScorer(model.scorer).score([probe], list(near.known.values()))
+        assert list(near.known)[scores.argmax()] == name
+        assert near.identify(probe, weigh=False).evidence.candidates[0].source == name
+    few = GalleryStore(tmp_path / "few.sqlite", model)
+    few.add_all((name, own[np.arange(8)]) for name, own in list(sources.items())[:8])
+    whole = GalleryIdentifier(few, rate=0.2).near(few, probe)
+    assert whole.identify(probe) == Identifier(model, few.fingerprints(), 0.2).identify(probe)
     with pytest.raises(ValueError, match="no source is enrolled"):
-        GalleryIdentifier(ENCODER, Gallery(None, ENCODER))
+        GalleryIdentifier(GalleryStore(None, model))
 
 
 @pytest.mark.parametrize("table", ["source", "history"])
-def test_changed_features_are_refused(tmp_path, rng, table):
-    store = Gallery(tmp_path / "g.sqlite", ENCODER)
+def test_changed_features_are_refused(tmp_path, rng, table, small_model):
+    store = GalleryStore(tmp_path / "g.sqlite", small_model)
     images = ImageSet.from_array(textured(rng, 6), "a")
-    store.enroll("a", ENCODER.features(images, histories={"blur": lambda own: own}))
-    assert len(store.features()["a"]) == 6
+    store.add("a", small_model.fingerprint(images, {"nothing": Chain(())}))
+    assert len(store.fingerprints()["a"]) == 6
     store._connection.execute(f"UPDATE {table} SET features = zeroblob(length(features))")
     with pytest.raises(GalleryError, match=r"g\.sqlite: damaged .*not those that were enrolled.*enroll anew"):
-        store.features()
+        store.fingerprints()
     if table == "history":
-        assert len(store.features(histories=False)["a"]) == 6
+        assert len(store.fingerprints(conditions=False)["a"]) == 6
