@@ -8,6 +8,7 @@ from genprint.answers.attribution import Identifier
 from genprint.answers.results import INCONCLUSIVE
 from genprint.evaluation.answers import answers
 from genprint.gallery.enrolled import _LEAST_SCORE, ALPHA, Enrolled
+from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.lda import LDA
 from genprint.scoring.thresholds import upper_threshold
 from tests.conftest import given
@@ -93,15 +94,29 @@ def test_what_separates_two_sources(model, rng):
     assert np.mean(["this gallery cannot tell them apart (" in one for one in said]) >= 0.8
 
 
-def test_exchangeability_is_asked_in_units_of_what_was_learned_or_else_of_the_gallery(model, rng):
+def test_exchangeability_is_asked_in_units_of_what_was_learned(model, rng):
     known = {name: source(rng, 40) for name in "abc"}
-    learned, unlearned = Enrolled(model.scorer, known), Enrolled(LDA(), known)
-    values = known["a"].values.astype(float)
-    assert np.array_equal(learned.project(values), model.scorer.project(values))
-    assert np.allclose(unlearned.project(values), LDA().adapt(list(known.values())).project(values))
-    for enrolled in (learned, unlearned):
-        assert enrolled.exchangeability(source(rng, 20), 0) < 0.05
-        assert enrolled.exchangeability(known["a"], 0) > 0.9
+    enrolled, probe = Enrolled(model.scorer, known), source(rng, 20)
+    expected = exchangeable(*(model.scorer.project(own.values) for own in (known["b"], probe)))
+    assert enrolled.exchangeability(probe, 1) == expected
+    for scorer in (model.scorer, LDA()):
+        assert Enrolled(scorer, known).exchangeability(source(rng, 20), 0) < 0.05
+        assert Enrolled(scorer, known).exchangeability(known["a"], 0) > 0.9
+
+
+def test_a_scorer_that_has_learned_nothing_rejects_one_own_probe_in_twenty(rng):
+    """Of few images, linear discriminants fitted to the enrolled ones alone would call nearly all others strangers."""
+    size, sources, enrolled, asked = 100, 4, 16, 10
+    mixing = np.linalg.qr(rng.normal(size=(size, size)))[0] * np.geomspace(1, 0.01, size)  # most variance in a few
+    values = []
+    for _ in range(40):
+        drawn = rng.normal(size=(sources, 1, size)) + rng.normal(size=(sources, enrolled + asked, size)) @ mixing.T
+        known = {str(i): given(own[:enrolled]) for i, own in enumerate(drawn)}
+        gallery = Enrolled(LDA(), known)
+        values += [gallery.exchangeability(given(own[enrolled:]), i) for i, own in enumerate(drawn)]
+    for level in (0.05, 0.2, 0.5):
+        assert (np.array(values) <= level).mean() <= level + 2.6 * (level * (1 - level) / len(values)) ** 0.5
+    assert (np.array(values) <= 0.5).mean() > 0.35
 
 
 def test_it_is_in_one_condition(model, rng):

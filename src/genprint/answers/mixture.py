@@ -18,7 +18,6 @@ from genprint.images.sets import LeftOut
 from genprint.model import Model
 from genprint.scoring.base import Scorer
 from genprint.scoring.conditions import match_mixed
-from genprint.scoring.exchangeability import exchangeable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -228,5 +227,5 @@ def _fit(enrolled: Enrolled, shares: np.ndarray, probe: Fingerprint, rng: np.ran
     gallery = enrolled.fingerprints
     most = min(len(source) / share for source, share in zip(gallery, shares, strict=True) if share > 0.01)
     counts = [min(len(source), round(share * most)) for source, share in zip(gallery, shares, strict=True)]
-    alike = [source.values[rng.permutation(len(source))[:count]] for source, count in zip(gallery, counts, strict=True)]
-    return exchangeable(enrolled.project(np.concatenate(alike)), enrolled.project(probe.values))
+    drawn = [source[rng.permutation(len(source))[:count]] for source, count in zip(gallery, counts, strict=True)]
+    return enrolled.exchangeable(sum(drawn[1:], start=drawn[0]), probe)

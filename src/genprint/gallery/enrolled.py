@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -53,18 +53,20 @@ class Enrolled:
     def _ratios(self) -> LikelihoodRatioSystem:
         return LikelihoodRatioSystem(self.cohort)
 
-    @cached_property
-    def _whitener(self) -> Scorer:
-        """What brings features to unit variance within sources: the scorer as learned, which favours none of these."""
-        return self._scorer if self._scorer.learned else self._scorer.adapt(self.fingerprints)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        """Features ``(n, d)`` in coordinates where images of one source vary with the identity."""
-        return self._whitener.project(features)
-
     def exchangeability(self, probe: Fingerprint, source: int) -> float:
         """p of the test that the probe's images and the source's are drawn alike."""
-        return exchangeable(self.project(self.fingerprints[source].values), self.project(probe.values))
+        others = [known for i, known in enumerate(self.fingerprints) if i != source]
+        return self.exchangeable(self.fingerprints[source], probe, others)
+
+    def exchangeable(self, one: Fingerprint, other: Fingerprint, beside: Sequence[Fingerprint] = ()) -> float:
+        """p of the test that the images of two sets are drawn alike.
+
+        Features are scaled by the scorer as it was learned, which favours no enrolled source. One that has learned
+        nothing is adapted to both sets as if they were one, and to those beside them: adapted to one of the two alone,
+        it would make its images look less spread than the other's.
+        """
+        scorer = self._scorer if self._scorer.learned else self._scorer.adapt([*beside, one + other])
+        return exchangeable(scorer.project(one.values), scorer.project(other.values))
 
     def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
         """The calibrated one for that source; None where there are too few sources or images to calibrate."""
