@@ -1,18 +1,13 @@
 """What else than a trace tells sources apart."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from typer.testing import CliRunner
 
 from genprint.answers.audit import audit, block_grid
-from genprint.cli.app import app
 from genprint.images.decoding import jpeg_quality
 from genprint.images.sets import ImageSet, read_sources
-
 from tests.conftest import textured
 
 
@@ -105,7 +100,39 @@ def test_quality_of_pillow_is_the_groups(quality, tmp_path, rng):
 def test_bad_metadata_leaves_the_pixels(tmp_path, rng):
     (tmp_path / "a").mkdir()
     Image.fromarray(textured(rng, 1)[0]).save(tmp_path / "a" / "0.png", exif=b"Exif\x00\x00nonsense")
-    images = ImageSet.read(tmp_path)
-    (image,) = images
-    assert images.left_out == []
+    (image,) = ImageSet.read(tmp_path).scan()  # and nothing is left out
     assert "unreadable EXIF" in image.facts.metadata
+
+
+def test_sources_that_cannot_be_audited_are_told(rng):
+    one = ImageSet.from_array(textured(rng, 3), "a")
+    with pytest.raises(ValueError, match="two sources or more"):
+        audit([one])
+    with pytest.raises(ValueError, match="two images or more each"):
+        audit([one, ImageSet.from_array(textured(rng, 1), "b")])
+
+
+def test_it_says_what_it_found_and_what_it_looked_at(tmp_path, rng):
+    write(tmp_path, "a", textured(rng, 30))
+    write(tmp_path, "b", textured(rng, 30), "jpg")
+    (tmp_path / "b" / "bad.png").write_bytes(b"no image")
+    told = []
+    found = audit(read_sources(tmp_path), told.append)
+    assert sum(told) == 60
+    assert found.sources == {"a": 30, "b": 30}
+    assert [left.reason for left in found.left_out] == ["not an image"]
+    assert found.verdict.startswith("sources differ in format, compression")
+    assert "format" in found.to_dict()["warnings"]
+    (form,) = (finding for finding in found.findings if finding.fact == "format")
+    assert form.values == {"a": "PNG (30)", "b": "JPEG (30)"}
+    assert (form.accuracy, form.chance, form.enough) == (1, 0.5, True)
+    assert audit(read_sources(tmp_path), most=10).sources == {"a": 10, "b": 10}
+
+
+def test_too_few_images_are_no_clean_folder(rng):
+    few = audit([ImageSet.from_array(textured(rng, 3), name) for name in "ab"])
+    assert not few.enough
+    assert few.verdict.startswith("too few images to tell any fact")
+    many = audit([ImageSet.from_array(textured(rng, 40), name) for name in "ab"])
+    assert many.enough
+    assert many.verdict == "nothing but a trace was found to tell the sources apart"

@@ -1,92 +1,22 @@
-"""Agreement of trees with known labels, on trees whose answer is plain."""
+"""Family trees whose answer is plain."""
 
-import csv
-import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from scipy.linalg import eigh
-from typer.testing import CliRunner
 
-from genprint.answers.families import FamilyTree, grouped, locally_scaled, resampled
-from genprint.baselines.content import ColourQuantiles
-from genprint.cli import app
-from genprint.encoder.encoder import SetEncoder
-from genprint.evaluation.families import agreement, distances, kinship
-from genprint.fingerprints.fingerprint import Features, Fingerprint
-from genprint.gallery.store import Gallery
-from genprint.images.sets import ImageSet
+from genprint.answers.families import FamilyTree, _halves, grouped, locally_scaled
 from genprint.report.figures import tree_figure
-from genprint.scoring.base import LDA, ByFingerprint
-from genprint.scoring.conditions import HISTORIES
-from genprint.scoring.plda import PLDA
-
-from tests.conftest import textured
-
-ENCODER = SetEncoder.from_pretrained()
+from genprint.scoring.lda import LDA
+from tests.conftest import given, model_of_sources
 
 
 def tree_of(positions, method="average"):
     names = [f"s{i}" for i in range(len(positions))]
     values = np.asarray(positions, float)
     return FamilyTree.build(names, np.abs(values[:, None] - values[None]), method)
-
-
-def test_a_tree_that_follows_its_labels():
-    tree = tree_of([0, 1, 2, 10, 11, 12, 30, 31, 32])
-    labels = {f"s{i}": "abc"[i // 3] for i in range(9)}
-    found = agreement(tree, labels)
-    assert (found.ami, found.ari, found.purity) == (1, 1, 1)
-    assert found.k == 3
-    assert found.cophenetic > 0.5
-    assert found.p < 0.01
-
-
-def test_a_tree_that_knows_nothing_of_its_labels():
-    tree = tree_of([0, 1, 10, 11, 20, 21])
-    found = agreement(tree, {f"s{i}": "ab"[i % 2] for i in range(6)})
-    assert found.ari < 0.1
-    assert found.p > 0.5
-
-
-def test_purity_by_hand():
-    # ((s0 s1) s2): the one pair of equals meets at s0 s2, below which all three lie; two of them are 'a'.
-    assert agreement(tree_of([0, 1, 5]), {"s0": "a", "s1": "b", "s2": "a"}).purity == pytest.approx(2 / 3)
-
-
-def test_labels_have_to_be_there_and_to_differ():
-    tree = tree_of([0, 1, 5])
-    with pytest.raises(ValueError, match="s2"):
-        agreement(tree, {"s0": "a", "s1": "b"})
-    with pytest.raises(ValueError, match="same label"):
-        agreement(tree, dict.fromkeys(tree.sources, "a"))
-
-
-def test_kinship_orders_pairs():
-    about = {
-        "a-s0": {"class": "gan", "architecture": "a", "parent": ""},
-        "a-s0-int8": {"class": "gan", "architecture": "a", "parent": "a-s0"},
-        "a-s1": {"class": "gan", "architecture": "a", "parent": ""},
-        "b-s0": {"class": "gan", "architecture": "b", "parent": ""},
-        "c-s0": {"class": "vae", "architecture": "c", "parent": ""},
-    }
-    at = np.array([0, 0.1, 1, 5, 50])
-    found = kinship(list(about), np.abs(at[:, None] - at[None]), about)
-    assert found.pairs == {"descendant": 1, "seed": 1, "architecture": 3, "class": 4}
-    assert list(found.mean) == ["descendant", "seed", "architecture", "class"]
-    assert sorted(found.mean.values()) == list(found.mean.values())
-    assert found.order > 0.9
-
-
-def test_distances_of_any_comparer_are_symmetric(rng):
-    sets = [Features(rng.normal(i, 1, (30, 5)).astype(np.float32), ("",) * 30) for i in (0, 1, 5)]
-    apart = distances(ByFingerprint(ColourQuantiles(), LDA()), sets)
-    assert np.allclose(apart, apart.T)
-    assert (np.diag(apart) == 0).all()
-    assert apart[0, 1] < apart[1, 2] < apart[0, 2]
 
 
 def test_support_counts_the_trees_that_have_a_branch():
@@ -100,12 +30,32 @@ def test_support_counts_the_trees_that_have_a_branch():
 
 
 def test_resampling_draws_halves(rng):
-    sets = [Features(rng.normal(i, 1, (20, 2)).astype(np.float32), ("",) * 20) for i in range(3)]
-    drawn = list(resampled(sets, lambda own: np.stack([part.values.mean(0) for part in own]), 5))
-    assert len(drawn) == 5
-    assert len({part.tobytes() for part in drawn}) == 5
-    assert next(resampled(sets, lambda own: np.array([len(part) for part in own]), 1)).tolist() == [10, 10, 10]
-    assert all(np.abs(part - np.array([[0], [1], [2]])).max() < 1.5 for part in drawn)
+    sets = [given(rng.normal(i, 1, (20, 2))) for i in range(3)]
+    told = []
+    drawn = list(_halves(sets, 5, 0, told.append))
+    assert len(drawn) == len(told) == 5
+    means = [np.stack([part.mean for part in halves]) for halves in drawn]
+    assert len({own.tobytes() for own in means}) == 5
+    for halves in drawn:
+        assert [len(part) for part in halves] == [10, 10, 10]
+        assert all(len(set(part.digests)) == 10 for part in halves)  # none twice
+    assert all(np.abs(own - np.array([[0], [1], [2]])).max() < 1.5 for own in means)
+    assert [len(part) for part in next(iter(_halves([sets[0][[0]]], 1, 0, None)))] == [1]
+
+
+@pytest.mark.parametrize("scorer", [model_of_sources(4 * np.eye(6)).scorer, LDA()])
+def test_a_tree_is_of_the_distances_that_the_adapted_scorer_sees(scorer, rng):
+    centres = [np.full(6, centre) for centre in (-4.0, -4.0, 4.0, 4.0)]
+    sources = [given(centre + rng.normal(size=(30, 6)), f"s{i}") for i, centre in enumerate(centres)]
+    tree = FamilyTree.of(scorer, sources, support=7)
+    assert tree.sources == ("s0", "s1", "s2", "s3")
+    assert np.allclose(tree.distances, scorer.adapt(sources).distances(sources))
+    assert tree.cut(2)["s0"] == tree.cut(2)["s1"] != tree.cut(2)["s2"] == tree.cut(2)["s3"]
+    assert tree.support == (1, 1, 1)
+    assert FamilyTree.of(scorer, sources).support is None
+    assert FamilyTree.of(scorer, sources, "ward").method == "ward"
+    # moments are enough without support
+    assert np.allclose(FamilyTree.of(scorer, [own.pooled() for own in sources]).distances, tree.distances)
 
 
 def test_a_tree_of_many_sources_is_written_and_drawn_without_recursion():
@@ -163,3 +113,17 @@ def test_tree_needs_two_sources():
     with pytest.raises(ValueError, match="two sources"):
         FamilyTree.build(["a"], np.zeros((1, 1)))
     assert "'odd name'" in FamilyTree.build(["odd name", "b"], np.array([[0, 1], [1, 0.0]])).newick()
+
+
+def test_other_forms_of_the_tree():
+    pandas, networkx = pytest.importorskip("pandas"), pytest.importorskip("networkx")
+    tree = tree_of([0, 1, 5, 6, 20])
+    frame = tree.to_frame()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.loc["s0", "s4"] == 20
+    graph = tree.to_networkx()
+    assert networkx.is_arborescence(graph)
+    assert {node for node in graph if graph.out_degree(node) == 0} == set(tree.sources)
+    (root,) = (node for node in graph if graph.in_degree(node) == 0)
+    depths = [networkx.shortest_path_length(graph, root, name, "length") for name in tree.sources]
+    assert depths == pytest.approx([tree.linkage[-1, 2]] * 5)  # all leaves lie as deep
