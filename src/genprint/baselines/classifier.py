@@ -70,7 +70,7 @@ def cross_entropy(network: Attributor, pixels: Pixels, sources: Int[Tensor, " n"
     return F.cross_entropy(network(pixels), sources)
 
 
-def unchanged(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def unchanged(pixels: Pixels, _: np.random.Generator) -> Pixels:
     """No augmentation."""
     return pixels
 

@@ -12,7 +12,7 @@ from genprint.images.decoding import Image
 
 
 class _Content(Fingerprinter):
-    def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:  # noqa: ARG002
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 

@@ -43,7 +43,7 @@ class NearestReal(PixelFingerprinter):
     def method(self) -> str:  # type: ignore[override]
         return f"manifpt_{self.space}"
 
-    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:
+    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:  # noqa: ARG002
         """Learns the manifold from real images, all of one size."""
         pixels = np.concatenate([images.to_array() for images in sets])
         self.real_ = torch.cat(

@@ -31,7 +31,7 @@ class PixelFingerprinter(Fingerprinter):
             )
         return self.describe(to_pixels(np.stack([image.pixels for image in images]))).astype(np.float32)
 
-    def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:  # noqa: ARG002
         centred: np.ndarray = mean - mean.mean()
         return centred / max(float(np.linalg.norm(centred)), 1e-12)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ class Answers:
     wrong: Mean
 
 
-def answers(
+def answers(  # noqa: PLR0913
     model: Model,
     fingerprints: Mapping[str, Fingerprint],
     groups: Mapping[str, str],
@@ -45,31 +45,33 @@ def answers(
     """Probes of each source are asked for with all sources enrolled, and with its group left out.
 
     Args:
+        model: of the fingerprints.
+        fingerprints: of each source, by name.
         groups: of each source: what is not enrolled when it is unknown. Its own name: the source alone.
+        enrolled: images of each source in the gallery.
+        size: images in a probe.
+        rate: of false attributions wanted; raised to what the sources support.
         most: disjoint probes of a source.
         repeats: divisions of each source's images into enrolled ones and probes.
-        progress: told of every source.
+        seed: of these.
+        progress: called after every source.
 
     Raises:
         ValueError: a source has too few images, or a group is all there is.
     """
-    division = (model, fingerprints, groups, enrolled, size, rate, most)
-    rates, shares = zip(*(_shares(*division, seed + repeat, progress) for repeat in range(repeats)), strict=True)
+    rates, shares = [], []
+    for repeat in range(repeats):
+        division = _divided(fingerprints, enrolled, size, most, seed + repeat)
+        reached, found = _shares(model, *division, groups, rate, progress)
+        rates.append(reached)
+        shares.append(found)
     return Answers(max(rates), *(over_sources(row, seed) for row in np.mean(shares, axis=0)))
 
 
-def _shares(
-    model: Model,
-    fingerprints: Mapping[str, Fingerprint],
-    groups: Mapping[str, str],
-    enrolled: int,
-    size: int,
-    rate: float,
-    most: int,
-    seed: int,
-    progress: Callable[[], None] | None,
-) -> tuple[float, np.ndarray]:
-    """The rate that could be had, and false, right and wrong of each source, ``(3, sources)``, in one division."""
+def _divided(
+    fingerprints: Mapping[str, Fingerprint], enrolled: int, size: int, most: int, seed: int
+) -> tuple[dict[str, Fingerprint], dict[str, list[Fingerprint]]]:
+    """Enrolled images of each source, and disjoint probes from its others."""
     rng = np.random.default_rng(seed)
     known: dict[str, Fingerprint] = {}
     probes: dict[str, list[Fingerprint]] = {}
@@ -80,6 +82,18 @@ def _shares(
         known[name] = source[order[:enrolled]]
         starts = range(enrolled, len(source) - size + 1, size)[:most]
         probes[name] = [source[order[start : start + size]] for start in starts]
+    return known, probes
+
+
+def _shares(
+    model: Model,
+    known: Mapping[str, Fingerprint],
+    probes: Mapping[str, Sequence[Fingerprint]],
+    groups: Mapping[str, str],
+    rate: float,
+    progress: Callable[[], None] | None,
+) -> tuple[float, np.ndarray]:
+    """The rate that could be had, and false, right and wrong of each source, ``(3, sources)``, in one division."""
     everyone = Identifier(model, known, rate)
     without: dict[str, Identifier] = {}
     false, right, wrong = [], [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,6 +56,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     429: {"description": "Busy; come again after the seconds in Retry-After."},
     500: {"description": "An error of the service."},
 }
+# For operations that answer with text or a picture: FastAPI would describe their problems as such, too.
+_PROBLEMS_AS_JSON: dict[int | str, dict[str, Any]] = {
+    status: {**about, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, about in _PROBLEMS.items()
+}
+# The guard asks for tokens, before a body is read; this describes them to whoever generates a client.
+_TOKEN = HTTPBearer(scheme_name="token", description="A line of the token file, less its scope.", auto_error=False)
+_WANTS_TOKEN: dict[str, Any] = {"dependencies": [Depends(_TOKEN)]}
 
 
 def create_app(model: Model, gallery: Path, tokens: Tokens, limits: Limits = Limits(), rate: float = 0.05) -> FastAPI:
@@ -68,122 +76,17 @@ def create_app(model: Model, gallery: Path, tokens: Tokens, limits: Limits = Lim
         limits: of requests.
         rate: of false attributions wanted.
     """
-    derived, queue, registry = api.Derived(), WorkQueue(limits), CollectorRegistry()
-    images_seen = Counter("genprint_images", "Images fingerprinted", registry=registry)
+    registry = CollectorRegistry()
+    seen = Counter("genprint_images", "Images fingerprinted", registry=registry)
+    service = _Service(model, gallery, limits, rate, registry, seen, WorkQueue(limits))
+    service.opened()  # a gallery that cannot be used is found now, not at the first request
     problems = {status: {**about, "model": Problem} for status, about in _PROBLEMS.items()}
     app = FastAPI(title="Genprint", version=__version__, redoc_url=None, docs_url=None, responses=problems)
     app.add_middleware(RequestGuard, limits=limits, tokens=tokens, registry=registry)
-    # The guard asks for tokens, before a body is read; this describes them to whoever generates a client.
-    token = HTTPBearer(scheme_name="token", description="A line of the token file, less its scope.", auto_error=False)
-    wants_token: dict[str, Any] = {"dependencies": [Depends(token)]}
-
-    def opened() -> api.Gallery:
-        """The gallery, opened in the thread that uses it; what was worked out from it is shared."""
-        return api.Gallery(gallery, model, derived)
-
-    opened()  # one that cannot be used is found now, not at the first request
-
-    async def contents(files: list[UploadFile]) -> list[tuple[str, bytes]]:
-        return [(Path(file.filename or "upload").name, await file.read()) for file in files]
-
-    def in_time() -> Callable[[int], None]:
-        """Progress that stops a request whose images take too long."""
-        end = time.monotonic() + limits.seconds
-
-        def check(images: int) -> None:
-            images_seen.inc(images)
-            if time.monotonic() > end:
-                raise TooMuch(f"the images take longer than {limits.seconds:g} s; send fewer or smaller ones")
-
-        return check
-
-    def tree(linkage: str) -> FamilyTree:
-        """Of the enrolled sources; of many, of groups of them."""
-        store = opened()
-        return store.families(linkage, groups=MOST_DRAWN if len(store) > MOST_LISTED else None)
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """Whether the service is up."""
-        return {"status": "ok", "version": __version__, "model": model.identity}
-
-    @app.get("/metrics", response_class=PlainTextResponse, **wants_token)
-    async def metrics() -> Response:
-        """Counts, for Prometheus."""
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
-
-    @app.get("/v1/sources", **wants_token)
-    async def sources() -> dict[str, int]:
-        """Number of enrolled images of each source."""
-        return await queue.run(lambda: opened().counts())
-
-    @app.post("/v1/sources/{name}", **wants_token)
-    async def enroll(name: Name, images: Images) -> dict[str, int]:
-        """Enrolls images of a source; again, to add more. What it answers is on disk."""
-        files = await contents(images)
-
-        def work() -> dict[str, int]:
-            store = opened()
-            (added,) = store.enroll(image_set(name, files, limits), name, progress=in_time())
-            return {"added": added.images, "enrolled": store.counts()[name]}
-
-        return await queue.run(work)
-
-    @app.post("/v1/attribute", **wants_token)
-    async def attribute(
-        images: Images,
-        pictures: Annotated[bool, Query(description="With average residual, spectrum, and place in the tree.")] = False,
-        report: Annotated[
-            bool, Query(description="With the report: a page, and its JSON for report reproduce.")
-        ] = False,
-    ) -> dict[str, Any]:
-        """Which enrolled source made the images, if any, with the evidence."""
-        files = await contents(images)
-
-        def work() -> dict[str, Any]:
-            result = opened().attribute(image_set("probe", files, limits), rate=rate, progress=in_time())
-            answer = result.to_dict()
-            if pictures:
-                answer["pictures"] = _pictures(result)
-            if report:
-                answer["report"] = _report(result)
-            return answer
-
-        return await queue.run(work)
-
-    @app.post("/v1/verify", **wants_token)
-    async def verify(
-        left: Images,
-        right: Images,
-        enrolled: Annotated[
-            bool, Query(description="Judged by the enrolled sources, not by shipped generators.")
-        ] = False,
-    ) -> dict[str, Any]:
-        """Whether two sets of images have one source."""
-        files = await contents(left), await contents(right)
-
-        def work() -> dict[str, Any]:
-            sets = (image_set(name, uploaded, limits) for name, uploaded in zip(("left", "right"), files, strict=True))
-            population = opened() if enrolled else None
-            return api.verify(*sets, population=population, model=model, rate=rate, progress=in_time()).to_dict()
-
-        return await queue.run(work)
-
-    @app.get("/v1/families", **wants_token)
-    async def families(linkage: Linkage = "average") -> dict[str, Any]:
-        """The family tree of the enrolled sources; of more than a thousand, of groups of them."""
-        return (await queue.run(lambda: tree(linkage))).to_dict()
-
-    @app.get(
-        "/v1/families.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}}, **wants_token
-    )
-    async def families_picture(linkage: Linkage = "average") -> Response:
-        """The same as a picture."""
-
-        def work() -> bytes:
-            return figures.to_bytes(figures.tree_figure(tree(linkage)), "svg")
-
-        return Response(await queue.run(work), media_type="image/svg+xml")
+    _serve_operation(app, service)
+    _serve_sources(app, service)
+    _serve_questions(app, service)
+    _serve_families(app, service)
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
@@ -192,6 +95,147 @@ def create_app(model: Model, gallery: Path, tokens: Tokens, limits: Limits = Lim
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _handle_errors(app)
     return app
+
+
+@dataclass(frozen=True)
+class _Service:
+    """What all requests share."""
+
+    model: Model
+    gallery: Path
+    limits: Limits
+    rate: float
+    registry: CollectorRegistry
+    seen: Counter
+    queue: WorkQueue
+    derived: api.Derived = field(default_factory=api.Derived)
+
+    def opened(self) -> api.Gallery:
+        """The gallery, opened in the thread that uses it; what was worked out from it is shared."""
+        return api.Gallery(self.gallery, self.model, self.derived)
+
+    def in_time(self) -> Callable[[int], None]:
+        """Progress that stops a request whose images take too long."""
+        end = time.monotonic() + self.limits.seconds
+
+        def check(images: int) -> None:
+            self.seen.inc(images)
+            if time.monotonic() > end:
+                raise TooMuch(f"the images take longer than {self.limits.seconds:g} s; send fewer or smaller ones")
+
+        return check
+
+    def tree(self, linkage: str) -> FamilyTree:
+        """Of the enrolled sources; of many, of groups of them."""
+        store = self.opened()
+        return store.families(linkage, groups=MOST_DRAWN if len(store) > MOST_LISTED else None)
+
+
+async def _contents(files: list[UploadFile]) -> list[tuple[str, bytes]]:
+    return [(Path(file.filename or "upload").name, await file.read()) for file in files]
+
+
+def _serve_operation(app: FastAPI, service: _Service) -> None:
+    """Health and metrics."""
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the service is up."""
+        return {"status": "ok", "version": __version__, "model": service.model.identity}
+
+    @app.get("/metrics", response_class=PlainTextResponse, **_WANTS_TOKEN)
+    async def metrics() -> Response:
+        """Counts, for Prometheus."""
+        return Response(generate_latest(service.registry), media_type="text/plain; version=0.0.4")
+
+
+def _serve_sources(app: FastAPI, service: _Service) -> None:
+    """What is enrolled, and enrolling."""
+
+    @app.get("/v1/sources", **_WANTS_TOKEN)
+    async def sources() -> dict[str, int]:
+        """Number of enrolled images of each source."""
+        return await service.queue.run(lambda: service.opened().counts())
+
+    @app.post("/v1/sources/{name}", **_WANTS_TOKEN)
+    async def enroll(name: Name, images: Images) -> dict[str, int]:
+        """Enrolls images of a source; again, to add more. What it answers is on disk."""
+        files = await _contents(images)
+
+        def work() -> dict[str, int]:
+            store = service.opened()
+            (added,) = store.enroll(image_set(name, files, service.limits), name, progress=service.in_time())
+            return {"added": added.images, "enrolled": store.counts()[name]}
+
+        return await service.queue.run(work)
+
+
+def _serve_questions(app: FastAPI, service: _Service) -> None:
+    """Questions about image sets: attribute, verify."""
+
+    @app.post("/v1/attribute", **_WANTS_TOKEN)
+    async def attribute(
+        images: Images,
+        pictures: Annotated[bool, Query(description="With average residual, spectrum, and place in the tree.")] = False,
+        report: Annotated[
+            bool, Query(description="With the report: a page, and its JSON for report reproduce.")
+        ] = False,
+    ) -> dict[str, Any]:
+        """Which enrolled source made the images, if any, with the evidence."""
+        files = await _contents(images)
+
+        def work() -> dict[str, Any]:
+            probe = image_set("probe", files, service.limits)
+            result = service.opened().attribute(probe, rate=service.rate, progress=service.in_time())
+            answer = result.to_dict()
+            if pictures:
+                answer["pictures"] = _pictures(result)
+            if report:
+                answer["report"] = _report(result)
+            return answer
+
+        return await service.queue.run(work)
+
+    @app.post("/v1/verify", **_WANTS_TOKEN)
+    async def verify(
+        left: Images,
+        right: Images,
+        enrolled: Annotated[
+            bool, Query(description="Judged by the enrolled sources, not by shipped generators.")
+        ] = False,
+    ) -> dict[str, Any]:
+        """Whether two sets of images have one source."""
+        files = await _contents(left), await _contents(right)
+
+        def work() -> dict[str, Any]:
+            one, other = (image_set(*named, service.limits) for named in zip(("left", "right"), files, strict=True))
+            result = api.verify(
+                one, other, population=service.opened() if enrolled else None, model=service.model, rate=service.rate,
+                progress=service.in_time(),
+            )  # fmt: skip
+            return result.to_dict()
+
+        return await service.queue.run(work)
+
+
+def _serve_families(app: FastAPI, service: _Service) -> None:
+    """The family tree, as data and as a picture."""
+
+    @app.get("/v1/families", **_WANTS_TOKEN)
+    async def families(linkage: Linkage = "average") -> dict[str, Any]:
+        """The family tree of the enrolled sources; of more than a thousand, of groups of them."""
+        return (await service.queue.run(lambda: service.tree(linkage))).to_dict()
+
+    @app.get(
+        "/v1/families.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}}, **_WANTS_TOKEN
+    )
+    async def families_picture(linkage: Linkage = "average") -> Response:
+        """The same as a picture."""
+
+        def work() -> bytes:
+            return figures.to_bytes(figures.tree_figure(service.tree(linkage)), "svg")
+
+        return Response(await service.queue.run(work), media_type="image/svg+xml")
 
 
 def _pictures(result: Attribution) -> dict[str, str]:
@@ -217,11 +261,11 @@ def _report(result: Attribution) -> dict[str, str]:
 
 
 def _handle_errors(app: FastAPI) -> None:
-    """What a client can mend is told it; of anything else it learns nothing."""
+    """Errors that a client can mend are returned with their message; all others as a plain 'internal error'."""
     statuses = {TooMuch: 413, Unreadable: 422, ImageSetError: 422, NotEnough: 409}
 
     def told(status: int) -> Any:
-        async def handler(request: Request, error: Exception) -> JSONResponse:
+        async def handler(_: Request, error: Exception) -> JSONResponse:
             return JSONResponse({"detail": str(error)}, status)
 
         return handler
@@ -230,7 +274,7 @@ def _handle_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, told(status))
 
     @app.exception_handler(Busy)
-    async def busy(request: Request, error: Busy) -> JSONResponse:
+    async def busy(_: Request, __: Busy) -> JSONResponse:
         return JSONResponse({"detail": "busy; come again"}, 429, {"Retry-After": "2"})
 
     @app.exception_handler(Exception)

@@ -46,7 +46,7 @@ class _Sum(torch.autograd.Function):
     """Sum over processes; so is its gradient, for each has a part of the loss's."""
 
     @staticmethod
-    def forward(ctx: Any, part: Tensor) -> Tensor:
+    def forward(ctx: Any, part: Tensor) -> Tensor:  # noqa: ARG004
         whole = part.clone()
         dist.all_reduce(whole)
         return whole
