@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import genprint.report  # noqa: F401 (it is what results are saved by)
+import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint.answers import audit as audits
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
@@ -110,7 +110,7 @@ class Gallery(GalleryStore):
             name: of the one source.
             conditions: whether images are fingerprinted in ``CONDITIONS``, too, so that processed probes are compared
                 with their like; that takes 20 times as long.
-            progress: told of every image.
+            progress: called with the number of images done since its last call.
         """
         if name == "":
             raise GalleryError("a source needs a name")
@@ -139,7 +139,7 @@ class Gallery(GalleryStore):
             name: of the probe, in the answer.
             rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
             conditions: whether the probe is compared with the enrolled images in other conditions, too.
-            progress: told of every image.
+            progress: called with the number of images done since its last call.
 
         Raises:
             ImageSetError: none of the images can be used, or all are enrolled.
@@ -204,7 +204,7 @@ class Gallery(GalleryStore):
             support: how many trees of random halves of the images say how sure each branch is.
             groups: cluster the sources' vectors into so many groups first, and draw the tree of these; of more than
                 20,000 sources, 2,000.
-            progress: told of every such tree.
+            progress: called with 1 after every such tree.
 
         Raises:
             NotEnough: fewer than two sources.
@@ -269,7 +269,7 @@ def attribute(
         model: the shipped one by default.
         rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
         conditions: whether the probe is compared with known images in other conditions (JPEG and the like), too.
-        progress: told of every image.
+        progress: called with the number of images done since its last call.
 
     Raises:
         ImageSetError: images cannot be read, or the probe is among the known.
@@ -302,7 +302,7 @@ def verify(
         model: the shipped one by default.
         rate: of either error wanted, over the sources of the population.
         conditions: whether the population is looked at in other conditions, too.
-        progress: told of every image.
+        progress: called with the number of images done since its last call.
 
     Raises:
         ImageSetError: images cannot be read, or are in both sets.
@@ -345,7 +345,7 @@ def lineage(
         apart: images of each of several models like the parent, known to be trained apart from it: other seeds of its
             architecture are best.
         model: the shipped one by default.
-        progress: told of every image.
+        progress: called with the number of images done since its last call.
     """
     model = model or load()
     names = "child", "parent", *(f"apart {i + 1}" for i in range(len(apart)))

@@ -136,7 +136,7 @@ class Model:
         Args:
             images: of one source.
             conditions: processings after which features are wanted too; True for ``CONDITIONS``.
-            progress: told of every image.
+            progress: called with the number of images done since its last call.
         """
         wanted = conditions if isinstance(conditions, Mapping) else CONDITIONS if conditions else {}
         return self.fingerprinter.extract(images, progress, cache=self.cache, conditions=wanted)
@@ -161,7 +161,7 @@ class Model:
             steps: most training steps.
             seed: of splits and episodes.
             checkpoint: written at every validation; a later call goes on from it.
-            progress: told of every step.
+            progress: called after every step; see ``genprint.encoder.training.loop``.
 
         Raises:
             ImageSetError: fewer than two sources, or one with fewer than ten images.

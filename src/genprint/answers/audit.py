@@ -1,7 +1,7 @@
 """Audit: what else than a trace tells the sources of a folder apart, and how well.
 
-A source whose files alone are JPEGs, or of another size, is told by that. So a result on such a folder is none, until
-all files are brought to one form.
+A source whose files alone are JPEGs, or of another size, is identified by that. So a result on such a folder is void
+until all files are brought to one form.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def audit(
 
     Args:
         sets: of the sources.
-        progress: told of each image read.
+        progress: called with 1 after each image.
         most: images of each source that are looked at.
         seed: of the forest and its folds.
 

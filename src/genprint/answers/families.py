@@ -97,7 +97,7 @@ class FamilyTree(Result):
             method: of linkage.
             support: how many trees of random halves of the images say how sure each branch is; 0 for none.
             seed: of the halves.
-            progress: told of every such tree.
+            progress: called with 1 after every such tree.
 
         Raises:
             ValueError: fewer than two sources.

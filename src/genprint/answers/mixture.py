@@ -101,10 +101,10 @@ def unmix(
 
     Shares are the most likely ones given each image's likelihood under each source (expectation maximisation;
     Saerens, Latinne & Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", 2002).
-    Likelihoods of single images are too sure of themselves; they are tempered so that enrolled images, each scored
-    by a gallery without it, get the probabilities they deserve.
+    Likelihoods of single images are overconfident; a temperature is fitted so that enrolled images, each scored by a
+    gallery without it, get calibrated probabilities.
 
-    Images of the probe that are enrolled are left out: they would be compared with themselves.
+    Images of the probe that are enrolled are left out: matching an image with itself is not evidence.
 
     Args:
         model: of the fingerprints.
@@ -141,7 +141,7 @@ def unmix(
     mixed_p = _mixed(_likelihoods(held[owners == order[0]] / temperature), order[0], shares, len(probe), draws, rng)
     fit_p = _fit(enrolled, shares, probe, rng)
     decision = UNKNOWN if fit_p <= ALPHA else MIXED if mixed_p <= ALPHA else SINGLE
-    # whose an image is depends on shares that are not sure themselves
+    # Memberships are averaged over the bootstrap, for the shares they depend on are uncertain.
     weights = np.mean([alike * draw / (alike @ draw)[:, None] for draw in again], axis=0)
     return Mixture(
         probe=probe.source,
@@ -223,7 +223,7 @@ def _mixed(
 
 
 def _fit(enrolled: Enrolled, shares: np.ndarray, probe: Fingerprint, rng: np.random.Generator) -> float:
-    """p of the test that the probe's images are drawn as enrolled ones in these shares."""
+    """p of the exchangeability test of the probe against enrolled images in these shares."""
     gallery = enrolled.fingerprints
     most = min(len(source) / share for source, share in zip(gallery, shares, strict=True) if share > 0.01)
     counts = [min(len(source), round(share * most)) for source, share in zip(gallery, shares, strict=True)]

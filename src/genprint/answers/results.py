@@ -38,7 +38,7 @@ def plain_text(name: str) -> str:
 class Result:
     """An answer that can be written down, drawn and shown. Subclasses are frozen dataclasses."""
 
-    #: writes a result to a file; ``genprint.report``, which is made of results, puts itself here
+    #: writes a result to a file; ``genprint.report.page``, which is made of results, puts itself here
     writer: ClassVar[Callable[[Result, Path], None] | None] = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Result:
         raise NotImplementedError
 
     def plot(self, ax: Axes) -> Axes:
-        """Draws what the answer goes by."""
+        """Draws the evidence behind the answer."""
         raise NotImplementedError
 
     def save(self, path: str | Path) -> None:
@@ -64,7 +64,7 @@ class Result:
         Of an attribution, the record that ``genprint report reproduce`` reads is written beside the page.
         """
         if Result.writer is None:
-            raise RuntimeError("results are written by genprint.report: import it first")
+            raise RuntimeError("results are written by genprint.report.page: import it first")
         Result.writer(self, Path(path))
 
     def _repr_html_(self) -> str:
@@ -82,7 +82,7 @@ class Candidate:
         source: its name.
         images: enrolled.
         raw_llr: natural log of the scorer's likelihood ratio of this source against an unknown one. Higher is more
-            alike. Not calibrated: do not read it as odds.
+            similar. Not calibrated: do not read it as odds.
         posterior: of this source among the enrolled ones, were one of them the source and all equally likely.
     """
 
@@ -94,7 +94,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an attribution goes by.
+    """The evidence behind an attribution.
 
     Attributes:
         score: of the best candidate: its raw log ratio on a scale common to all sources
@@ -153,7 +153,7 @@ class Attribution(Result):
         images: of the probe that were used.
         condition: that the probe seems to be in, and in which it was compared: 'original', or the name of one of
             ``genprint.CONDITIONS``.
-        evidence: what the decision goes by; None of an error.
+        evidence: scores, threshold and tests behind the decision; None of an error.
         left_out: images that could not be used, and why.
         asked: what reports need beside.
     """

@@ -31,7 +31,7 @@ class DNANetwork(Attributor):
     """Their shallow network: 4x4 convolutions of stride 2, each with a 3x3 one, and a projection of patches.
 
     Three halvings in place of their four, and an image is seen by quarters: at 32 px the borders of a patch weigh
-    so much that a network of patches knows no whole image. Theirs have 512 px, and patches of 64.
+    so much that a network trained on patches alone fails on whole images. Theirs have 512 px, and patches of 64.
     """
 
     def __init__(self, sources: int, channels: tuple[int, ...] = (3, 48, 96, 192)):

@@ -1,4 +1,4 @@
-"""Features of a classifier of photographs, which no trace was in mind of: gallery of mean features, distances."""
+"""Features of a classifier of photographs, trained without regard to traces: what content alone can tell."""
 
 from __future__ import annotations
 

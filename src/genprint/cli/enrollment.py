@@ -61,7 +61,7 @@ def remove(
     gallery: GalleryFile = DEFAULT_GALLERY,
     model: Model = None,
 ) -> None:
-    """Forgets an enrolled source."""
+    """Removes an enrolled source."""
     with errors():
         open_gallery(gallery, model).remove(name)
         print(f"{name}: removed from {gallery}")

@@ -75,7 +75,7 @@ class Tower(nn.Module):
         correlated: layers, from the first on, whose maps' correlations are statistics.
         front_ends: what the first layer sees, side by side: 'raw', 'high_pass' or both.
         relative: whether ratios and logarithms of the moments are statistics too. A trace may multiply what is there,
-            and ``project`` is linear; but a tower that is yet to learn learns faster without.
+            and ``project`` is linear; but an untrained tower learns faster without.
         phases: whether the correlated layers' maps are correlated with pixel phases too.
     """
 

@@ -56,7 +56,13 @@ def top1(
     comes from the bootstrap over sources, then over a source's mean rates of repeats.
 
     Args:
-        asked: fingerprints of the same images in another state, in the same order; probes are taken from these.
+        fingerprints: of each source, by name.
+        comparer: scores probes against the gallery.
+        enrolled: images of each source in the gallery.
+        sizes: of probes, in images.
+        repeats: divisions of each source's images.
+        seed: of these.
+        asked: fingerprints of the same images in another condition, in the same order; probes are taken from these.
 
     Raises:
         ValueError: a source has too few images for the gallery and one probe of the smallest size.

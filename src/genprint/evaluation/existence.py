@@ -18,7 +18,7 @@ ALPHA = 0.01
 
 @dataclass(frozen=True)
 class Existence:
-    """What one method sees of one source in sets of one size.
+    """Evidence for a trace of one source, by one method in sets of one size.
 
     Attributes:
         sets: disjoint sets the source gave.

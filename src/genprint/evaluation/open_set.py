@@ -72,7 +72,7 @@ def open_set(
     for i, name in enumerate(names):
         inside = np.array([groups[other] != groups[name] for other in names])
         enrolled_now = np.flatnonzero(inside)
-        if groups[name] not in scores:  # comparers learn from the gallery: the unknown must really not be there
+        if groups[name] not in scores:  # comparers may be trained on the gallery: the unknown source has to be absent
             scores[groups[name]] = comparer.score(probes, [gallery[j] for j in enrolled_now])
         found = scores[groups[name]]
         known = inside[owner]
@@ -115,7 +115,10 @@ def oscr(known: np.ndarray, right: np.ndarray, unknown: np.ndarray, weights: np.
     right and score higher (ties half). With all right it is the area under the ROC curve.
 
     Args:
-        weights: of the known probes; they sum to one.
+        known: best scores of known probes, ``(n,)``.
+        right: whether each of these is attributed to its source, 0 or 1, ``(n,)``.
+        unknown: best scores of unknown probes, ``(m,)``.
+        weights: of the known probes, ``(n,)``; they sum to one.
     """
     higher = (known[:, None] > unknown[None]) + 0.5 * (known[:, None] == unknown[None])
     return float((weights * right) @ higher.mean(1))

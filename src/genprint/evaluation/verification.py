@@ -45,17 +45,20 @@ def verified(
     left: Mapping[str, Fingerprint],
     right: Mapping[str, Fingerprint],
     size: int,
-    population: Population = lambda one, other: None,
+    population: Population = lambda *_: None,
     seed: int = 0,
     progress: Callable[[], None] | None = None,
 ) -> Verified:
     """Compares a set of each source with one of each, all with all, of different images.
 
     Args:
+        model: of the fingerprints.
         left: fingerprint of each source.
         right: of the same images, in the same order, perhaps in another condition.
         size: images of a set.
-        progress: told of every source.
+        population: which reference population judges a pair; by default the model's.
+        seed: of the division of the images.
+        progress: called after every source.
 
     Raises:
         ValueError: there is one source, or one has too few images for two sets.

@@ -192,7 +192,7 @@ def fingerprint(
         ledger: of chunks that are computed.
         runner: computes the chunks that the ledger lacks; ``genprint.fingerprints.cluster.Cluster.run`` does it on many
             machines.
-        progress: told of the images of each chunk.
+        progress: called with the number of images of each chunk.
         size: files in a chunk.
 
     Raises:

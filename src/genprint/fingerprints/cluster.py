@@ -15,7 +15,7 @@ from genprint.fingerprints.fingerprinter import Fingerprinter
 
 
 class ClusterError(GenprintError, RuntimeError):
-    """There is no cluster to be had."""
+    """No cluster is available."""
 
 
 class _Worker:
@@ -81,7 +81,7 @@ class Cluster:
             for row in computed.iter_rows():
                 yield ChunkResult(**row)
         except Exception as error:
-            raise ClusterError(f"the cluster gave up ({error}); call again: what is computed is kept") from None
+            raise ClusterError(f"the cluster failed ({error}); call again: what is computed is kept") from None
 
 
 def _ray() -> Any:

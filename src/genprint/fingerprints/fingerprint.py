@@ -154,7 +154,8 @@ class Fingerprint:
         return replace(self[np.argsort(self.digests)], left_out=self.left_out)
 
     def without(self, enrolled: Mapping[str, Fingerprint]) -> Fingerprint:
-        """The fingerprint of the images that are not enrolled; the others are left out: the same file proves nothing.
+        """The fingerprint of the images that are not enrolled; the others are left out: matching an image with itself
+        is not evidence.
 
         Raises:
             ImageSetError: all are enrolled.
@@ -203,7 +204,7 @@ def check_extractors(name: str, extractor: str, other: str, another: str) -> Non
 
 
 def check_disjoint(one: Fingerprint, other: Fingerprint) -> None:
-    """Refuses two sets that share an image: compared with itself, it says nothing of its source.
+    """Refuses two sets that share an image: matching it with itself is not evidence.
 
     Raises:
         ImageSetError: they do.

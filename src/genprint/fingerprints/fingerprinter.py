@@ -18,7 +18,7 @@ from genprint.images.decoding import Image
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet, LeftOut
 
-# Told how many more images are done.
+# Called with the number of images done since its last call.
 Progress = Callable[[int], None]
 
 #: Counts changes of decoding, tiling or arithmetic that make features differ from those of before.
@@ -45,7 +45,7 @@ class Fingerprinter(BaseEstimator, ABC):
         """How many equal parts the features come in; scatter is kept within each."""
         return 1
 
-    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:
+    def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:  # noqa: ARG002
         """Learns from sets of known sources. Methods without anything to learn return as they are."""
         return self
 
@@ -84,13 +84,13 @@ class Fingerprinter(BaseEstimator, ABC):
     ) -> Fingerprint:
         """The fingerprint of one set, in one pass that never holds more than two batches of images.
 
-        The next batch is decoded while features are made of this one.
+        The next batch is decoded while the features of this one are computed.
 
         Args:
             images: of one source.
-            progress: told of every image.
+            progress: called with the number of images done since its last call.
             batch: most images in one; fewer if they are large.
-            cache: asked first, and told what was not there.
+            cache: looked up first; what it lacks is added to it.
             conditions: processings after which features of the same images are wanted too, by name.
 
         Raises:

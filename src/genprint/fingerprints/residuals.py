@@ -1,7 +1,7 @@
 """Front ends: from the pixels of an image to the artifact its source left in it.
 
 Every front end maps a batch of pixel levels, float32 ``(n, 3, h, w)`` in 0..255, to an array of the same
-shape. None of them looks at more than one image at a time.
+shape. Each image is processed by itself.
 
 Example:
     >>> import torch

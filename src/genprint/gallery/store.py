@@ -196,7 +196,7 @@ class GalleryStore:
         return added
 
     def remove(self, name: str) -> None:
-        """Forgets a source.
+        """Removes a source.
 
         Raises:
             GalleryError: it is not enrolled.

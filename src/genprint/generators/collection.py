@@ -32,6 +32,9 @@ def save(
     """Writes what sampling needs, in float16, with a model card.
 
     Args:
+        generator: trained.
+        directory: to write to; its name is the generator's.
+        architecture_name: one of ``genprint.generators.architectures.ARCHITECTURES``.
         about: ``trained_on``, ``seed``, ``steps``, ``seconds``, ``parent`` and ``change`` (None for both: no parent).
         weights_of: a folder beside ``directory`` whose weights these are, or follow from by the change; they are not
             written again.

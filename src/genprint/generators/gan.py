@@ -23,6 +23,9 @@ class DCGAN(Generator):
     "Differentiable Augmentation", 2020).
 
     Args:
+        width: channels of the generator's last layer; earlier ones have multiples of it.
+        latent: dimensions of the latent vector.
+        side: of the images, in pixels.
         upsampling: of the generator; see ``layers.upsampling``.
     """
 

@@ -34,6 +34,11 @@ def sample_folder(
     """``n`` images, uint8 ``(n, h, w, 3)``, of a pipeline's or a genprint generator's folder; noise from name and seed.
 
     Args:
+        folder: of the pipeline or generator.
+        name: seeds the noise together with ``seed``.
+        n: number of images.
+        seed: of the noise.
+        batch: images that a pipeline makes at once.
         prompt: for pipelines that need one.
         steps: of the sampler; the pipeline's if None.
 

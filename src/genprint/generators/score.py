@@ -20,6 +20,7 @@ class ScoreModel(Generator):
 
     Args:
         channels: of the U-Net's three scales.
+        side: of the images, in pixels.
         steps: of the sampler.
     """
 
@@ -69,6 +70,9 @@ class DDIM(ScoreModel):
     Cosine noise schedule; the network predicts the velocity (Salimans & Ho, 2022), which few steps need.
 
     Args:
+        channels: of the U-Net's three scales.
+        side: of the images, in pixels.
+        steps: of the sampler.
         sampler: 'ddim' (deterministic) or 'ancestral' (the paper of 2020).
     """
 

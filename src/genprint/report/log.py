@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genprint.answers.results import Attribution
 from genprint.errors import GenprintError
-from genprint.report.record import known_files, record
 from genprint.storage.files import canonical_digest
+
+if TYPE_CHECKING:
+    from genprint.answers.results import Attribution
 
 _FIRST = "0" * 64
 
@@ -27,6 +28,8 @@ def append_results(path: Path, results: Iterable[Attribution]) -> None:
     Raises:
         LogError: the log is broken.
     """
+    from genprint.report.record import known_files, record
+
     known: dict[int, Any] = {}
     for result in results:
         if result.asked is not None:

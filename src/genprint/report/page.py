@@ -142,3 +142,6 @@ def tree_with_probe(result: Attribution, asked: Asked) -> FamilyTree | None:
     tree = FamilyTree.of(asked.model.scorer, [*sources, asked.probe])
     names = (*tree.sources[:-1], f"probe: {asked.probe.source}")
     return FamilyTree(names, tree.distances, tree.linkage, tree.method)
+
+
+Result.writer = staticmethod(save)

@@ -1,4 +1,4 @@
-"""The record of an attribution: all that is needed to read it, to doubt it and to make it again.
+"""The record of an attribution: all that is needed to read it, check it and reproduce it.
 
 Its seal is a digest that anybody can renew: it shows accidents. Forgeries are shown by making the attribution again,
 and by a log (``genprint.report.log``) whose last hash is kept elsewhere.

@@ -13,12 +13,12 @@ from genprint.fingerprints.fingerprint import Fingerprint
 
 
 class Enrollment(Protocol):
-    """What a scorer knows of the sources of a gallery."""
+    """The sources of a gallery, as a scorer models them."""
 
     def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Raw log likelihood ratio (natural log) of each probe for each source against an unknown one.
 
-        Float64 ``(n_probes, n_sources)``; higher is more alike. Uncalibrated.
+        Float64 ``(n_probes, n_sources)``; higher is more similar. Uncalibrated.
         """
         ...
 
@@ -32,15 +32,15 @@ class Scorer(Protocol):
 
     @property
     def learned(self) -> bool:
-        """Whether it knows how images of one source vary before it is adapted to a gallery."""
+        """Whether it has a within-source covariance before it is adapted to a gallery."""
         ...
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> Self:
-        """With the within-source spread that the gallery's images show."""
+        """The same with the within-source covariance adapted to the gallery's images."""
         ...
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Enrollment:
-        """What the gallery's images say of their sources."""
+        """The model of each source, given its enrolled images."""
         ...
 
     def project(self, features: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ class Scorer(Protocol):
 
 
 class Comparer(ABC):
-    """Scores probe sets against gallery sets; higher is more alike. What evaluation sees of every method."""
+    """Scores probe sets against gallery sets; higher is more similar. Evaluation uses every method through this."""
 
     @abstractmethod
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:

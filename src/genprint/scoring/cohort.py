@@ -37,8 +37,8 @@ class Normaliser:
     and some probes near all sources.
 
     Attributes:
-        impostors: mean log ratio of sets of other sources, for each source.
-        gain: how much more sets of the source itself score.
+        impostors: mean non-target log ratio of each source (sets of other sources for it), ``(sources,)``.
+        gain: how far the mean target log ratio is above that, ``(sources,)``.
     """
 
     impostors: np.ndarray
@@ -51,7 +51,8 @@ class Normaliser:
         On the diagonal NaN says that a source has too few images to tell: it is taken for an average one.
 
         Args:
-            without: a source that counts as not enrolled.
+            means: log ratios, natural logs, ``(sources, sources)``.
+            without: number of a source that counts as not enrolled.
 
         Raises:
             ValueError: fewer than two sources, or all have too few images.
@@ -85,7 +86,7 @@ class Cohort:
     Args:
         scorer: not adapted.
         fingerprints: of each enrolled source, with the features of its images.
-        known: what the scorer, adapted to the gallery, knows of it.
+        known: the gallery as the adapted scorer models it.
     """
 
     def __init__(self, scorer: Scorer, fingerprints: Sequence[Fingerprint], known: Enrollment):
@@ -141,7 +142,7 @@ class Cohort:
         Its own column is minus infinity. One in ``_GROUPS`` of the sources is kept from the scorer at a time.
         """
         if size not in self._nontargets:
-            # Whoever asks for one size asks for the smaller ones too, and adapting takes longest.
+            # Smaller sizes are needed too (likelihood ratio by number of images), and adapting takes longest.
             wanted = {n: self.sets(n) for n in {*SIZES, size} - set(self._nontargets) if n <= size}
             gallery = [source.pooled() for source in self.fingerprints]
             for n in wanted:

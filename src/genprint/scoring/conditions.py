@@ -20,7 +20,7 @@ def match(states: Mapping[str, Enrollment], probes: Sequence[Fingerprint]) -> li
     """The condition of each probe: the one in which the enrolled sources explain it best.
 
     Args:
-        states: what is known of the gallery in each condition, the original first.
+        states: the gallery as a scorer models it, by condition, the original first.
         probes: a set each.
     """
     if len(states) == 1:

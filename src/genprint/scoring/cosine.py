@@ -14,7 +14,7 @@ from genprint.scoring.base import Comparer
 
 @dataclass(frozen=True)
 class Cosine(Comparer):
-    """Cosine of the fingerprinter's unit vectors. It does not know the counts."""
+    """Cosine of the fingerprinter's unit vectors, whatever the number of images behind each."""
 
     fingerprinter: Fingerprinter
 

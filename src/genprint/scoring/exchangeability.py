@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-_PRIOR = 100  # images that the identity counts for beside the sets' own covariance
-_MOST = 400  # images of each set that are looked at; distances grow with the square
+_PRIOR = 100  # images that the identity counts for when the sets' covariance is shrunk towards it
+_MOST = 400  # images of each set that are used; the matrix of distances grows with the square
 
 
 def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: int = 0) -> float:
@@ -42,7 +42,7 @@ def exchangeable(a: np.ndarray, b: np.ndarray, permutations: int = 999, seed: in
 
 
 def _white(values: np.ndarray) -> np.ndarray:
-    """Whitened but for a rotation, which distances do not see: by the few images' products, not the many features'."""
+    """Whitened up to a rotation, to which distances are invariant: by the ``(n, n)`` Gram matrix of the few images."""
     centred = values - values.mean(0)
     square, left = np.linalg.eigh(centred @ centred.T)
     square = square.clip(0)

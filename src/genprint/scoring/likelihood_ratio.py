@@ -114,17 +114,17 @@ class LikelihoodRatioSystem:
 
 
 def calibration_features(ratios: np.ndarray) -> np.ndarray:
-    """Two features of each source: its log ratio against all rivals and an unknown source, and against that alone.
+    """Two calibration features of each source: LLR against all rivals and 'unknown', and LLR against 'unknown' alone.
 
-    The log ratio against an unknown source alone depends on the probe's content; against its rivals, it does not. Of a
-    probe whose own source is not enrolled, though, the first says how far off all are. Inverse hyperbolic sines
-    are taken, for a Gaussian's log ratios of large sets are far too large.
+    Both are compressed by the inverse hyperbolic sine, for a Gaussian's log ratios of large sets are far too large. The
+    LLR against 'unknown' depends on the probe's content, that against the rivals does not; but where the probe's source
+    is not enrolled, the former shows how far from all of them the probe is.
 
     Args:
         ratios: log ratios of probes against an unknown source, ``(n, sources)``.
 
     Returns:
-        ``(n, sources, 2)``
+        Float64 ``(n, sources, 2)``.
     """
     with_unknown = np.hstack([ratios, np.zeros((len(ratios), 1))])
     before = np.logaddexp.accumulate(with_unknown, axis=1)[:, :-2]
@@ -165,9 +165,9 @@ class LogisticCalibration:
             if found.min() >= 0:
                 slopes[kept] = found
                 return cls(tuple(slopes.tolist()), float(model.intercept_[0]), len(same))
-            # More of a kind does not speak for less: of few sources, two kinds that go together may come out so.
+            # A negative slope is no finding: with few sources, correlated features may come out so.
             kept.pop(int(found.argmin()))
-        return cls(tuple(slopes.tolist()), 0.0, len(same))  # no kind tells anything
+        return cls(tuple(slopes.tolist()), 0.0, len(same))  # no feature separates
 
     @property
     def cap(self) -> float:

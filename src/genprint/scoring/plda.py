@@ -1,4 +1,4 @@
-"""PLDA: log likelihood ratios of fingerprints that know how sources differ, and how images of one do."""
+"""PLDA: log likelihood ratios of fingerprints, from covariances between sources and within them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class PLDA:
     gallery's own images show, as if the learned one came from ``prior_images`` images; where it is more than three
     times as wide as theirs, it is narrowed to that first.
 
-    Features may come in parts, one of each tower. How those of one part vary with those of another is left out: of few
-    enrolled images it cannot be told. Parts are views of the same images and no independent evidence: the log ratio is
-    the mean of theirs.
+    Features may come in parts, one of each tower. Covariance between parts is left out, for few enrolled images do not
+    determine it. Parts are views of the same images and no independent evidence: the log ratio is the mean of theirs.
 
     Attributes:
-        mean: ``(parts * d,)``
-        within: ``(parts, d, d)``
-        between: ``(parts, d, d)``
+        mean: of all sources, float64 ``(parts * d,)``.
+        within: covariance of a source's images, float64 ``(parts, d, d)``.
+        between: covariance of the sources' means, float64 ``(parts, d, d)``.
+        prior_images: how many images ``within`` counts for when it is adapted to a gallery.
     """
 
     mean: np.ndarray
@@ -88,7 +88,7 @@ class PLDA:
         return True
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
-        """With the within-source covariance the gallery's own images suggest, one source at a time."""
+        """The same with ``within`` shrunk towards the gallery's; sources are read one at a time."""
         freedom, scatter = 0, np.zeros_like(self.within)
         for fingerprint in gallery:
             freedom += fingerprint.count - 1
@@ -100,7 +100,7 @@ class PLDA:
         return replace(self, within=(learned + scatter) / (self.prior_images + freedom))
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
-        """What the gallery's images say of their sources' means."""
+        """The posterior of each source's mean, given its enrolled images."""
         known, images = self.coordinates(gallery)
         precision = 1 / (self.between_variance + 1 / images)
         gain = self.between_variance * precision
@@ -172,7 +172,7 @@ class PLDA:
         """Euclidean distances between the unit vectors of sources, ``(n, n)``.
 
         Each discriminant of a mean is divided by how much it varies over all sources and images, so that none outweighs
-        the others for how strong its traces are, only for how many sources share it; then the means get length one.
+        the others by the strength of its traces, only by how many sources share it; then the means get length one.
         (Garcia-Romero & Espy-Wilson, "Analysis of i-vector Length Normalization in Speaker Recognition Systems", 2011.)
         """
         unit = self._unit(fingerprints)
@@ -187,14 +187,14 @@ class PLDA:
 
 @dataclass(frozen=True)
 class Posterior:
-    """What a PLDA knows of the means of gallery sources: a Gaussian for each, given its images.
+    """Posterior of the means of gallery sources under a PLDA: a Gaussian for each, given its enrolled images.
 
     All posteriors share the variance of the best-enrolled source; what fewer or more varied images add to the squared
     distance on average is taken off. With per-source variances, well-enrolled sources attract the probes of poorly
     enrolled neighbours, because real models lie closer together than the simulated sources that ``between`` is of.
 
     Attributes:
-        plda: in whose coordinates all is.
+        plda: in whose coordinates (``PLDA.project``) the arrays are.
         mean: of each source, ``(n, parts * d)``.
         variance: of the mean of most images, ``(parts * d,)``.
         noise: variance of each mean beyond that, ``(n, parts * d)``.

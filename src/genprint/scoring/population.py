@@ -31,7 +31,7 @@ _ARRAYS = ("centres", "between", "within", "thresholds", "ratios", "typical")
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the population says of one pair of sets.
+    """One pair of sets, judged by a reference population.
 
     Attributes:
         similarity: cosine of their fingerprints.
@@ -40,8 +40,8 @@ class Judgement:
         llr: log likelihood ratio of one source against two of the population, within what its sources support. None
             unless both sets are typical and can be in one condition alone: another has other ratios.
         conditions: that both may be in; the thresholds are the most careful of these.
-        one_condition: whether both may be in the same. If not, low similarity says nothing of their sources.
-        typical: whether both sets are like those of the population. If not, it says nothing of them.
+        one_condition: whether both may be in the same. If not, low similarity is no evidence.
+        typical: whether both sets are like those of the population. If not, thresholds and ratio do not hold.
     """
 
     similarity: float
@@ -125,7 +125,7 @@ class ReferencePopulation:
         )  # fmt: skip
 
     def judge(self, plda: PLDA, one: Fingerprint, other: Fingerprint) -> Judgement:
-        """Compares two sets with what the population's are like."""
+        """Similarity of two sets, with the population's thresholds and likelihood ratio in their conditions."""
         check_comparable([one, other])
         small, large = sorted((one, other), key=lambda fingerprint: fingerprint.count)
         similarity = float(plda.similarity([small], [large])[0, 0])

@@ -1,4 +1,4 @@
-"""Thresholds with a stated rate of error, and as much as the data supports of it."""
+"""Thresholds with a stated error rate over sources, as low as the number of sources supports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
 
-# Sizes of sets that are calibrated for; others go by the nearest.
+# Set sizes, in images, at which thresholds and calibrations are fitted.
 SIZES = (1, 2, 5, 10, 20, 50)
 
 
@@ -20,10 +20,13 @@ def smallest_rate(sources: int) -> float:
 def upper_threshold(scores: Sequence[np.ndarray], rate: float) -> float:
     """The score that a fresh source's score exceeds with at most the given probability.
 
-    ``scores`` has the scores of each calibration source, any number of each. If the fresh source is exchangeable with
-    them, the bound holds: their distributions are averaged and one more source counts as exceeding
-    everything (Dunn, Wasserman & Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
-    2022, pooling of CDFs).
+    The bound holds if the fresh source is exchangeable with the calibration sources: their distributions are averaged,
+    and one more source counts as exceeding everything (Dunn, Wasserman & Ramdas, "Distribution-free prediction sets for
+    two-layer hierarchical models", 2022, pooling of CDFs).
+
+    Args:
+        scores: of each calibration source, float arrays ``(n_source,)``.
+        rate: probability that the fresh source may exceed the threshold.
 
     Raises:
         ValueError: the rate is below what so many sources support.

@@ -17,6 +17,7 @@ def fetch(reference: str, revision: str | None = None, offline: bool = False) ->
     """Folder of ``hf:ORG/MODEL`` in the hub library's cache, downloaded where it is not there.
 
     Args:
+        reference: ``hf:ORG/MODEL``.
         revision: a commit, tag or branch; pin a commit to get the same weights again.
         offline: never ask the network.
 

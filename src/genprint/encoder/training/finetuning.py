@@ -64,7 +64,7 @@ def tune(
         steps: most training steps.
         seed: of the episodes.
         checkpoint: written at every validation; a later call goes on from it.
-        progress: told of every step.
+        progress: called after every step.
     """
     every = max(10, steps // 20)
     images = {name: np.concatenate([validation[name], training[name]]) for name in training}

@@ -65,6 +65,12 @@ def train(
     """Trains in place and leaves the network at its best validation loss.
 
     Args:
+        network: trained in place.
+        episodes: what each step learns from.
+        validation: episodes whose mean loss picks the best weights and ends training early.
+        config: how long and how fast.
+        checkpoint: file with the state, written at every validation.
+        progress: called after every step with step, steps, training loss and validation loss.
         criterion: what is minimised, of unit vectors of sets and their labels; supervised contrast by default, which
             validation always is. What it has to learn itself (proxies of known sources) is learned beside the network.
         run_id: images, seed and start of this training, for the checkpoint to say what it belongs to.

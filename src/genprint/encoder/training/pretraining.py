@@ -25,9 +25,9 @@ from genprint.storage.files import digest
 
 # As many images a step as sets have on average.
 SINGLE = SetSizes(images=(1,), sets=(11, 11))
-# Later layers teach the first what to look for; what these see tells sources apart better without them.
+# Later layers shape the first ones in training; sources are separated better by the first ones alone.
 KEPT_LAYERS, FEATURES = 4, 768
-# Some sources are told better by the residual alone, others with the pixels beside it.
+# Some sources are separated better by the residual alone, others by residual and pixels.
 FRONT_ENDS = (("raw", "high_pass"), ("high_pass",))
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
@@ -74,7 +74,7 @@ def split(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def pretrain(
+def pretrain(  # noqa: PLR0913
     images: Sequence[np.ndarray],
     generated: Mapping[str, np.ndarray],
     config: TrainingConfig,
@@ -97,8 +97,9 @@ def pretrain(
             simulated sources differ more than models do. Nothing else is learned from them.
         config: of the training of each tower.
         checkpoint: written at every validation; a later call goes on from it.
-        progress: told of all towers' steps together.
-        set_sizes: of what the towers learn from; single images teach it more than sets of several do.
+        progress: called after every step, with steps counted over all towers.
+        seed: of initial weights, episodes and simulated sources.
+        set_sizes: of what the towers learn from; single images gave better towers than sets of several.
         projection_sources: fresh simulated sources for the features' directions and the scorer.
         start: an encoder to go on from, in place of random weights; siblings come from the first step on.
         front_ends: what each tower sees; those of ``start`` if there is one.
@@ -173,8 +174,8 @@ def refit_projection(
 ) -> PLDA:
     """Replaces the towers' projections by the directions that best tell fresh simulated sources apart.
 
-    The learned projection keeps what solves its training; on real generators the linear discriminants of all
-    statistics, many of them, carry further. Returns how sources differ along these.
+    The learned projection keeps what its training needs; on real generators, many linear discriminants of all
+    statistics generalise better. Returns how sources differ along these.
     """
     towers = encoder.network.towers
     projections = [tower.project for tower in towers]

@@ -22,8 +22,8 @@ Rng = np.random.Generator
 def _restore_colours(x: Tensor, real: Tensor) -> Tensor:
     """x with the mean and covariance of colours of the images it was made from (the optimal map between Gaussians).
 
-    Training teaches a generator the colours of its data; without this, chains would give themselves away by
-    colour, and an encoder would look no further.
+    Training teaches a generator the colours of its data; without this, chains could be told apart
+    by colour alone, and an encoder would learn nothing else.
     """
     pixels, target = (images.permute(0, 2, 3, 1).reshape(-1, 3) for images in (x, real))
     ridge = 1e-4 * torch.eye(3)

@@ -116,7 +116,9 @@ class TarFlow(Flow):
         passes: over the image.
         layers: of the transformer of each pass.
         width: of the transformers.
-        patch: side of a patch.
+        heads: of attention.
+        patch: side of a patch, in pixels.
+        side: of the images, in pixels.
         noise: standard deviation of the noise on images in -1..1.
         temperature: standard deviation of the noise when sampling.
     """

@@ -28,6 +28,7 @@ class Glow(Flow):
         levels: scales; each halves the side.
         steps: steps of flow a level.
         hidden: channels of the coupling networks.
+        side: of the images, in pixels.
         temperature: standard deviation of the noise when sampling (the paper's T).
     """
 

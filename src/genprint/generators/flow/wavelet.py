@@ -71,13 +71,15 @@ class WaveletFlow(Flow):
         passes: of the autoregressive flow.
         layers: of the transformer of each pass.
         width: of the transformers.
+        heads: of attention.
         steps: steps of flow of each octave's details, coarse to fine.
         hidden: channels of the coupling networks, likewise.
         context: channels of what each octave's couplings see of the image below, likewise.
+        side: of the images, in pixels.
         temperature: standard deviation of the noise when sampling.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self, passes: int = 4, layers: int = 2, width: int = 64, heads: int = 4,
         steps: Sequence[int] = (8, 4), hidden: Sequence[int] = (48, 48), context: Sequence[int] = (40, 32),
         side: int = 32, temperature: float = 1.0,

@@ -22,6 +22,9 @@ class ConvVAE(VAE):
     prior (Ghosh et al., 2020, ex-post density estimation).
 
     Args:
+        width: channels of the first layer; later ones have multiples of it.
+        latent: dimensions of the latent vector.
+        side: of the images, in pixels.
         upsampling: of the decoder; see ``layers.upsampling``.
         likelihood: 'gaussian' or 'laplace'.
         beta: weight of the divergence.

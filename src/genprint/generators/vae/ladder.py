@@ -48,6 +48,9 @@ class LadderVAE(VAE):
         rungs: latent maps at each scale, from an eighth of the side to half of it.
         width: channels everywhere.
         latent: channels of a latent map.
+        side: of the images, in pixels.
+        likelihood: 'gaussian' or 'laplace'.
+        beta: weight of the divergence.
     """
 
     def __init__(
