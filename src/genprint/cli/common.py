@@ -138,13 +138,13 @@ def open_gallery(path: Path, model: Path | None) -> Gallery:
 
 def known_gallery(known: Path | None, gallery: Path, model: Path | None, conditions: bool) -> Gallery:
     """The known sources: those of a folder, in memory, or of a gallery's file."""
-    from genprint import api
-
     if known is None:
         opened = open_gallery(gallery, model)
         if conditions:
             warn_of_conditions(opened)
         return opened
+    from genprint import api
+
     made = api.Gallery(None, load_model(model))
     enroll(made, known, None, conditions)
     return made
