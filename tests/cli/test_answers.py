@@ -16,7 +16,9 @@ from tests.conftest import encoded, png_header
 
 PLAIN = "--no-conditions"
 #: A sentence that gives a p says of which null hypothesis it is.
-SAID_OF_P = re.compile(r"^ *(exchangeability test against \S+|for H0, .+): p = [01]\.\d{3} \((not )?rejected at 0\.05\)$")
+SAID_OF_P = re.compile(
+    r"^ *(exchangeability test against \S+|for H0, .+): p = [01]\.\d{3} \((not )?rejected at 0\.05\)$"
+)
 
 
 def test_help_and_version():
@@ -189,7 +191,7 @@ def test_p_is_of_a_null_hypothesis_and_never_its_probability(tmp_path, folder, d
     ]
     with_p = [[line for line in text.splitlines() if "p = " in line] for text in said]
     assert [len(lines) for lines in with_p] == [1, 2, 1]
-    for line in sum(with_p, []):
+    for line in (line for lines in with_p for line in lines):
         assert SAID_OF_P.match(line), line
         assert not re.search("probab|chance|likely|sure|confiden", line)
     (attributed,), (one_source, in_shares), (nearer,) = with_p

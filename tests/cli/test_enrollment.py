@@ -40,7 +40,9 @@ def test_sources_without_conditions_are_told(tmp_path, folder):
     for source, few in (("fine", True), ("middle", False)):
         for path in sorted((folder / source).iterdir())[2:]:
             path.unlink()
-        done = run("enroll", source, folder / source, "--gallery", gallery, "--conditions" if few else "--no-conditions")
+        done = run(
+            "enroll", source, folder / source, "--gallery", gallery, "--conditions" if few else "--no-conditions"
+        )
     assert "Condition matching is off: 1 sources (middle) were enrolled without processed versions" in done.stderr
     run("enroll", "middle", folder / "middle", "--gallery", gallery, "--conditions")
     assert "matching is off" not in run("attribute", folder / "coarse", "--gallery", gallery, code=4).stderr

@@ -1,6 +1,7 @@
 """Pages: each holds all it shows, asks nobody, and can be read on a phone."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,12 +17,16 @@ from genprint.images.sets import ImageSet
 from genprint.report.page import case, render
 from genprint.report.templates import fill
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from tests.browser import browser, marks
 from tests.conftest import textured
 from tests.report.conftest import GRAINS
 
+__all__ = ["browser"]
 TEMPLATES = Path(genprint.report.__file__).parent / "templates"
 #: What a page may refer to: pictures in itself.
-OUTSIDE = re.compile(r"(?:src|href|action|poster|data|srcset)\s*=\s*['\"](?!data:)|url\((?!['\"]?data:)|@import|//[a-z]")
+OUTSIDE = re.compile(
+    r"(?:src|href|action|poster|data|srcset)\s*=\s*['\"](?!data:)|url\((?!['\"]?data:)|@import|//[a-z]"
+)
 
 
 class Tags(HTMLParser):
@@ -156,9 +161,11 @@ def test_a_probe_of_one_image_has_no_interval_and_no_tree(gallery, rng):
     assert record["attribution"]["evidence"]["ratio"]["low"] is None
 
 
-def test_images_of_several_sizes_have_no_average(gallery, rng):
+def test_images_of_several_sizes_have_no_average(world, small_model, tmp_path, rng):
+    stored = api.Gallery(tmp_path / "g.sqlite", small_model)
+    stored.enroll(world / "known", conditions=False)
     images = [*textured(rng, 2), *textured(rng, 2, side=40)]
-    page, _ = case(result := gallery.attribute(images), result.asked)
+    page, _ = case(result := stored.attribute(images), result.asked)
     assert "images are of different sizes" in page
     check(page)
 
@@ -172,13 +179,12 @@ def test_without_enough_sources_it_says_why_there_is_no_ratio(small_model, rng):
     check(page)
 
 
+@pytest.mark.filterwarnings("ignore:constrained_layout not applied")
 def test_long_names_break(gallery, rng):
-    name = "n" * 500
-    page, _ = case(result := gallery.attribute(textured(rng, 2), name), result.asked)
+    page, _ = case(result := gallery.attribute(textured(rng, 2), "n" * 500), result.asked)
     check(page)
-    # Of a heading, of paragraphs and lists, and of cells: each may be one long word.
     style = re.search("<style>(.*?)</style>", page, re.DOTALL)[1]
-    assert re.search(r"(body|h1)[^}]*overflow-wrap: anywhere", style), style
+    assert re.search("h1, p, code, li { overflow-wrap: anywhere; }", style)
 
 
 def test_results_are_saved_as_pages_or_json_only(results, tmp_path):
@@ -186,3 +192,27 @@ def test_results_are_saved_as_pages_or_json_only(results, tmp_path):
         with pytest.raises(ValueError, match=r"saved as \.html or \.json"):
             results["verification"].save(tmp_path / name)
     assert np.isfinite(results["verification"].evidence.similarity)
+
+
+def with_marks(test):
+    for mark in marks:
+        test = mark(test)
+    return test
+
+
+@with_marks
+def test_pages_fit_a_phone_and_ask_nobody(results, browser, tmp_path):
+    """Nothing is cut off at 390 px but what scrolls in its own place."""
+    page = browser.new_page(viewport={"width": 390, "height": 844}, java_script_enabled=True)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    long = replace(results["attribution"], probe="p" * 200, reason="r" * 200)
+    for name, result in {**results, "long": long}.items():
+        result.save(tmp_path / f"{name}.html")
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        wide = "document.documentElement.scrollWidth"
+        assert page.evaluate(wide) <= 390, name
+        assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0 && i.width <= 390)"), name
+        assert page.locator("h1").inner_text()
+    assert {url.split(":")[0] for url in asked} <= {"file", "data"}
+    assert len([url for url in asked if url.startswith("file")]) == 7

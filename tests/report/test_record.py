@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from genprint.api import Gallery
 from genprint.fingerprints.conditions import CONDITIONS, ORIGINAL
 from genprint.images.sets import ImageSet
 from genprint.report.record import SCHEMA, FileSummary, confounds
@@ -39,7 +40,7 @@ def test_a_record_holds_question_answer_and_evidence(world):
     ratio = answer["evidence"]["ratio"]
     assert record["propositions"] == [ratio["hp"], ratio["hd"]]
     assert record["channels"]["fingerprint"] == answer["decision"]
-    assert [one["source"] for one in answer["evidence"]["candidates"]][0] == "c"
+    assert answer["evidence"]["candidates"][0]["source"] == "c"
     assert {name: one["images"] for name, one in record["known"].items()} == dict.fromkeys(GRAINS, 24)
     assert len(record["probe"]) == 10
     assert record["inputs"]["known"] == str((world / "known").resolve())
@@ -102,8 +103,7 @@ def test_other_inputs_are_named(world, tmp_path, rng):
 
 def test_a_gallery_has_no_files_to_compare(world, tmp_path):
     gallery = tmp_path / "gallery.sqlite"
-    for name in GRAINS:
-        run("enroll", name, world / "known" / name, "--gallery", gallery, "--no-conditions")
+    run("enroll-all", world / "known", "--gallery", gallery, "--no-conditions")
     page = tmp_path / "report.html"
     run("attribute", world / "probe", "--gallery", gallery, "--report", page, "--no-conditions")
     assert "files of the known sources were not at hand" in page.read_text().replace("\n", " ")
@@ -161,14 +161,14 @@ def test_a_forged_report_is_found_out(world, tmp_path):
     assert "propositions" in done.stdout
 
 
-def test_order_of_enrolling_changes_nothing(world, tmp_path):
+def test_order_of_enrolling_changes_nothing(world, tmp_path, small_model):
     galleries = []
     for order in (list(GRAINS), list(GRAINS)[::-1]):
         gallery = tmp_path / f"{order[0]}.sqlite"
         for name in order:
             paths = sorted((world / "known" / name).iterdir(), reverse=order[0] != "a")
             for half in (paths[:12], paths[12:]):
-                run("enroll", name, *half, "--gallery", gallery, "--no-conditions")
+                Gallery(gallery, small_model).enroll(half, name, conditions=False)
         galleries.append(gallery)
     run("attribute", world / "probe", "--gallery", galleries[0], "--no-conditions", "--report", tmp_path / "r.html")
     assert run("report", "reproduce", tmp_path / "r.json", "--gallery", galleries[1]).exit_code == 0

@@ -1,27 +1,26 @@
 """The page in a real browser."""
 
 import json
-import shutil
 import socket
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from typer.testing import CliRunner
 
+from genprint.api import Gallery
 from genprint.cli.app import app as cli
-from genprint.encoder.encoder import SetEncoder
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
+from tests.browser import browser, marks
+from tests.conftest import textured
 
-from .conftest import textured
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+__all__ = ["browser"]
+pytestmark = marks
 GRAINS = {"fine": 2.0, "medium": 12.0, "rough": 30.0, "coarse": 70.0}
 
 
@@ -32,11 +31,11 @@ def write(folder, images):
     return [str(path) for path in sorted(folder.iterdir())]
 
 
-def serve(gallery, tokens):
+def serve(model, gallery, tokens):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(SetEncoder.from_pretrained(), gallery, tokens)
+    app = create_app(model, gallery, tokens)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -45,23 +44,13 @@ def serve(gallery, tokens):
     return server, thread, f"http://127.0.0.1:{port}/"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-               "--disable-component-update", "--disable-sync"]  # fmt: skip
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(browser, tmp_path):
+def visit(browser, tmp_path, small_model):
     """Opens the page of a fresh gallery; what it asks anybody else for, or complains of, fails the test."""
     started, complaints = [], []
 
     def open_page(tokens=None, **options):
-        server, thread, url = serve(tmp_path / "gallery.sqlite", Tokens(tokens))
+        server, thread, url = serve(small_model, tmp_path / "gallery.sqlite", Tokens(tokens))
         started.append((server, thread))
         page = browser.new_page(**options)
         page.set_default_timeout(120_000)  # beside other work an answer takes long
@@ -77,18 +66,30 @@ def visit(browser, tmp_path):
     assert complaints == []
 
 
-def enroll_all(page, tmp_path, rng):
-    for name, grain in GRAINS.items():
-        page.fill("#name", name)
-        page.set_input_files("#images", write(tmp_path / name, textured(rng, 16, grain=grain)))
-        page.click("#enroll button")
-        page.locator("#sources td", has_text=name).wait_for()
+@pytest.fixture
+def enrolled(tmp_path, small_model):
+    """The gallery of the page, with all sources in it, in no condition but the original."""
+    rng = np.random.default_rng(7)
+    sources = {name: textured(rng, 16, grain=grain) for name, grain in GRAINS.items()}
+    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(sources, conditions=False)
 
 
-def test_enroll_ask_and_see(visit, tmp_path, rng):
+def test_enroll(visit, tmp_path, rng):
     page = visit()
     page.locator("#tree", has_text="It takes two enrolled sources or more.").wait_for()
-    enroll_all(page, tmp_path, rng)
+    for name in ("fine", "coarse"):
+        page.fill("#name", name)
+        page.set_input_files("#images", write(tmp_path / name, textured(rng, 4, grain=GRAINS[name])))
+        page.click("#enroll button")
+        page.locator("#sources td", has_text=name).wait_for()
+        page.locator("#enrolled", has_text="4 images added, 4 enrolled").wait_for()
+    page.wait_for_selector("#tree svg")
+    page.wait_for_function("() => [...document.querySelectorAll('#tree text title')].some(t => t.textContent === "
+                           "'fine: 4 images enrolled')")  # fmt: skip
+
+
+def test_ask_and_see(visit, tmp_path, rng, enrolled, small_model_folder):
+    page = visit()
     page.wait_for_selector("#tree svg")
     page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 8, grain=GRAINS["rough"])))
     page.wait_for_selector("#answer:not([hidden])")
@@ -98,7 +99,7 @@ def test_enroll_ask_and_see(visit, tmp_path, rng):
     page.wait_for_function("() => document.getElementById('trace').naturalWidth > 0")
     with page.expect_download() as download:
         page.click("#download")
-    assert json.loads(download.value.path().read_text())["candidates"][0]["source"] == "rough"
+    assert json.loads(download.value.path().read_text())["evidence"]["candidates"][0]["source"] == "rough"
     page.wait_for_function("() => document.getElementById('place').naturalWidth > 0")
     for id, wanted in (("report", "<h2>Evidence of the fingerprint</h2>"), ("case", '"sha256"')):
         with page.expect_download() as download:
@@ -106,10 +107,11 @@ def test_enroll_ask_and_see(visit, tmp_path, rng):
         kept = tmp_path / download.value.suggested_filename
         download.value.save_as(kept)
         assert wanted in kept.read_text()
-    gallery = ["--gallery", str(tmp_path / "gallery.sqlite")]
-    done = CliRunner().invoke(cli, ["report", "verify", str(kept), "--probe", str(tmp_path / "probe"), *gallery])
+    again = ["report", "reproduce", str(kept), "--model", str(small_model_folder)]
+    where = ["--probe", str(tmp_path / "probe"), "--gallery", str(tmp_path / "gallery.sqlite")]
+    done = CliRunner().invoke(cli, [*again, *where])
     assert done.exit_code == 0, done.output
-    done = CliRunner().invoke(cli, ["report", "verify", str(kept)])
+    done = CliRunner().invoke(cli, again)
     assert "--probe" in done.output
     page.wait_for_function("() => [...document.querySelectorAll('#tree text title')].some(t => t.textContent === "
                            "'rough: 16 images enrolled')")  # fmt: skip
@@ -119,9 +121,8 @@ def test_enroll_ask_and_see(visit, tmp_path, rng):
     assert page.evaluate("document.querySelector('#tree svg').getBoundingClientRect().width") > before
 
 
-def test_drop(visit, tmp_path, rng):
+def test_drop(visit, tmp_path, rng, enrolled):
     page = visit()
-    enroll_all(page, tmp_path, rng)
     contents = [list(Path(path).read_bytes()) for path in write(tmp_path / "p", textured(rng, 6, grain=2.0))]
     page.evaluate(
         """contents => {
@@ -136,11 +137,11 @@ def test_drop(visit, tmp_path, rng):
     assert page.text_content("#candidates tbody td") == "fine"
 
 
-def test_errors_are_shown_and_forgotten(visit, tmp_path, rng):
+def test_errors_are_shown_and_forgotten(visit, tmp_path, rng, small_model):
     page = visit()
     page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 2)))
     page.wait_for_function("() => document.getElementById('error').textContent.includes('no source is enrolled')")
-    enroll_all(page, tmp_path, rng)
+    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(textured(rng, 4), "one", conditions=False)
     (tmp_path / "text.png").write_text("no image")
     page.set_input_files("#probe", str(tmp_path / "text.png"))
     page.wait_for_function("() => document.getElementById('error').textContent.includes('not an image')")
@@ -151,10 +152,22 @@ def test_errors_are_shown_and_forgotten(visit, tmp_path, rng):
 
 def test_names_are_text(visit, tmp_path, rng):
     page = visit()
-    page.evaluate("showAnswer({answer: '<img src=x onerror=alert(1)>', reason: '', images: 0, left_out: [{name: "
-                  "'<b>', reason: '<i>'}], candidates: [], evidence: null, source: null})")  # fmt: skip
-    assert page.inner_text("#verdict") == "<img src=x onerror=alert(1)>"
-    assert page.locator("#answer b, #answer i").count() == 0
+    page.evaluate(
+        """evil => showAnswer({
+            decision: evil, source: null, reason: evil, images: 0, condition: evil,
+            left_out: [{name: '<b>', reason: '<i>'}],
+            evidence: {
+                threshold: null, score: null, candidates: [{source: evil, images: 1, raw_llr: 1, posterior: 1}],
+                ratio: {llr: 1, cap: 2, low: null, high: null, hp: evil, hd: evil, sources: 3, by_images: {}},
+            },
+        })""",
+        evil := "<img src=x onerror=alert(1)>",
+    )
+    assert page.inner_text("#verdict") == evil
+    assert page.inner_text("#candidates tbody td >> nth=0") == evil
+    assert page.inner_text("#evidence").count(evil) == 2
+    assert page.inner_text("#reason").count(evil) == 2
+    assert page.locator("#answer b, #answer i, #answer img[src=x]").count() == 0
 
 
 def test_a_token_is_asked_for(visit, tmp_path):
@@ -166,9 +179,8 @@ def test_a_token_is_asked_for(visit, tmp_path):
     page.wait_for_function("() => document.getElementById('none').textContent.includes('None yet')")
 
 
-def test_fits_a_phone(visit, tmp_path, rng):
+def test_fits_a_phone(visit, tmp_path, rng, enrolled):
     page = visit(viewport={"width": 360, "height": 740})
-    enroll_all(page, tmp_path, rng)
     page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 4)))
     page.wait_for_selector("#answer:not([hidden])")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

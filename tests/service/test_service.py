@@ -1,6 +1,7 @@
 """The service: what it answers, and what it does not let in."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -15,16 +16,18 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from typer.testing import CliRunner
 
 from genprint.answers.families import FamilyTree
-from genprint.encoder.encoder import SetEncoder
-from genprint.gallery.store import Gallery
+from genprint.api import Gallery
+from genprint.cli.app import app as cli
+from genprint.gallery.store import GalleryError, GalleryStore
+from genprint.model import Model
 from genprint.service.app import create_app
 from genprint.service.settings import Limits, Tokens, is_loopback
+from genprint.storage.files import canonical_digest
+from tests.conftest import textured
 
-from .conftest import textured
-
-ENCODER = SetEncoder.from_pretrained()
 GRAINS = {"a": 2.0, "b": 8.0, "c": 20.0, "d": 45.0, "e": 70.0}
 READ, ENROLL = "r" * 20, "e" * 20
 
@@ -53,36 +56,56 @@ def zipped(members) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory):
+def gallery(tmp_path_factory, small_model):
+    """Five sources, in no condition but the original: nothing here is about processed probes."""
     path, rng = tmp_path_factory.mktemp("service") / "gallery.sqlite", np.random.default_rng(0)
-    with local(create_app(ENCODER, path, Tokens(None))) as client:
-        for name, grain in GRAINS.items():
-            done = client.post(f"/v1/sources/{name}", files=files(textured(rng, 24, grain=grain)))
-            assert done.json() == {"added": 24, "enrolled": 24}
+    store = Gallery(path, small_model)
+    store.enroll({name: textured(rng, 24, grain=grain) for name, grain in GRAINS.items()}, conditions=False)
     return path
 
 
+@pytest.fixture(scope="module")
+def served(small_model):
+    """Makes the service over a gallery, by the small model."""
+
+    def make(gallery, tokens=None, limits=None):
+        return create_app(small_model, gallery, Tokens(tokens), limits or Limits())
+
+    return make
+
+
 @pytest.fixture
-def client(gallery):
-    with local(create_app(ENCODER, gallery, Tokens(None)), raise_server_exceptions=False) as client:
+def client(gallery, served):
+    with local(served(gallery), raise_server_exceptions=False) as client:
         yield client
+
+
+def test_what_is_enrolled_is_there(tmp_path, served, rng):
+    images = textured(rng, 3)
+    with local(served(tmp_path / "g.sqlite")) as client:
+        assert client.post("/v1/sources/a", files=files(images)).json() == {"added": 3, "enrolled": 3}
+        assert client.post("/v1/sources/a", files=files([images[0], images[0] // 2])).json() == {
+            "added": 1, "enrolled": 4
+        }  # fmt: skip
+        assert client.get("/v1/sources").json() == {"a": 4}
 
 
 def test_answers(client, rng):
     assert client.get("/v1/sources").json() == dict.fromkeys(GRAINS, 24)
     probe = files(textured(rng, 10, grain=GRAINS["c"]))
     answer = client.post("/v1/attribute", params={"pictures": True}, files=probe).json()
-    assert answer["candidates"][0]["source"] == "c"
-    assert answer["evidence"]["log10_lr"] > 0
+    assert answer["evidence"]["candidates"][0]["source"] == "c"
+    assert answer["evidence"]["ratio"]["llr"] == answer["llr"] > 0
     assert answer["pictures"]["trace"].startswith("data:image/png;base64,")
     pair = files(textured(rng, 20, grain=2), "left") + files(textured(rng, 20, grain=70), "right")
     shipped = client.post("/v1/verify", files=pair).json()
-    assert shipped["answer"] != "same"
-    assert shipped["population"].startswith("the shipped generators")
+    assert shipped["decision"] != "same"
+    assert shipped["population"] == "golden images"  # which came with the model
     enrolled = client.post("/v1/verify", params={"enrolled": True}, files=pair).json()
-    assert enrolled["answer"] != "same"
+    assert enrolled["decision"] == "different"
     assert enrolled["population"] == f"{len(GRAINS)} enrolled sources"
-    assert enrolled["likeness"] == shipped["likeness"] < enrolled["same_above"]
+    similarity = shipped["evidence"]["similarity"]
+    assert enrolled["evidence"]["similarity"] == similarity < enrolled["evidence"]["same_above"]
     twice = pair[:20] + [("right", file) for _, file in pair[:20]]
     refused = client.post("/v1/verify", files=twice)
     assert refused.status_code == 422
@@ -91,7 +114,7 @@ def test_answers(client, rng):
     assert client.get("/v1/families.svg").text.startswith("<?xml")
 
 
-def test_trees_are_made_once_and_of_many_sources_in_groups(client, gallery, monkeypatch, rng):
+def test_trees_are_made_once_and_of_many_sources_in_groups(client, gallery, small_model, monkeypatch, rng):
     built, build = [], FamilyTree.build
 
     def counted(*arguments):
@@ -104,7 +127,7 @@ def test_trees_are_made_once_and_of_many_sources_in_groups(client, gallery, monk
     assert len(built) == 1
     client.post("/v1/sources/new", files=files(textured(rng, 4, grain=30.0)))
     assert "new" in client.get("/v1/families").json()["sources"]
-    Gallery(gallery, ENCODER).remove("new")
+    Gallery(gallery, small_model).remove("new")
     monkeypatch.setattr("genprint.service.app.MOST_LISTED", 4)
     monkeypatch.setattr("genprint.service.app.MOST_DRAWN", 3)
     grouped = client.get("/v1/families").json()["sources"]
@@ -116,7 +139,7 @@ def test_a_zip_is_its_images(client, rng):
     images = textured(rng, 10, grain=GRAINS["b"])
     content = zipped([*((f"in/{i}.png", png(p)) for i, p in enumerate(images)), ("readme.txt", b"hello")])
     answer = client.post("/v1/attribute", files=[("images", ("probe.zip", content))]).json()
-    assert (answer["candidates"][0]["source"], answer["images"]) == ("b", 10)
+    assert (answer["evidence"]["candidates"][0]["source"], answer["images"]) == ("b", 10)
     assert answer["left_out"] == [{"name": "readme.txt", "reason": "not an image"}]
 
 
@@ -141,9 +164,9 @@ def test_a_zip_that_climbs_writes_nothing(client, tmp_path, rng):
     assert not os.path.exists("/tmp/genprint-climbed.png")
 
 
-def test_bombs(gallery, rng):
+def test_bombs(gallery, served, rng):
     limits = Limits(unpacked=1 << 20, images=50, pixels=2**16)
-    with local(create_app(ENCODER, gallery, Tokens(None), limits)) as client:
+    with local(served(gallery, limits=limits)) as client:
         deep = zipped([("zeros.png", bytes(2 << 20))])
         assert client.post("/v1/attribute", files=[("images", ("z.zip", deep))]).status_code == 413
         many = zipped([(f"{i}.png", b"") for i in range(51)])
@@ -154,8 +177,8 @@ def test_bombs(gallery, rng):
         assert good.status_code == 200
 
 
-def test_too_large_a_body_is_refused_as_it_comes(gallery):
-    with local(create_app(ENCODER, gallery, Tokens(None), Limits(body=10_000))) as client:
+def test_too_large_a_body_is_refused_as_it_comes(gallery, served):
+    with local(served(gallery, limits=Limits(body=10_000))) as client:
         large = {"images": ("a.png", bytes(20_000))}
         assert client.post("/v1/attribute", files=large).status_code == 413
 
@@ -166,10 +189,10 @@ def test_too_large_a_body_is_refused_as_it_comes(gallery):
         assert client.post("/v1/attribute", content=stream()).status_code == 413
 
 
-def test_tokens(gallery, tmp_path, rng):
+def test_tokens(gallery, served, tmp_path, rng):
     tokens = tmp_path / "tokens"
     tokens.write_text(f"# ours\nread {READ}\nenroll {ENROLL}\n")
-    with local(create_app(ENCODER, gallery, Tokens(tokens))) as client:
+    with local(served(gallery, tokens)) as client:
         assert client.get("/health").status_code == 200
         assert client.get("/v1/sources").status_code == client.get("/metrics").status_code == 401
         bearer = {token: {"Authorization": f"Bearer {token}"} for token in (READ, ENROLL, READ[:-1], "")}
@@ -177,6 +200,10 @@ def test_tokens(gallery, tmp_path, rng):
         assert client.get("/v1/sources", headers=bearer[""]).status_code == 401
         assert client.get("/v1/sources", headers=bearer[READ]).status_code == 200
         assert client.get("/v1/sources", headers=bearer[ENROLL]).status_code == 200
+        # The name of a scheme is the same in any case (RFC 9110, 11.1); another scheme is another.
+        for scheme, status in (("bearer", 200), ("BEARER", 200), ("Basic", 401), ("", 401)):
+            given = {"Authorization": f"{scheme} {READ}".strip()}
+            assert client.get("/v1/sources", headers=given).status_code == status
         image = files(textured(rng, 1))
         assert client.post("/v1/sources/f", headers=bearer[READ], files=image).status_code == 403
     for wrong in ("read short", "admin " + READ, ""):
@@ -185,19 +212,44 @@ def test_tokens(gallery, tmp_path, rng):
             Tokens(tokens)
 
 
-def test_errors_say_nothing_of_the_inside(gallery, monkeypatch, rng):
-    with local(create_app(ENCODER, gallery, Tokens(None)), raise_server_exceptions=False) as client:
-        monkeypatch.setattr(Gallery, "counts", lambda self: 1 / 0)
+def test_errors_say_nothing_of_the_inside(gallery, served, monkeypatch, rng):
+    with local(served(gallery), raise_server_exceptions=False) as client:
+        monkeypatch.setattr(GalleryStore, "counts", lambda self: 1 / 0)
         done = client.get("/v1/sources")
     assert (done.status_code, done.json()) == (500, {"detail": "internal error"})
 
 
-def test_nothing_enrolled(tmp_path, rng):
-    with local(create_app(ENCODER, tmp_path / "new.sqlite", Tokens(None))) as client:
+def test_too_few_are_enrolled(tmp_path, served, rng):
+    with local(served(tmp_path / "new.sqlite")) as client:
         assert client.post("/v1/attribute", files=files(textured(rng, 1))).status_code == 409
         assert client.get("/v1/families").status_code == 409
         pair = files(textured(rng, 1), "left") + files(textured(rng, 1), "right")
         assert client.post("/v1/verify", params={"enrolled": True}, files=pair).status_code == 409
+        client.post("/v1/sources/one", files=files(textured(rng, 2)))
+        assert client.get("/v1/families").status_code == 409
+        refused = client.post("/v1/verify", params={"enrolled": True}, files=pair)
+        assert refused.status_code == 409
+        assert "fewer than two" in refused.json()["detail"]
+
+
+def test_a_gallery_of_another_model_is_refused_at_the_start(gallery, shipped):
+    with pytest.raises(GalleryError, match="enrolled with another model"):
+        create_app(shipped, gallery, Tokens(None))
+
+
+@pytest.mark.parametrize("name", ["report", "pictures"])
+def test_reports_and_pictures_come_if_they_are_asked_for(client, rng, name, gallery):
+    probe = files(textured(rng, 4, grain=GRAINS["c"]))
+    assert name not in client.post("/v1/attribute", files=probe).json()
+    with_more = client.post("/v1/attribute", params={name: True}, files=probe).json()[name]
+    assert set(with_more) == ({"page", "case"} if name == "report" else {"trace", "tree"})
+    if name == "report":
+        record = json.loads(with_more["case"])
+        assert record["conditions"] == ["original"]
+        assert {record["inputs"][where] for where in ("probe", "known", "gallery", "model")} == {None}
+        assert str(gallery.parent) not in with_more["page"] + with_more["case"]
+        sealed = record.pop("sha256")
+        assert canonical_digest(record) == sealed
 
 
 def test_metrics_and_headers(client):
@@ -220,12 +272,12 @@ def test_loopback():
     ] * 2
 
 
-def _serve(gallery):
+def _serve(gallery, model):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "genprint", "serve", "--gallery", str(gallery), "--port", str(port)]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([*command, "--model", str(model)], stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"
     for _ in range(300):
         try:
@@ -236,17 +288,18 @@ def _serve(gallery):
     raise AssertionError("the server did not come up")
 
 
-def test_what_was_enrolled_survives_a_kill_and_a_stop_lets_work_end(tmp_path, rng):
+@pytest.mark.slow
+def test_what_was_enrolled_survives_a_kill_and_a_stop_lets_work_end(tmp_path, rng, small_model_folder):
     gallery = tmp_path / "gallery.sqlite"
-    server, base = _serve(gallery)
+    server, base = _serve(gallery, small_model_folder)
     try:
         done = httpx.post(f"{base}/v1/sources/a", files=files(textured(rng, 6)), timeout=60)
         assert done.json()["enrolled"] == 6
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
-    assert Gallery(gallery, ENCODER).counts() == {"a": 6}
-    server, base = _serve(gallery)
+    assert Gallery(gallery, Model.load(small_model_folder)).counts() == {"a": 6}
+    server, base = _serve(gallery, small_model_folder)
     try:
         assert httpx.get(f"{base}/v1/sources").json() == {"a": 6}
     finally:
@@ -255,14 +308,13 @@ def test_what_was_enrolled_survives_a_kill_and_a_stop_lets_work_end(tmp_path, rn
 
 
 def test_others_are_let_in_by_token_only(tmp_path):
-    command = [sys.executable, "-m", "genprint", "serve", "--gallery", str(tmp_path / "g"), "--host", "0.0.0.0"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
+    done = CliRunner().invoke(cli, ["serve", "--gallery", str(tmp_path / "g"), "--host", "0.0.0.0"])
+    assert done.exit_code == 1
     assert "--token-file" in done.stderr
 
 
-def test_a_body_is_read_only_where_it_is_wanted(gallery):
-    with local(create_app(ENCODER, gallery, Tokens(None), Limits(body=1000))) as client:
+def test_a_body_is_read_only_where_it_is_wanted(gallery, served):
+    with local(served(gallery, limits=Limits(body=1000))) as client:
         assert client.post("/", content=bytes(5000)).status_code == 405
         assert client.post("/nowhere", content=bytes(5000)).status_code in (404, 405)
 
@@ -283,15 +335,15 @@ def test_zips_that_cannot_be_stopped_are_refused(client):
     assert "stored and deflated" in done.json()["detail"]
 
 
-def test_images_that_take_too_long(gallery, rng):
-    with local(create_app(ENCODER, gallery, Tokens(None), Limits(seconds=0))) as client:
+def test_images_that_take_too_long(gallery, served, rng):
+    with local(served(gallery, limits=Limits(seconds=0))) as client:
         done = client.post("/v1/attribute", files=files(textured(rng, 3)))
         assert done.status_code == 413
         assert "take longer than 0 s" in done.json()["detail"]
 
 
-def test_pixels_in_all(gallery, rng):
+def test_pixels_in_all(gallery, served, rng):
     limits = Limits(all_pixels=3 * 32 * 32)
-    with local(create_app(ENCODER, gallery, Tokens(None), limits)) as client:
+    with local(served(gallery, limits=limits)) as client:
         assert client.post("/v1/attribute", files=files(textured(rng, 3))).status_code == 200
         assert client.post("/v1/attribute", files=files(textured(rng, 4))).status_code == 413

@@ -143,7 +143,7 @@ def _serve_operation(app: FastAPI, service: _Service) -> None:
         """Whether the service is up."""
         return {"status": "ok", "version": __version__, "model": service.model.identity}
 
-    @app.get("/metrics", response_class=PlainTextResponse, **_WANTS_TOKEN)
+    @app.get("/metrics", response_class=PlainTextResponse, responses=_PROBLEMS_AS_JSON, **_WANTS_TOKEN)
     async def metrics() -> Response:
         """Counts, for Prometheus."""
         return Response(generate_latest(service.registry), media_type="text/plain; version=0.0.4")
@@ -227,8 +227,9 @@ def _serve_families(app: FastAPI, service: _Service) -> None:
         return (await service.queue.run(lambda: service.tree(linkage))).to_dict()
 
     @app.get(
-        "/v1/families.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}}, **_WANTS_TOKEN
-    )
+        "/v1/families.svg", response_class=Response,
+        responses={**_PROBLEMS_AS_JSON, 200: {"content": {"image/svg+xml": {}}}}, **_WANTS_TOKEN,
+    )  # fmt: skip
     async def families_picture(linkage: Linkage = "average") -> Response:
         """The same as a picture."""
 

@@ -1,0 +1,63 @@
+"""The public names: all are there, are what they say, and cost nothing before they are used."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import genprint
+
+
+@pytest.mark.parametrize("name", genprint.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(genprint, name) is not None
+    assert name in dir(genprint)
+
+
+def test_public_names_are_listed_once_and_in_order():
+    assert genprint.__all__ == sorted(genprint.__all__)
+    assert len(set(genprint.__all__)) == len(genprint.__all__)
+    assert set(genprint._HOME) | {"__version__"} == set(genprint.__all__)
+
+
+def test_what_type_checkers_see_is_what_there_is():
+    source = inspect.getsource(genprint)
+    seen = source[source.index("if TYPE_CHECKING:") : source.index("def __getattr__")]
+    for name, home in genprint._HOME.items():
+        (line,) = (line for line in seen.splitlines() if line.strip().startswith(f"from {home} import"))
+        assert name in line.split(" import ")[1].split(", ")
+
+
+@pytest.mark.parametrize("name", [name for name in genprint.__all__ if callable(getattr(genprint, name))])
+def test_every_public_callable_says_what_it_is(name):
+    assert inspect.getdoc(getattr(genprint, name))
+
+
+def test_other_names_are_not_there():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        genprint.nothing  # noqa: B018
+    assert not hasattr(genprint, "torch")
+
+
+def test_questions_are_asked_alike():
+    """What all questions take is called the same, and given by name."""
+    for name in ("attribute", "verify", "mixture", "lineage", "families"):
+        parameters = inspect.signature(getattr(genprint, name)).parameters
+        by_name = {key for key, one in parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY}
+        assert {"model", "progress"} <= by_name, name
+
+
+def test_importing_it_loads_no_torch():
+    code = "import sys, genprint, genprint.cli; print(genprint.__version__, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [genprint.__version__, "False"]
+
+
+def test_packages_export_what_they_say():
+    from importlib import import_module
+
+    for name in ("images", "scoring", "gallery", "evaluation", "generators"):
+        package = import_module(f"genprint.{name}")
+        for exported in getattr(package, "__all__", []):
+            assert hasattr(package, exported), f"genprint.{name}.{exported}"
