@@ -9,8 +9,8 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from genprint.encoder.encoder import SHIPPED, SetEncoder
-from genprint.encoder.tiles import cut_tiles
 from genprint.encoder.network import SetNetwork
+from genprint.encoder.tiles import cut_tiles
 from genprint.encoder.training.episodes import pad_sets
 from genprint.images.sets import ImageSet
 from genprint.storage.weights import WeightsError, load_model, save_config

@@ -15,8 +15,10 @@ __all__ = ["world"]
 def test_costs_are_those_of_lir(rng):
     same, different = rng.normal(1, 0.8, 60), rng.normal(-0.5, 0.7, 90)
     ours = summarise({"a": tuple(same)}, {"a": tuple(different)}, cap=9.0)
-    data = LLRData(features=np.r_[same, different] / np.log(10),  # theirs are decimal
-        labels=np.repeat([1, 0], [60, 90]))
+    data = LLRData(
+        features=np.r_[same, different] / np.log(10),  # theirs are decimal
+        labels=np.repeat([1, 0], [60, 90]),
+    )
     assert ours.cllr.mean == pytest.approx(cllr(data))
     assert ours.cllr_min == pytest.approx(cllr_min(data), abs=1e-6)
 

@@ -60,7 +60,6 @@ def principal(gallery: Sequence[Fingerprint], dimensions: int) -> Callable[[np.n
     """Takes features to so many principal components of the gallery's."""
     from sklearn.decomposition import PCA
 
-    values = np.concatenate([source.values for source in gallery])
-    project: Callable[[np.ndarray], np.ndarray]
-    project = PCA(min(dimensions, *values.shape), random_state=0).fit(values).transform
-    return project
+    values = np.concatenate([source.values for source in gallery]).astype(np.float64)
+    fitted = PCA(min(dimensions, *values.shape), random_state=0).fit(values)
+    return lambda features: np.asarray(fitted.transform(features.astype(np.float64)))

@@ -21,7 +21,7 @@ class Cosine(Comparer):
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         embed = self.fingerprinter.embed
         left, right = (np.stack([embed(fingerprint) for fingerprint in sets]) for sets in (probes, gallery))
-        cosines: np.ndarray = left @ right.T
+        cosines: np.ndarray = left.astype(np.float64) @ right.T
         return cosines
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
