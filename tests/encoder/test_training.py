@@ -1,5 +1,7 @@
 """Episodes, simulated sources, and training that can be killed."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +13,13 @@ from genprint.encoder.network import SetNetwork
 from genprint.encoder.training import pretraining
 from genprint.encoder.training.deformations import scramble
 from genprint.encoder.training.episodes import Episode, LabelledEpisodes, SetSizes, SimulatedEpisodes
-from genprint.encoder.training.loop import TrainingConfig, TrainingResult, _loss, train
-from genprint.encoder.training.pretraining import pretrain
+from genprint.encoder.training.finetuning import collect
+from genprint.encoder.training.loop import TrainingConfig, _loss, train
+from genprint.encoder.training.pretraining import POPULATION, pretrain
 from genprint.encoder.training.sharing import add_gradients, share_norms
 from genprint.encoder.training.simulator import _STAGES, SimulatedSource, Stage, draw_sources
-from genprint.generators.collection import demonstrated
 from genprint.images.sets import ImageSet, ImageSetError
+from genprint.model import Model
 from genprint.storage.weights import WeightsError
 from tests.conftest import textured
 
@@ -152,70 +155,96 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, rng):
     episodes = SimulatedEpisodes(textured(rng, 20), sources=2, set_sizes=SMALL)
     path, config = tmp_path / "training.safetensors", TrainingConfig(steps=1)
     network = SetNetwork((4, 4, 8, 8, 8, 8), 8, 4)
-    train(network, episodes, [episodes(9)], config, path, of="these images")
-    train(network, episodes, [episodes(9)], config, path, of="these images")
-    for other in ({"of": "other images"}, {"config": TrainingConfig(steps=2)}):
-        asked = {"config": config, "of": "these images", **other}
+    train(network, episodes, [episodes(9)], config, path, run_id="these images")
+    train(network, episodes, [episodes(9)], config, path, run_id="these images")
+    for other in ({"run_id": "other images"}, {"config": TrainingConfig(steps=2)}):
+        asked = {"config": config, "run_id": "these images", **other}
         with pytest.raises(WeightsError, match="belongs to a training with other"):
-            train(network, episodes, [episodes(9)], asked["config"], path, of=asked["of"])
+            train(network, episodes, [episodes(9)], asked["config"], path, run_id=asked["run_id"])
 
 
-def test_fit_learns_from_sets_of_images(tmp_path, rng):
+def test_fit_learns_from_sets_of_images_in_place(small_model, rng):
     sets = [ImageSet.from_array(textured(rng, 20, grain=g), n) for n, g in (("a", 3.0), ("b", 20.0), ("c", 60.0))]
-    encoder = SetEncoder(steps=20).fit(sets, [s.name for s in sets])
-    assert encoder.training_.best_loss <= encoder.training_.first_loss
-    encoder.save_pretrained(tmp_path)
-    again = SetEncoder.from_pretrained(tmp_path)
-    assert again.transform(sets).shape[0] == 3
-    # a gallery that was enrolled with the one can be asked with the other, and not with what it was fitted from
-    assert again.weights_digest_ == encoder.weights_digest_ != SetEncoder.from_pretrained().weights_digest_
+    encoder = copy.deepcopy(small_model.fingerprinter)
+    before = encoder.extractor_id
+    assert encoder.fit(sets, [s.name for s in sets], steps=10) is encoder
+    assert encoder.extractor_id != before
+    assert encoder.transform(sets).shape == (3, 96)
+    assert small_model.fingerprinter.extractor_id == before
 
 
-def test_an_encoder_that_fine_tuning_spoils_stays_as_it_was(rng, monkeypatch):
-    def spoil(network, *_, **__):
-        for parameter in network.parameters():
-            parameter.data.zero_()
-        return TrainingResult(1, 1, 0.0, 1.0, ())
-
-    monkeypatch.setattr("genprint.encoder.training.loop.train", spoil)
-    sets = [ImageSet.from_array(textured(rng, 20, grain=g), n) for n, g in (("a", 3.0), ("b", 60.0))]
-    fitted, shipped = SetEncoder().fit(sets, ["a", "b"]), SetEncoder.from_pretrained()
-    assert fitted.held_back_ == (1.0, 0.5)
-    assert fitted.weights_digest_ == shipped.weights_digest_
-    assert np.array_equal(fitted.transform(sets), shipped.transform(sets))
+def test_fit_without_weights_goes_on_from_the_shipped_ones(rng, monkeypatch, shipped):
+    started = []
+    monkeypatch.setattr("genprint.encoder.training.finetuning.train", lambda network, *_, **__: started.append(network))
+    sets = [ImageSet.from_array(textured(rng, 10, grain=g), n) for n, g in (("a", 3.0), ("b", 20.0))]
+    encoder = SetEncoder().fit(sets, ["a", "b"])
+    assert started == [encoder.network]
+    assert encoder.extractor_id == shipped.fingerprinter.extractor_id
 
 
-def test_fit_refuses_too_little(rng):
+def test_fit_refuses_too_little(small_model, rng):
     one = ImageSet.from_array(textured(rng, 20), "a")
     few = ImageSet.from_array(textured(rng, 3), "b")
-    with pytest.raises(ImageSetError, match="two sources"):
-        SetEncoder().fit([one], ["a"])
-    with pytest.raises(ImageSetError, match="b: 3 usable"):
-        SetEncoder().fit([one, few], ["a", "b"])
+    for fit in (copy.deepcopy(small_model.fingerprinter).fit, small_model.fit):
+        with pytest.raises(ImageSetError, match="two sources"):
+            fit([one], ["a"])
+        with pytest.raises(ImageSetError, match="b: 3 usable"):
+            fit([one, few], ["a", "b"])
 
 
-def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretraining, "shipped", lambda: demonstrated()[1:3])
+def test_images_held_back_are_a_fifth_of_each_source_and_never_trained_on(rng):
+    sets = [ImageSet.from_array(textured(rng, n, side=side), name) for name, n, side in (("a", 20, 40), ("b", 10, 24))]
+    sets.append(ImageSet.from_array(textured(rng, 5), "more of a"))
+    training, validation = collect(sets, ["a", "b", "a"], 0)
+    assert {name: (len(training[name]), len(validation[name])) for name in training} == {"a": (20, 5), "b": (8, 2)}
+    assert all(own.shape[1:] == (24, 24, 3) for part in (training, validation) for own in part.values())
+    for name in "ab":
+        assert not {own.tobytes() for own in training[name]} & {own.tobytes() for own in validation[name]}
+    again, other = (collect(sets, ["a", "b", "a"], seed)[0]["b"] for seed in (0, 1))
+    assert (again == training["b"]).all()
+    assert (other != training["b"]).any()
+
+
+@pytest.mark.slow
+def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypatch, shipped):
     photographs = [textured(rng, 600), textured(rng, 600, grain=5.0)]
-    settings = {"set_sizes": SMALL, "projection_sources": 12, "population_images": 4}
-    first = pretrain(photographs, TrainingConfig(2, validate_every=1), front_ends=[["high_pass"]], **settings)
-    assert first.training_.steps == 2
-    assert first.verification_.sources == 3  # with real images
-    assert first.verification_.states == SetEncoder.from_pretrained().verification_.states
-    first.save_pretrained(tmp_path)
+    generated = {name: textured(rng, n, grain=g) for name, n, g in (("gan", 5, 8.0), ("vae", 4, 30.0))}
+    settings = {"set_sizes": SMALL, "projection_sources": 12}
+    results = []
+
+    def training(*arguments, **more):
+        results.append(train(*arguments, **more))
+        return results[-1]
+
+    monkeypatch.setattr(pretraining, "train", training)
+    first = pretrain(
+        photographs, generated, TrainingConfig(2, validate_every=1), front_ends=[["high_pass"]], **settings
+    )
+    assert [result.steps for result in results] == [2, 1]  # the tower, and the head
+    assert list(first.population) == ["gan", "vae", "real"]
+    assert [len(own) for own in first.population.values()] == [5, 4, 4]  # as many real ones as of the fewest
+    model = Model(first.encoder, first.plda).calibrated(first.plda, first.population, POPULATION)
+    assert model.population.sources == 3
+    assert model.population.conditions == shipped.population.conditions
+    model.save(tmp_path)
     images = ImageSet.from_array(textured(rng, 3), "a")
-    assert np.allclose(SetEncoder.from_pretrained(tmp_path).transform([images]), first.transform([images]))
-    start = SetEncoder.from_pretrained()
-    assert start.network_.config["front_ends"] != first.network_.config["front_ends"]
+    again = Model.load(tmp_path)
+    assert np.allclose(again.fingerprinter.transform([images]), first.encoder.transform([images]))
+    assert again.identity == model.identity
+    start = shipped.fingerprinter
+    assert start.network.config["front_ends"] != first.encoder.network.config["front_ends"]
     told = []
     on = pretrain(
-        photographs, TrainingConfig(1, validate_every=1), tmp_path / "checkpoint", lambda *at: told.append(at[:2]),
-        start=start, **settings,
+        photographs, generated, TrainingConfig(1, validate_every=1), tmp_path / "checkpoint",
+        lambda *at: told.append(at[:2]), start=start, **settings,
     )  # fmt: skip
-    assert on.training_.first_loss != first.training_.first_loss  # not random weights any more
+    assert results[2].first_loss != results[0].first_loss  # not random weights any more
     assert told == [(1, 2), (2, 2), (1, 1)]  # two towers, and the head
-    assert on.parts == len(on.plda_.within) == 2
-    assert on.network_.config["front_ends"] == start.network_.config["front_ends"]
+    assert {path.name for path in tmp_path.glob("checkpoint*")} == {
+        "checkpoint.raw-high_pass", "checkpoint.high_pass", "checkpoint.head"
+    }  # fmt: skip
+    assert on.encoder.parts == len(on.plda.within) == 2
+    assert on.encoder.network.config["front_ends"] == start.network.config["front_ends"]
 
 
 def _gradient(rank: int, processes: int, folder: str) -> None:
@@ -237,6 +266,7 @@ def _gradient(rank: int, processes: int, folder: str) -> None:
         dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_step_have_the_gradient_of_one(tmp_path):
     processes = 3
     _gradient(0, 1, str(tmp_path))

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from genprint.baselines.content import ColourQuantiles
 from genprint.evaluation.existence import ALPHA, existence, summarise
-from genprint.fingerprints.fingerprint import Features
-from genprint.scoring.base import LDA, ByFingerprint
+from genprint.scoring.base import ByScorer
+from genprint.scoring.lda import LDA
+from tests.conftest import given
 
-COMPARER = ByFingerprint(ColourQuantiles(), LDA())
+COMPARER = ByScorer(LDA())
 
 
 def made_up(rng, offsets, images=100, size=4):
     return {
-        name: Features(rng.normal(offset, 1, (images, size)).astype(np.float32), tuple(map(str, range(images))))
+        name: given(rng.normal(offset, 1, (images, size)), name, tuple(map(str, range(images))))
         for name, offset in offsets.items()
     }
 
 
 def test_sources_apart_are_found_and_a_pair_without_difference_is_not_told_apart(rng):
-    features = made_up(rng, {"a": 0.0, "b": 0.0, "c": 3.0, "d": -3.0})
-    found = existence(features, COMPARER, 10)
+    found_in = made_up(rng, {"a": 0.0, "b": 0.0, "c": 3.0, "d": -3.0})
+    found = existence(found_in, COMPARER, 10)
     assert [found[name].p < ALPHA for name in "abcd"] == [True] * 4  # a and b too: they are far from c and d
     assert found["c"].auc > 0.99
     assert found["a"].auc < 0.95  # its twin is as near to it as itself
@@ -30,8 +30,8 @@ def test_sources_apart_are_found_and_a_pair_without_difference_is_not_told_apart
 def test_without_any_trace_p_is_uniform(rng):
     values = []
     for trial in range(40):
-        features = made_up(rng, dict.fromkeys("abcde", 0.0), images=60)
-        found = existence(features, COMPARER, 10, seed=trial, permutations=499)
+        found_in = made_up(rng, dict.fromkeys("abcde", 0.0), images=60)
+        found = existence(found_in, COMPARER, 10, seed=trial, permutations=499)
         values += [row.p for row in found.values()]
         assert 0.2 < np.mean([row.auc for row in found.values()]) < 0.8
     assert np.mean(np.array(values) < 0.1) == pytest.approx(0.1, abs=0.06)

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from genprint.evaluation.quality import quality
-from genprint.fingerprints.fingerprint import Features
+from tests.conftest import given
 
 pytest.importorskip("torchmetrics")
 
 
-def as_features(values):
-    return Features(values.numpy(), tuple(map(str, range(len(values)))))
+def of(values):
+    return given(values.numpy())
 
 
 @pytest.mark.filterwarnings("ignore:Metric")
@@ -18,7 +18,7 @@ def test_nearer_distributions_score_better_and_collapse_shows_in_coverage():
     rng = torch.Generator().manual_seed(0)
     real, same, far = (torch.randn(600, 16, generator=rng) + shift for shift in (0, 0, 1))
     collapsed = torch.randn(1, 16, generator=rng).repeat(600, 1) + 0.01 * torch.randn(600, 16, generator=rng)
-    a, b, c = (quality(as_features(other), as_features(real)) for other in (same, far, collapsed))
+    a, b, c = (quality(of(other), of(real)) for other in (same, far, collapsed))
     assert a.frechet < b.frechet
     assert abs(a.kernel) < 2 * a.kernel_deviation
     assert b.kernel > 10 * a.kernel_deviation
