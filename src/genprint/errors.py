@@ -2,4 +2,4 @@
 
 
 class GenprintError(Exception):
-    """What whoever asked can mend: its message says what is wrong, with which file, and what to do."""
+    """An error that a user can mend: its message says what is wrong, with which file, and what to do."""

@@ -1,4 +1,4 @@
-"""What the learned peers share: a network trained on the gallery's images, asked about each image of the probe."""
+"""What the learned peers share: a network trained on the gallery's images, applied to each image of the probe."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def unchanged(pixels: Pixels, _: np.random.Generator) -> Pixels:
 class Classifier(Comparer):
     """Trains an attributor on the gallery's images; a probe's score is the mean log-probability over its images.
 
-    Each gallery is learned once, however often it is asked.
+    A gallery is trained on once; later calls with the same one reuse the network.
 
     Attributes:
         make: an attributor for so many sources.

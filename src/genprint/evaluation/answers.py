@@ -42,7 +42,7 @@ def answers(  # noqa: PLR0913
     seed: int = 0,
     progress: Callable[[], None] | None = None,
 ) -> Answers:
-    """Probes of each source are asked for with all sources enrolled, and with its group left out.
+    """Identifies probes of each source twice: with all sources enrolled, and with its group left out.
 
     Args:
         model: of the fingerprints.

@@ -98,7 +98,7 @@ def paired(ours: Rate, theirs: Rate, seed: int = 0, draws: int = 2000) -> Paired
     """Compares two methods by the splits that both were given.
 
     Raises:
-        ValueError: they were asked about other sources.
+        ValueError: they are rates of different sources.
     """
     if list(ours.by_source) != list(theirs.by_source):
         raise ValueError("rates of other sources cannot be paired")

@@ -51,7 +51,7 @@ class Method:
     of_real: bool = False
 
     def reader(self, model: Model, real: ImageSet | None) -> Fingerprinter:
-        """The fingerprinter, fitted to real images if it wants them.
+        """The fingerprinter, fitted to real images if it needs them.
 
         Raises:
             ValueError: there are none.

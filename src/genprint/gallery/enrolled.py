@@ -40,7 +40,7 @@ class Enrolled:
 
     @cached_property
     def known(self) -> Enrollment:
-        """What the scorer, adapted to these sources, knows of them."""
+        """The sources as the scorer, adapted to them, models them."""
         gallery = [source.pooled() for source in self.fingerprints]
         return self._scorer.adapt(gallery).enroll(gallery)
 

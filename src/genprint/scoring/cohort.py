@@ -156,10 +156,10 @@ class Cohort:
         return self._nontargets[size]
 
     def separation(self, one: int, other: int) -> tuple[int, float]:
-        """The fewest images at which sets of two sources are told apart, and the share of them that are.
+        """The fewest images at which sets of two sources are separable, and the accuracy there.
 
-        Told apart: of the two, each set's source is likelier in 19 of 20. If no size does it, the largest of which each
-        source has four sets is given.
+        Separable: in ``SEPARABLE`` of the sets of each, the raw log ratio of their source exceeds the other's. If no
+        size does it, the largest of which each source has four sets is given.
         """
         for size in [1, *(size for size in SIZES[1:] if 4 * size <= self._fewest)]:
             right = [

@@ -28,9 +28,11 @@ class LDA:
 
     @property
     def learned(self) -> bool:
+        """Whether it was adapted."""
         return self.white is not None
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> LDA:
+        """The discriminants of a gallery, from its within-source scatter; sources are read one at a time."""
         freedom, scatter = 0, np.zeros((1, 1, 1))
         for fingerprint in gallery:
             freedom += fingerprint.count - 1
@@ -38,9 +40,15 @@ class LDA:
         return LDA(np.stack([_white(within, freedom) for within in scatter / max(1, freedom)]))
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Centres:
+        """The means of the gallery's sources."""
         return Centres(self, self.coordinates(gallery))
 
     def project(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, parts * d)`` whitened by the within-source covariance.
+
+        Raises:
+            ValueError: not adapted yet.
+        """
         if self.white is None:
             raise ValueError("linear discriminants follow from a gallery: adapt to one first")
         parts: np.ndarray = by_part(features, len(self.white)) @ self.white
@@ -67,6 +75,7 @@ class Centres:
         return -self._squared(self.lda.coordinates(probes)) / 2 / self._parts
 
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each probe's mean under each source, ``(n_probes, n)``, in feature space."""
         assert self.lda.white is not None
         counts = np.array([probe.count for probe in probes])[:, None]
         size = self.mean.shape[1]

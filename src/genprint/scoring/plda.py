@@ -85,6 +85,7 @@ class PLDA:
 
     @property
     def learned(self) -> bool:
+        """Always: both covariances were learned before."""
         return True
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:

@@ -69,6 +69,11 @@ class Reader:
 
 
 def set_sizes(text: str) -> list[int]:
+    """Numbers of images, from text such as '1,5,10', ascending.
+
+    Raises:
+        ValueError: it is something else, or one is below 1.
+    """
     try:
         sizes = sorted({int(part) for part in text.split(",")})
     except ValueError:
@@ -94,6 +99,7 @@ def _plain(value: Any) -> Any:
 
 
 def interval(mean: Mean | Rate) -> str:
+    """A mean and its interval, in percent."""
     return f"{mean.mean:.0%} [{mean.low:.0%}, {mean.high:.0%}]"
 
 

@@ -98,7 +98,7 @@ def shared_features(network: SetNetwork, pixels: Tensor) -> Float[Tensor, "n d"]
         return network.features(pixels)
     rank, parts = dist.get_rank(), torch.arange(len(pixels)).tensor_split(processes())
     computed = network.features(pixels[parts[rank]]).float()
-    # Gathering wants parts of one size; only the sum of parts that are zero elsewhere works for any.
+    # Gathering needs parts of one size; a sum of parts that are zero elsewhere works for any.
     whole = computed.new_zeros(len(pixels), computed.shape[1])
     whole[parts[rank]] = computed.detach()
     dist.all_reduce(whole)
