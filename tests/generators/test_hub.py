@@ -71,7 +71,7 @@ def test_a_pipeline_that_is_code_is_not_run(cached):
     index = json.loads((cached / "model_index.json").read_text())
     index["_class_name"] = ["pipeline", "Mine"]
     (cached / "model_index.json").write_text(json.dumps(index))
-    with pytest.raises(WeightsError, match="code of its own"):
+    with pytest.raises(WeightsError, match="brings code, which is not run"):
         hub.sample_folder(cached, "x", 1)
 
 
