@@ -64,7 +64,9 @@ def test_tiles_lie_on_the_grid_and_follow_from_content_and_seed(rng):
 
 
 def test_padding_changes_nothing(encoder):
-    features = torch.randn(7, encoder.parts * encoder.network.config["features"])
+    features = torch.randn(
+        7, encoder.parts * encoder.network.config["features"], generator=torch.Generator().manual_seed(0)
+    )
     padded, mask = pad_sets(features, (5, 2))
     wide = torch.nn.functional.pad(padded, (0, 0, 0, 4), value=9.0)
     wider = torch.nn.functional.pad(mask, (0, 4))

@@ -190,8 +190,8 @@ def test_a_cluster_that_loses_a_worker_and_a_node_gives_the_same(pile, tmp_path)
     ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["Mortal"]))
     nodes = ray.cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        second = nodes.add_node(num_cpus=1)
-        nodes.wait_for_nodes()
+        second = nodes.add_node(wait=False, num_cpus=1)
+        nodes.wait_for_nodes(timeout=300)  # beside other work they come up slowly
         ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
         mortal = Mortal(str(tmp_path / "died"))
 

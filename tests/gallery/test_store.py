@@ -191,7 +191,7 @@ def test_conditions_are_kept_where_all_images_of_a_source_have_them(tmp_path, rn
     whole = GalleryStore(tmp_path / "g.sqlite", small_model).fingerprints()["a"]
     expected = small_model.fingerprint(ImageSet.from_array(images[:8], "a"), some)
     assert list(whole.conditions) == ["JPEG 90"]
-    assert np.allclose(whole.conditions["JPEG 90"], expected.conditions["JPEG 90"], atol=1e-4)
+    assert np.allclose(whole.conditions["JPEG 90"], expected.conditions["JPEG 90"], atol=1e-3)  # in other batches
     assert store.add("a", small_model.fingerprint(parts[0])) == 0  # nothing new: nothing lost
     assert common_conditions([store.fingerprints()["a"]]) == [ORIGINAL, "JPEG 90"]
     with pytest.raises(GalleryError, match="would be lost"):

@@ -97,7 +97,8 @@ def test_features_in_a_condition_are_those_of_the_processed_images(small_model, 
     found = encoder.extract(ImageSet.from_array(images, "a"), conditions=CONDITIONS, batch=2)
     for name, processing in CONDITIONS.items():
         processed = encoder.extract(ImageSet.from_array(processing(images), "a"))
-        assert np.allclose(found.under(name).values, processed.values, atol=1e-4), name
+        # In batches of another size, float32 comes out up to 5e-5 apart; no two conditions come nearer than 0.9.
+        assert np.allclose(found.under(name).values, processed.values, atol=1e-3), name
     assert np.allclose(found[[3]].conditions["JPEG 90"], found.conditions["JPEG 90"][3:4])
     whole = small_model.fingerprint(ImageSet.from_array(images, "a"), conditions=True)
     assert list(whole.conditions) == list(CONDITIONS)

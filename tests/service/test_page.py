@@ -40,6 +40,7 @@ def serve(model, gallery, tokens):
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server did not come up"
         time.sleep(0.05)
     return server, thread, f"http://127.0.0.1:{port}/"
 
