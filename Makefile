@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN = .venv/bin
 TORCH = 2.13.0
+# Percent of the lines of images, scoring and answers that the tests must run.
+COVERED = 97
 
 .PHONY: help demo test lint clean
 
@@ -30,7 +32,8 @@ demo: .venv/demo
 	$(BIN)/genprint demo
 
 test: .venv/dev lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	$(BIN)/coverage report --fail-under=$(COVERED) --include='src/genprint/answers/*,src/genprint/images/*,src/genprint/scoring/*'
 
 lint: .venv/dev
 	$(BIN)/ruff check .
