@@ -18,3 +18,10 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
+
+
+def in_browser(test):
+    """A test that needs it, beside others that do not."""
+    for mark in marks:
+        test = mark(test)
+    return test

@@ -21,6 +21,7 @@ from genprint.gallery.enrolled import Enrolled
 from genprint.gallery.store import GalleryError, NotEnough
 from genprint.images.sets import ImageSet, ImageSetError
 from genprint.model import Model
+from genprint.report.record import known_files
 from tests.conftest import textured
 
 GRAINS = {"a": 2.0, "b": 8.0, "c": 20.0, "d": 45.0, "e": 70.0}
@@ -258,6 +259,20 @@ def test_only_a_folder_with_all_sources_is_their_origin(root, small_model, pixel
     one = api.Gallery(model=small_model)
     one.enroll(root / "known" / "a", "a", conditions=False)
     assert one.origin is None
+
+
+def test_reports_know_the_files_of_what_is_enrolled_now(small_model, pixels, tmp_path):
+    for i, image in enumerate(pixels["b"]):
+        Image.fromarray(image).save(tmp_path / f"{i}.{'png' if i < 8 else 'bmp'}")
+    gallery = api.Gallery(model=small_model)
+    for kind in ("png", "bmp"):
+        gallery.enroll(sorted(tmp_path.glob(f"*.{kind}")), "b", conditions=False)
+    gallery.enroll(pixels["a"], "a", conditions=False)
+    gallery.enroll(pixels["c"], "gone", conditions=False)
+    gallery.remove("gone")
+    files = known_files(gallery.attribute(pixels["probe"]).asked.sources)
+    assert {name: sum(one.facts.values()) for name, one in files.items()} == {"a": 16, "b": 16}
+    assert {fact.split()[0] for fact in files["b"].facts} == {"PNG", "BMP"}
 
 
 def test_an_empty_gallery_answers_nothing(small_model, pixels):

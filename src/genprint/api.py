@@ -161,6 +161,11 @@ class Gallery(GalleryStore):
         asked = Asked(self.model, probe, fingerprint, identifier.known, sources, inputs)
         return replace(result, asked=asked)
 
+    def remove(self, name: str) -> None:
+        super().remove(name)
+        self.sources = tuple(images for images in self.sources if images.name != name)
+        self.origin = None
+
     def identifier(self, probe: Fingerprint, rate: float = 0.05, conditions: bool = True) -> Identifier:
         """What compares the probe with the enrolled sources; of many, with those that are nearest."""
         made = self._keep(f"identifier {rate} {conditions}", lambda: GalleryIdentifier(self, rate, conditions))

@@ -50,6 +50,7 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
     assert json.loads(run("sources", "--gallery", gallery, "--json").stdout)["s0"] == 30
 
 
+@pytest.mark.slow
 def test_attribute_with_the_shipped_model(data, probe, with_shipped):
     answer = json.loads(run("attribute", probe, "--known", data, PLAIN, "--json").stdout)
     assert (answer["decision"], answer["source"], answer["condition"]) == ("attributed", "s2", "original")

@@ -17,7 +17,7 @@ from genprint.images.sets import ImageSet
 from genprint.report.page import case, render
 from genprint.report.templates import fill
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
-from tests.browser import browser, marks
+from tests.browser import browser, in_browser
 from tests.conftest import textured
 from tests.report.conftest import GRAINS
 
@@ -194,13 +194,7 @@ def test_results_are_saved_as_pages_or_json_only(results, tmp_path):
     assert np.isfinite(results["verification"].evidence.similarity)
 
 
-def with_marks(test):
-    for mark in marks:
-        test = mark(test)
-    return test
-
-
-@with_marks
+@in_browser
 def test_pages_fit_a_phone_and_ask_nobody(results, browser, tmp_path):
     """Nothing is cut off at 390 px but what scrolls in its own place."""
     page = browser.new_page(viewport={"width": 390, "height": 844}, java_script_enabled=True)

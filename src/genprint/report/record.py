@@ -59,6 +59,12 @@ class FileSummary:
                 pixels.append(_middle(image.pixels))
         return cls(tuple(pixels), dict(facts), dict(manifests))
 
+    def __add__(self, other: FileSummary) -> FileSummary:
+        """Of both sets together."""
+        facts = Counter(self.facts) + Counter(other.facts)
+        manifests = Counter(self.manifests) + Counter(other.manifests)
+        return FileSummary(self.pixels + other.pixels, dict(facts), dict(manifests))
+
     def stack(self) -> np.ndarray | None:
         """The images as one array, if they are of one size."""
         return np.stack(self.pixels) if len({one.shape for one in self.pixels}) == 1 else None
@@ -97,7 +103,11 @@ def confounds(probe: FileSummary, known: Mapping[str, FileSummary]) -> list[str]
 
 def known_files(sources: Sequence[ImageSet]) -> dict[str, FileSummary] | None:
     """What the files of known sources are like, by name; None if they are not at hand."""
-    return {source.name: FileSummary.of(source, pictures=False) for source in sources} if sources else None
+    found: dict[str, FileSummary] = {}
+    for source in sources:
+        own = FileSummary.of(source, pictures=False)
+        found[source.name] = found[source.name] + own if source.name in found else own
+    return found or None
 
 
 def record(
