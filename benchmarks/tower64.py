@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from pytorch_metric_learning.losses import SupConLoss
 from torch import Tensor, nn
 
 from genprint.artifacts import to_pixels
-from genprint.changes import Change, jpeg
+from genprint.changes import jpeg
 from genprint.cli.common import tune_malloc
 from genprint.files import digest
 from genprint.images import ImageSet
@@ -52,8 +51,12 @@ _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling
 
 @dataclass(frozen=True)
 class Processing:
-    """What a publisher does to every image: cut off, resize to a share of the side, save, cut off again."""
+    """What a publisher does to every image: cut off, resize to a share of the side, save, cut off again.
 
+    Before that, and before sources, photographs may be ``enlarged``: large images are smoother than these are.
+    """
+
+    enlarged: float
     before: tuple[int, int]
     share: float
     resampling: Image.Resampling
@@ -66,10 +69,10 @@ class Processing:
     def draw(cls, rng: np.random.Generator) -> Processing:
         """Any processing, each of its parts drawn apart."""
         before, after = (
-            (int(rng.integers(GRID)), int(rng.integers(GRID))) if rng.random() < chance else (0, 0)
-            for chance in (0.5, 0.25)
-        )
+            (int(rng.integers(GRID)), int(rng.integers(GRID))) if rng.random() < chance else (0, 0) for chance in (0.5, 0.25)
+        )  # fmt: skip
         return cls(
+            float(rng.uniform(1, 2.5)) if rng.random() < 0.4 else 1.0,
             before,
             float(rng.uniform(0.6, 1)) if rng.random() < 0.3 else 1.0,
             _FILTERS[int(rng.choice(len(_FILTERS), p=(0.5, 0.3, 0.2)))],
@@ -86,11 +89,7 @@ class Processing:
         return -(-wanted // 4) * 4
 
     def apply(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Tiles, uint8 ``(n, 64, 64, 3)``, of images uint8 ``(n, h, w, 3)`` of the side that is needed.
-
-        Where an image is on the grid of what was resized, and which block of the file comes first, differs from image to
-        image, as it does from tile to tile.
-        """
+        """Tiles ``(n, 64, 64, 3)`` of images of the side that is needed, each from another place as tiles of one image are."""
         images = images[:, self.before[0] :, self.before[1] :]
         if self.share < 1:
             images = np.stack([self._resize(own, *rng.uniform(0, GRID, 2)) for own in images])
@@ -99,7 +98,7 @@ class Processing:
         if self.codec == "jpeg":
             images = jpeg(self.quality, self.subsampling)(images)
         elif self.codec == "webp":
-            images = webp(self.quality)(images)
+            images = np.stack([webp(own, self.quality) for own in images])
         corners = np.array(self.after) + GRID * rng.integers(2, size=(len(images), 2))
         return np.stack([own[y : y + TILE, x : x + TILE] for own, (y, x) in zip(images, corners, strict=True)])
 
@@ -108,23 +107,18 @@ class Processing:
         return np.asarray(Image.fromarray(image).resize((SAVED, SAVED), self.resampling, box))
 
 
-def webp(quality: int) -> Change:
+def webp(image: np.ndarray, quality: int) -> np.ndarray:
     """Saved as lossy WebP by Pillow and read again."""
-
-    def resave(image: np.ndarray) -> np.ndarray:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "WEBP", quality=quality)
-        return np.asarray(Image.open(buffer).convert("RGB"))
-
-    return lambda images: np.stack([resave(own) for own in images])
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
+    return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 @dataclass(frozen=True)
 class ProcessedEpisodes:
     """Random crops of photographs through ever new simulated sources, and those of one part through one processing.
 
-    Each part has sources of its own; labels of part i are ``i * SOURCES`` and up. ``siblings`` is the chance of a source
-    to be a sibling of another; it grows from 0 to this over ``warmup`` steps.
+    Labels of part i are ``i * SOURCES`` and up. Siblings of sources come as in ``SimulatedEpisodes``.
     """
 
     photographs: Sequence[np.ndarray] = field(repr=False)
@@ -141,7 +135,7 @@ class ProcessedEpisodes:
             processing = Processing.draw(rng)
             for source in draw_sources(SOURCES, rng, siblings):
                 chosen = rng.choice(len(self.photographs), size=IMAGES, replace=False)
-                crops = np.stack([_crop(self.photographs[i], processing.needed, rng) for i in chosen])
+                crops = np.stack([_crop(self.photographs[i], processing, rng) for i in chosen])
                 made = source.apply(to_pixels(crops), rng)
                 tiles.append(processing.apply(made.permute(0, 2, 3, 1).numpy().astype(np.uint8), rng))
         labels = torch.arange(len(tiles)).repeat_interleave(IMAGES)
@@ -149,7 +143,7 @@ class ProcessedEpisodes:
 
 
 class WithinParts(nn.Module):
-    """Supervised contrast among sources that share their processing; others are told apart by that alone."""
+    """Supervised contrast among sources that share their processing: by it alone, others would be told apart."""
 
     def __init__(self, temperature: float):
         super().__init__()
@@ -160,9 +154,13 @@ class WithinParts(nn.Module):
         return torch.stack([self.contrast(vectors[own], labels[own]) for own in parts]).mean()
 
 
-def _crop(photograph: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+def _crop(photograph: np.ndarray, processing: Processing, rng: np.random.Generator) -> np.ndarray:
+    wanted = processing.needed
+    side = round(wanted / processing.enlarged)
     top, left = (int(rng.integers(length - side, endpoint=True)) for length in photograph.shape[:2])
     crop = photograph[top : top + side, left : left + side]
+    if side < wanted:
+        crop = np.asarray(Image.fromarray(crop).resize((wanted, wanted), Image.Resampling.BICUBIC))
     return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
@@ -174,39 +172,36 @@ def load_tower(checkpoint: Path = CHECKPOINT) -> tuple[SetNetwork, int]:
 
 
 def main() -> None:
-    """Trains, or goes on with it."""
+    """Trains, or goes on."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("photographs", type=Path, help="folder or zip of real photographs, no side below 152 px")
     options.add_argument("--steps", type=int, default=7500, help="of the whole training (default: %(default)s)")
     options.add_argument("--bfloat16", action="store_true", help="faster where the processor has it")
-    options.add_argument("--seed", type=int, default=0)
     options.add_argument("--speed", action="store_true", help="only ten steps, and nothing kept")
     given = options.parse_args()
     tune_malloc()
     photographs = [image.pixels for image in ImageSet.read(given.photographs)]
     cut = len(photographs) - len(photographs) // 10
-    torch.manual_seed(given.seed)
+    torch.manual_seed(0)
     network = SetNetwork(**NETWORK)
-    episodes = ProcessedEpisodes(photographs[:cut], warmup=given.steps // 4, seed=given.seed)
-    checks = ProcessedEpisodes(photographs[cut:], parts=1, seed=given.seed + 1)
-    config = TrainingConfig(
-        10 if given.speed else given.steps, validate_every=100, patience=given.steps,
-        precision="bfloat16" if given.bfloat16 else "float32",
-    )  # fmt: skip
+    episodes = ProcessedEpisodes(photographs[:cut], warmup=given.steps // 4)
+    checks = ProcessedEpisodes(photographs[cut:], parts=1, seed=1)
+    precision = "bfloat16" if given.bfloat16 else "float32"
+    steps = 10 if given.speed else given.steps
+    config = TrainingConfig(steps, validate_every=100, patience=given.steps, precision=precision)
     begun: tuple[int, float, float] | None = None
-    clocks = time.monotonic, time.process_time
 
     def tell(step: int, steps: int, loss: float, val: float) -> None:
         nonlocal begun
         begun = begun or (step - 1, time.monotonic(), time.process_time())
-        wall, cpu = ((now() - then) / (step - begun[0]) for now, then in zip(clocks, begun[1:], strict=True))
+        wall, cpu = time.monotonic() - begun[1], time.process_time() - begun[2]
         if step % 20 == 0 or given.speed:
-            left = f"{cpu:.2f} CPU s a step, {wall:.2f} s on the clock, {wall * (steps - step) / 3600:.1f} h left"
-            print(f"step {step} of {steps}, {left}; loss {loss:.3f}, validation {val:.3f}", flush=True)
+            pace = f"{cpu / (step - begun[0]):.2f} CPU s a step, {wall / (step - begun[0]):.2f} s on the clock"
+            print(f"step {step} of {steps}, {pace}; loss {loss:.3f}, validation {val:.3f}", flush=True)
 
     result = train(
         network, episodes, [checks(i) for i in range(24)], config, None if given.speed else CHECKPOINT, tell,
-        WithinParts(config.temperature), of=json.dumps([given.seed, digest(b"".join(own.tobytes() for own in photographs))]),
+        WithinParts(config.temperature), of=digest(b"".join(own.tobytes() for own in photographs)),
     )  # fmt: skip
     print(f"validation {result.first_loss:.3f} at first, {result.best_loss:.3f} at best, step {result.best_step}")
 
