@@ -20,11 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from common import labels
 
 from genprint.cache import FeatureCache
+from genprint.changes import Change
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprint import Features
+from genprint.histories import HISTORIES
 from genprint.images import ImageSet
 from genprint.methods import METHODS
 from genprint.methods.set_encoder.encoder import SetEncoder
@@ -59,16 +62,17 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
 
 def read(
     folder: Path, method: str, encoder: SetEncoder, pipelines: Sequence[str], sources: Sequence[str],
-    names: Sequence[str], cache: FeatureCache,
+    names: Sequence[str], cache: FeatureCache, histories: Mapping[str, Change],
 ) -> Bed:  # fmt: skip
-    """Features of all the images by one method."""
+    """Features of all the images by one method; of those as they were made after each of the histories too."""
     front, bed = METHODS[method].reader(encoder, None), {}
     start, total = time.monotonic(), len(pipelines) * len(sources)
     for source in sources:
         bed[source] = {}
         for pipeline in pipelines:
             files = {path.stem: path for path in (folder / pipeline / source).iterdir()}
-            own = front.features(ImageSet.from_files([files[name] for name in names], source), cache=cache)
+            images = ImageSet.from_files([files[name] for name in names], source)
+            own = front.features(images, cache=cache, histories=histories if pipeline == "png" else {})
             if len(own) != len(names):  # two photographs alike, or a damaged file: rows would no longer be photographs
                 raise SystemExit(f"{folder / pipeline / source}: {own.left_out[0].name}: {own.left_out[0].reason}")
             bed[source][pipeline] = own
@@ -127,17 +131,20 @@ def main() -> None:
     options.add_argument("--work", type=Path, required=True, help="file that keeps features")
     options.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(DEFAULT), metavar="METHOD")
     options.add_argument("--pipelines", nargs="+", help="default: all there are")
-    options.add_argument("--sources", nargs="+", help="default: all that the first pipeline has")
+    options.add_argument("--sources", nargs="+", help="default: all of sources.csv")
     options.add_argument("--tiles", type=int, help="of an image, for the set encoder; default: its own")
     options.add_argument("--limit", type=int, help="only the first so many photographs")
     options.add_argument("--enrolled", type=int, default=16)
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument(
+        "--histories", action="store_true", help="enroll lossless images after the library's histories too"
+    )
     options.add_argument("--csv", type=Path, help="append all rates with their intervals to this file")
     given = options.parse_args()
     tune_malloc()
     pipelines = given.pipelines or sorted(own.name for own in given.folder.iterdir() if own.is_dir())
-    sources = given.sources or sorted(own.name for own in (given.folder / pipelines[0]).iterdir())
+    sources = given.sources or list(labels(given.folder))
     names = photographs(given.folder, pipelines, sources, given.limit)
     if len(names) < given.enrolled + min(SIZES):
         raise SystemExit(f"{given.folder}: only {len(names)} photographs are there of every source and pipeline")
@@ -150,7 +157,9 @@ def main() -> None:
         + " / ".join(map(str, SIZES))
     )
     for method in given.methods:
-        bed = read(given.folder, method, encoder, pipelines, sources, names, cache)
+        bed = read(
+            given.folder, method, encoder, pipelines, sources, names, cache, HISTORIES if given.histories else {}
+        )
         start = time.monotonic()
         found = rates(bed, METHODS[method].comparer(encoder), pipelines, given.enrolled, given.repeats, given.seed)
         print(f"\n{table(method, found, pipelines)}", flush=True)
