@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 from common import labels
+from towers import tower64
 
 from genprint.cache import FeatureCache
 from genprint.changes import Change
 from genprint.cli.common import tune_malloc
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features
+from genprint.fingerprint import Features, Fingerprinter
 from genprint.histories import HISTORIES
 from genprint.images import ImageSet
 from genprint.methods import METHODS
@@ -34,19 +35,6 @@ from genprint.methods.set_encoder.encoder import SetEncoder
 from genprint.scoring import Comparer
 
 SIZES = (1, 5, 10)
-_COLUMNS = (
-    "method",
-    "tiles",
-    "enrolled",
-    "gallery",
-    "probe",
-    "images",
-    "top1",
-    "low",
-    "high",
-    "sources",
-    "photographs",
-)
 DEFAULT = ("set_encoder", "set_encoder_lda", "imagenet", "colour", "thumbnail")
 
 # of each source, of each pipeline; rows are the photographs that all of them have, in one order
@@ -61,11 +49,11 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
 
 
 def read(
-    folder: Path, method: str, encoder: SetEncoder, pipelines: Sequence[str], sources: Sequence[str],
+    folder: Path, front: Fingerprinter, pipelines: Sequence[str], sources: Sequence[str],
     names: Sequence[str], cache: FeatureCache, histories: Mapping[str, Change],
 ) -> Bed:  # fmt: skip
     """Features of all the images by one method; of those as they were made after each of the histories too."""
-    front, bed = METHODS[method].reader(encoder, None), {}
+    bed: dict[str, dict[str, Features]] = {}
     start, total = time.monotonic(), len(pipelines) * len(sources)
     for source in sources:
         bed[source] = {}
@@ -77,7 +65,11 @@ def read(
                 raise SystemExit(f"{folder / pipeline / source}: {own.left_out[0].name}: {own.left_out[0].reason}")
             bed[source][pipeline] = own
         done = sum(map(len, bed.values()))
-        print(f"{method}: {done} of {total} sets read, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"{front.method}: {done} of {total} sets read, {time.monotonic() - start:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     return bed
 
 
@@ -124,15 +116,39 @@ def table(method: str, found: Mapping[tuple[str, str, int], Mean], pipelines: Se
     return "\n".join(lines)
 
 
+def append(file: Path, about: Mapping[str, object], found: Mapping[tuple[str, str, int], Mean]) -> None:
+    """Adds all rates with their intervals to a CSV."""
+    rows = [
+        {
+            **about,
+            "gallery": left,
+            "probe": right,
+            "images": size,
+            "top1": mean.mean,
+            "low": mean.low,
+            "high": mean.high,
+        }
+        for (left, right, size), mean in found.items()
+    ]
+    new = not file.exists()
+    with file.open("a", newline="") as out:
+        write = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        if new:
+            write.writeheader()
+        write.writerows(rows)
+
+
 def main() -> None:
     """Measures and prints."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path)
     options.add_argument("--work", type=Path, required=True, help="file that keeps features")
-    options.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(DEFAULT), metavar="METHOD")
+    options.add_argument("--methods", nargs="+", choices=[*METHODS, "tower64"], default=list(DEFAULT), metavar="METHOD")
     options.add_argument("--pipelines", nargs="+", help="default: all there are")
     options.add_argument("--sources", nargs="+", help="default: all of sources.csv")
-    options.add_argument("--tiles", type=int, help="of an image, for the set encoder; default: its own")
+    options.add_argument(
+        "--tiles", type=int, help="of an image, for set encoder and tower (default: %(default)s)", default=8
+    )
     options.add_argument("--limit", type=int, help="only the first so many photographs")
     options.add_argument("--enrolled", type=int, default=16)
     options.add_argument("--repeats", type=int, default=3)
@@ -149,42 +165,29 @@ def main() -> None:
     if len(names) < given.enrolled + min(SIZES):
         raise SystemExit(f"{given.folder}: only {len(names)} photographs are there of every source and pipeline")
     encoder, cache = SetEncoder.from_pretrained(), FeatureCache(given.work)
-    if given.tiles:
-        encoder.set_params(patches_per_image=given.tiles)
+    encoder.set_params(patches_per_image=given.tiles)
+    methods = {name: tower64(given.tiles) if name == "tower64" else METHODS[name] for name in given.methods}
     print(
         f"{len(sources)} sources, {len(names)} photographs, {given.enrolled} enrolled, {given.repeats} divisions, "
-        f"{encoder.patches_per_image} tiles an image; chance {100 / len(sources):.1f} %; top-1 at "
-        + " / ".join(map(str, SIZES))
+        f"{given.tiles} tiles an image; chance {100 / len(sources):.1f} %; top-1 at " + " / ".join(map(str, SIZES))
     )
-    for method in given.methods:
-        bed = read(
-            given.folder, method, encoder, pipelines, sources, names, cache, HISTORIES if given.histories else {}
-        )
+    for name, method in methods.items():
+        front = method.reader(encoder, None)
+        histories = HISTORIES if given.histories else {}
+        bed = read(given.folder, front, pipelines, sources, names, cache, histories)
         start = time.monotonic()
-        found = rates(bed, METHODS[method].comparer(encoder), pipelines, given.enrolled, given.repeats, given.seed)
-        print(f"\n{table(method, found, pipelines)}", flush=True)
-        print(f"{method}: compared in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        found = rates(bed, method.comparer(encoder), pipelines, given.enrolled, given.repeats, given.seed)
+        print(f"\n{table(name, found, pipelines)}", flush=True)
+        print(f"{name}: compared in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         if given.csv:
-            new = not given.csv.exists()
-            with given.csv.open("a", newline="") as file:
-                write = csv.writer(file, lineterminator="\n")
-                if new:
-                    write.writerow(_COLUMNS)
-                for (left, right, size), mean in found.items():
-                    shares = (f"{x:.4f}" for x in (mean.mean, mean.low, mean.high))
-                    write.writerow(
-                        [
-                            method,
-                            encoder.patches_per_image,
-                            given.enrolled,
-                            left,
-                            right,
-                            size,
-                            *shares,
-                            len(sources),
-                            len(names),
-                        ]
-                    )
+            about = {
+                "method": name,
+                "tiles": given.tiles,
+                "enrolled": given.enrolled,
+                "sources": len(sources),
+                "photographs": len(names),
+            }
+            append(given.csv, about, found)
 
 
 if __name__ == "__main__":

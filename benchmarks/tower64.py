@@ -38,7 +38,6 @@ from genprint.methods.set_encoder.episodes import Episode
 from genprint.methods.set_encoder.network import SetNetwork
 from genprint.methods.set_encoder.simulator import draw_sources
 from genprint.methods.set_encoder.training import TrainingConfig, train
-from genprint.weights import load_checkpoint
 
 CHECKPOINT = ROOT / "benchmarks/trained/tower64.checkpoint.safetensors"
 # What is saved has whole chroma blocks, and pixels around the tile, as images have them.
@@ -162,13 +161,6 @@ def _crop(photograph: np.ndarray, processing: Processing, rng: np.random.Generat
     if side < wanted:
         crop = np.asarray(Image.fromarray(crop).resize((wanted, wanted), Image.Resampling.BICUBIC))
     return crop[:, ::-1] if rng.random() < 0.5 else crop
-
-
-def load_tower(checkpoint: Path = CHECKPOINT) -> tuple[SetNetwork, int]:
-    """The network at its best validation so far, in evaluation mode, and the step that the training is at."""
-    network = SetNetwork(**NETWORK)
-    step, _ = load_checkpoint(checkpoint, {"best": network}, {})
-    return network.eval(), step
 
 
 def main() -> None:
