@@ -23,22 +23,24 @@ import numpy as np
 from common import labels
 from towers import tower64
 
-from genprint.cache import FeatureCache
-from genprint.changes import Change
-from genprint.cli.common import tune_malloc
+from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprint import Features, Fingerprinter
-from genprint.histories import HISTORIES
-from genprint.images import ImageSet
-from genprint.methods import METHODS
-from genprint.methods.set_encoder.encoder import SetEncoder
-from genprint.scoring import Comparer
+from genprint.evaluation.methods import METHODS
+from genprint.fingerprints.cache import FeatureCache
+from genprint.fingerprints.conditions import CONDITIONS
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.images.processing import Processing
+from genprint.images.sets import ImageSet
+from genprint.model import Model
+from genprint.scoring.base import Comparer
+from genprint.storage.malloc import tune_malloc
 
 SIZES = (1, 5, 10)
 DEFAULT = ("set_encoder", "set_encoder_lda", "imagenet", "colour", "thumbnail")
 
 # of each source, of each pipeline; rows are the photographs that all of them have, in one order
-Bed = Mapping[str, Mapping[str, Features]]
+Bed = Mapping[str, Mapping[str, Fingerprint]]
 
 
 def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], limit: int | None) -> list[str]:
@@ -50,20 +52,22 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
 
 def read(
     folder: Path, front: Fingerprinter, pipelines: Sequence[str], sources: Sequence[str],
-    names: Sequence[str], cache: FeatureCache, histories: Mapping[str, Change],
+    names: Sequence[str], cache: FeatureCache, conditions: Mapping[str, Processing],
 ) -> Bed:  # fmt: skip
-    """Features of all the images by one method; of those as they were made after each of the histories too."""
-    bed: dict[str, dict[str, Features]] = {}
+    """Fingerprints of all the images by one method; of those as they were made in each of the conditions, too."""
+    bed: dict[str, dict[str, Fingerprint]] = {}
     start, total = time.monotonic(), len(pipelines) * len(sources)
     for source in sources:
         bed[source] = {}
         for pipeline in pipelines:
             files = {path.stem: path for path in (folder / pipeline / source).iterdir()}
             images = ImageSet.from_files([files[name] for name in names], source)
-            own = front.features(images, cache=cache, histories=histories if pipeline == "png" else {})
-            if len(own) != len(names):  # two photographs alike, or a damaged file: rows would no longer be photographs
-                raise SystemExit(f"{folder / pipeline / source}: {own.left_out[0].name}: {own.left_out[0].reason}")
-            bed[source][pipeline] = own
+            found = front.extract(images, cache=cache, conditions=conditions if pipeline == "png" else {})
+            if len(found) != len(
+                names
+            ):  # two photographs alike, or a damaged file: rows would no longer be photographs
+                raise SystemExit(f"{folder / pipeline / source}: {found.left_out[0].name}: {found.left_out[0].reason}")
+            bed[source][pipeline] = found
         done = sum(map(len, bed.values()))
         print(
             f"{front.method}: {done} of {total} sets read, {time.monotonic() - start:.0f} s",
@@ -154,7 +158,7 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
-        "--histories", action="store_true", help="enroll lossless images after the library's histories too"
+        "--conditions", action="store_true", help="enroll lossless images in the library's conditions, too"
     )
     options.add_argument("--csv", type=Path, help="append all rates with their intervals to this file")
     given = options.parse_args()
@@ -164,19 +168,19 @@ def main() -> None:
     names = photographs(given.folder, pipelines, sources, given.limit)
     if len(names) < given.enrolled + min(SIZES):
         raise SystemExit(f"{given.folder}: only {len(names)} photographs are there of every source and pipeline")
-    encoder, cache = SetEncoder.from_pretrained(), FeatureCache(given.work)
-    encoder.set_params(patches_per_image=given.tiles)
+    shipped, cache = Model.load(), FeatureCache(given.work)
+    assert isinstance(shipped.fingerprinter, SetEncoder)
+    shipped.fingerprinter.set_params(tiles=given.tiles)
     methods = {name: tower64(given.tiles) if name == "tower64" else METHODS[name] for name in given.methods}
     print(
         f"{len(sources)} sources, {len(names)} photographs, {given.enrolled} enrolled, {given.repeats} divisions, "
         f"{given.tiles} tiles an image; chance {100 / len(sources):.1f} %; top-1 at " + " / ".join(map(str, SIZES))
     )
     for name, method in methods.items():
-        front = method.reader(encoder, None)
-        histories = HISTORIES if given.histories else {}
-        bed = read(given.folder, front, pipelines, sources, names, cache, histories)
+        front = method.reader(shipped, None)
+        bed = read(given.folder, front, pipelines, sources, names, cache, CONDITIONS if given.conditions else {})
         start = time.monotonic()
-        found = rates(bed, method.comparer(encoder), pipelines, given.enrolled, given.repeats, given.seed)
+        found = rates(bed, method.comparer(shipped), pipelines, given.enrolled, given.repeats, given.seed)
         print(f"\n{table(name, found, pipelines)}", flush=True)
         print(f"{name}: compared in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         if given.csv:

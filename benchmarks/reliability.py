@@ -346,7 +346,7 @@ def clock_jumps(root: Path, data: Path, model: Model, times: int) -> tuple[int, 
             told[f"s{i}"] = 12
         known = ["--gallery", gallery, "--log", cases]
         failed += ended("attribute", source, *known) not in (0, 3, 4)
-    whole, _ = finished("report", "log", cases)
+    whole, _ = finished("report", "check-log", cases)
     chain = "whole" if whole == 0 else "BROKEN"
     return 2 * times, (
         f"{len(told)} of {times} enrolled, of these lost {lost(gallery, model, told)}; {failed} of {times} without an "

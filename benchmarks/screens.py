@@ -108,7 +108,8 @@ def main() -> None:
     if not chromium:
         raise SystemExit("no Chromium on this machine: install it (Debian: apt-get install chromium)")
     with tempfile.TemporaryDirectory() as kept, sync_playwright() as playwright:
-        folder, files = Path(kept), {}
+        folder = Path(kept)
+        files: dict[str, list[str]] = {}
         for source in demonstrated():
             (folder / source.name).mkdir()
             files[source.name] = []
@@ -129,12 +130,12 @@ def main() -> None:
         server.should_exit = True
         browser.close()
     pictures = [f"{what}\n\n![{what}](page{state and '-' + state}.png)\n" for state, what in STATES.items()]
-    page = [
+    lines = [
         "# The page\n",
         "Written by `benchmarks/screens.py`: `genprint serve` with samples of shipped generators.\n",
         *pictures,
     ]
-    (ROOT / "docs/page.md").write_text("\n".join(page))
+    (ROOT / "docs/page.md").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":

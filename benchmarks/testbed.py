@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from genprint.images import ImageSet
+from genprint.images.sets import ImageSet
 
 CROP, SIDE = 192, 384
 BICUBIC, LANCZOS = Image.Resampling.BICUBIC, Image.Resampling.LANCZOS

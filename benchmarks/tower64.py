@@ -29,15 +29,15 @@ from PIL import Image
 from pytorch_metric_learning.losses import SupConLoss
 from torch import Tensor, nn
 
-from genprint.artifacts import to_pixels
-from genprint.changes import jpeg
-from genprint.cli.common import tune_malloc
-from genprint.files import digest
-from genprint.images import ImageSet
-from genprint.methods.set_encoder.episodes import Episode
-from genprint.methods.set_encoder.network import SetNetwork
-from genprint.methods.set_encoder.simulator import draw_sources
-from genprint.methods.set_encoder.training import TrainingConfig, train
+from genprint.encoder.network import SetNetwork
+from genprint.encoder.training.episodes import Episode
+from genprint.encoder.training.loop import TrainingConfig, train
+from genprint.encoder.training.simulator import draw_sources
+from genprint.fingerprints.residuals import to_pixels
+from genprint.images.processing import Jpeg
+from genprint.images.sets import ImageSet
+from genprint.storage.files import digest
+from genprint.storage.malloc import tune_malloc
 
 CHECKPOINT = ROOT / "benchmarks/trained/tower64.checkpoint.safetensors"
 # What is saved has whole chroma blocks, and pixels around the tile, as images have them.
@@ -95,7 +95,7 @@ class Processing:
         else:
             images = images[:, :SAVED, :SAVED]
         if self.codec == "jpeg":
-            images = jpeg(self.quality, self.subsampling)(images)
+            images = Jpeg(self.quality, self.subsampling)(images)
         elif self.codec == "webp":
             images = np.stack([webp(own, self.quality) for own in images])
         corners = np.array(self.after) + GRID * rng.integers(2, size=(len(images), 2))
@@ -193,7 +193,7 @@ def main() -> None:
 
     result = train(
         network, episodes, [checks(i) for i in range(24)], config, None if given.speed else CHECKPOINT, tell,
-        WithinParts(config.temperature), of=digest(b"".join(own.tobytes() for own in photographs)),
+        WithinParts(config.temperature), run_id=digest(b"".join(own.tobytes() for own in photographs)),
     )  # fmt: skip
     print(f"validation {result.first_loss:.3f} at first, {result.best_loss:.3f} at best, step {result.best_step}")
 

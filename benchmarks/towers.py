@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from tower64 import CHECKPOINT, GRID, NETWORK, TILE
 
-from genprint.artifacts import to_pixels
-from genprint.files import digest
-from genprint.fingerprint import Fingerprinter
-from genprint.images import Image
-from genprint.methods import Method
-from genprint.methods.set_encoder.network import SetNetwork
-from genprint.scoring import LDA, ByFingerprint
-from genprint.weights import load_checkpoint
+from genprint.encoder.network import SetNetwork
+from genprint.evaluation.methods import Method
+from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.fingerprints.residuals import to_pixels
+from genprint.images.decoding import Image
+from genprint.scoring.base import ByScorer
+from genprint.scoring.lda import LDA
+from genprint.storage.files import digest
+from genprint.storage.weights import load_checkpoint
 
 
 class Tower64(Fingerprinter):
@@ -38,8 +39,11 @@ class Tower64(Fingerprinter):
         network = SetNetwork(**NETWORK)
         self.step_, _ = load_checkpoint(Path(self.checkpoint), {"best": network}, {})
         self.network_ = network.eval().fused()
-        self.weights_digest_ = digest(Path(self.checkpoint).read_bytes())
+        self.digest_ = digest(Path(self.checkpoint).read_bytes())
         return self
+
+    def _learned_digest(self) -> str:
+        return self.digest_
 
     @torch.inference_mode()
     def _features(self, images: Sequence[Image]) -> np.ndarray:
@@ -58,4 +62,4 @@ class Tower64(Fingerprinter):
 def tower64(tiles: int) -> Method:
     """The tower with a scorer that knows nothing but the gallery."""
     front = Tower64(tiles).load()
-    return Method("method", lambda _: front, lambda _: ByFingerprint(front, LDA()))
+    return Method("method", lambda _: front, lambda _: ByScorer(LDA()))
