@@ -191,7 +191,7 @@ class Embedded(Comparer):
             rows.append(self.network(features, torch.ones(features.shape[:2], dtype=torch.bool))[0].numpy())
         return np.stack(rows)
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         return self._embed(probes) @ self._embed(gallery).T
 
 

@@ -171,3 +171,9 @@ def test_fitting_again_with_more_sources_starts_anew(small_model, tmp_path, rng)
     assert (tmp_path / "c").exists()
     with pytest.raises(WeightsError, match="remove it"):
         small_model.fit(sets, ["a", "b", "c"], steps=2, checkpoint=tmp_path / "c")
+
+
+def test_models_can_be_compared_and_kept_in_sets(small_model, small_model_folder):
+    assert small_model == small_model
+    assert small_model != Model.load(small_model_folder)
+    assert len({small_model, small_model.plda, small_model.population}) == 3

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _PLDA = ("mean", "within", "between")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """What answers are made with: any fingerprinter, a scorer, and perhaps a reference population.
 
@@ -202,7 +202,7 @@ class Model:
         return float(np.mean(ByScorer(self.scorer).score(singles, gallery).argmax(1) == owners))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FittedModel:
     """What came of fine-tuning.
 

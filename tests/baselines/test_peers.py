@@ -126,7 +126,7 @@ def test_distances_find_the_source_and_take_single_images(comparer, rng):
 
 def test_a_vote_counts_images_and_breaks_ties_by_score():
     class Fixed(Comparer):
-        def score(self, probes, gallery):
+        def _score(self, probes, gallery):
             return np.stack([probe.values[0] for probe in probes]).astype(float)
 
     two = Vote(Fixed()).score([given([[1, 0], [3, 4], [1, 0]]), given([[1, 0], [0, 5]])], [given([[0]])] * 2)

@@ -24,7 +24,7 @@ def test_top_1_of_sources_apart_and_of_sources_that_are_one(rng):
 
 def test_probes_are_disjoint_and_not_enrolled_and_may_be_in_another_condition(rng):
     class Watching(Comparer):
-        def score(self, probes, gallery):
+        def _score(self, probes, gallery):
             enrolled = [set(own.digests) for own in gallery]
             asked = [digest for own in probes for digest in own.digests]
             assert len(set(asked)) == len(asked)

@@ -1,12 +1,17 @@
 """What every comparer has in common, whatever it compares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from genprint.baselines.vote import Vote
 from genprint.evaluation.methods import METHODS
+from genprint.fingerprints.fingerprint import ExtractorError
 from genprint.images.sets import ImageSet
-from genprint.scoring.base import Comparer
-from tests.conftest import textured
+from genprint.scoring.base import ByScorer, Comparer
+from genprint.scoring.lda import LDA
+from tests.conftest import given, textured
 
 # Those that train a network on each gallery have tests of their own.
 CHEAP = [name for name in METHODS if name not in ("yu", "wang", "dnadet", "manifpt_rgb", "manifpt_frequency")]
@@ -99,3 +104,10 @@ def test_most_probes_of_three_generators_are_told(name, small_model, generated):
     gallery, probes = generated(method.reader(small_model, None))
     right = method.comparer(small_model).score(probes, gallery).argmax(1) == np.arange(3)
     assert right.sum() >= 2
+
+
+def test_a_comparer_refuses_fingerprints_of_two_extractors(rng):
+    one, other = (replace(given(rng.normal(0, 1, (4, 3))), extractor=name) for name in ("a", "b"))
+    for comparer in (ByScorer(LDA()), Vote(ByScorer(LDA()))):
+        with pytest.raises(ExtractorError, match="cannot be compared"):
+            comparer.score([one], [one, other])

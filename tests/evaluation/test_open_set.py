@@ -24,7 +24,7 @@ def test_open_set_counts_known_sources_alike_however_many_probes_they_have():
     class Level(Comparer):
         """Every source of the gallery scores as the probe is high."""
 
-        def score(self, probes, gallery):
+        def _score(self, probes, gallery):
             return np.array([[own.values.mean()] * len(gallery) for own in probes])
 
     levels = {"low": (1.0, 55), "between": (2.0, 10), "high": (3.0, 10)}

@@ -187,8 +187,8 @@ class FamilyTree(Result):
         """Everything, as plain values; no distances where there are more than ``MOST_LISTED`` sources."""
         listed = self.distances.tolist() if len(self.sources) <= MOST_LISTED else None
         return {
-            "sources": list(self.sources), "distances": listed, "linkage": self.linkage.tolist(),
-            "method": self.method, "newick": self.newick(), "support": self.support,
+            "verdict": self.verdict, "sources": list(self.sources), "distances": listed,
+            "linkage": self.linkage.tolist(), "method": self.method, "newick": self.newick(), "support": self.support,
         }  # fmt: skip
 
     def to_frame(self) -> pandas.DataFrame:

@@ -23,7 +23,7 @@ class ClassifierTwoSample(Comparer):
     def __init__(self, dimensions: int = 16, ridge: float = 1.0):
         self.dimensions, self.ridge = dimensions, ridge
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         project = principal(gallery, self.dimensions)
         scale = np.concatenate([project(source.values) for source in gallery]).std(0) + 1e-6
         known, asked = ([project(found.values) / scale for found in sets] for sets in (gallery, probes))

@@ -99,7 +99,7 @@ class Classifier(Comparer):
     seed: int = 0
     _known: tuple[tuple[tuple[str, ...], ...], Attributor] | None = field(default=None, repr=False)
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         widths = {fingerprint.values.shape[1] for fingerprint in (*probes, *gallery)}
         if len(widths) > 1:
             sides = sorted(round((width / 3) ** 0.5) for width in widths)

@@ -34,7 +34,7 @@ class Frechet(Comparer):
     def __init__(self, dimensions: int = 32, prior: int = 20):
         self.dimensions, self.prior = dimensions, prior
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         project = principal(gallery, self.dimensions)
         known = [project(source.values) for source in gallery]
         freedom = sum(len(values) - 1 for values in known)

@@ -29,7 +29,7 @@ class MMD(Comparer):
             raise ValueError(f"no kernel {kernel!r}; there are: cubic, rbf")
         self.kernel = kernel
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         known = np.concatenate([source.values for source in gallery]).astype(np.float64)
         scale = known.std(0) + 1e-6  # features of different units
         kernel = self._kernel(known / scale)

@@ -21,7 +21,7 @@ class Vote(Comparer):
 
     single: Comparer
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         alone = [probe[[i]] for probe in probes for i in range(len(probe))]
         scores = self.single.score(alone, gallery)
         votes = np.eye(len(gallery))[scores.argmax(1)]

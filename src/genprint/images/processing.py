@@ -129,7 +129,8 @@ class Crop(Processing):
         return f"crop {self.margin}"
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        return images[:, self.margin : -self.margin, self.margin : -self.margin]
+        height, width = images.shape[1:3]
+        return images[:, self.margin : height - self.margin, self.margin : width - self.margin]
 
 
 @dataclass(frozen=True)

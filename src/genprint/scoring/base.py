@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 
 
 class Enrollment(Protocol):
@@ -55,9 +55,18 @@ class Scorer(Protocol):
 class Comparer(ABC):
     """Scores probe sets against gallery sets; higher is more similar. Evaluation uses every method through this."""
 
-    @abstractmethod
     def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        """Scores, float64 ``(n_probes, n_gallery)``."""
+        """Scores, float64 ``(n_probes, n_gallery)``.
+
+        Raises:
+            ExtractorError: fingerprints are of two extractors.
+        """
+        check_comparable([*probes, *gallery])
+        return self._score(probes, gallery)
+
+    @abstractmethod
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Scores of fingerprints that are of one extractor."""
 
     def distances(self, sets: Sequence[Fingerprint]) -> np.ndarray:
         """Distances between sets, ``(n, n)``: how far the mean score of two is below the highest."""
@@ -73,7 +82,7 @@ class ByScorer(Comparer):
 
     scorer: Scorer
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         known = [source.pooled() for source in gallery]
         return self.scorer.adapt(known).enroll(known).llr(probes)
 

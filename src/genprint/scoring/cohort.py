@@ -210,7 +210,7 @@ class Normalised(ByScorer):
     The others follow at the distance of their log ratios.
     """
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         known = [source.pooled() for source in gallery]
         cohort = Cohort(self.scorer, gallery, self.scorer.adapt(known).enroll(known))
         ratios = cohort.known.llr(probes)

@@ -51,10 +51,10 @@ def _explained(states: Mapping[str, Enrollment], probes: Sequence[Fingerprint]) 
 class Matched(ByScorer):
     """A scorer's comparer that first matches each probe's condition, where the gallery is known in several."""
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         names = common_conditions(gallery)
         if names == [ORIGINAL]:
-            return super().score(probes, gallery)
+            return super()._score(probes, gallery)
         states = {}
         for name in names:
             known = [source.under(name).pooled() for source in gallery]

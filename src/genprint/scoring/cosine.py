@@ -18,7 +18,7 @@ class Cosine(Comparer):
 
     fingerprinter: Fingerprinter
 
-    def score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         embed = self.fingerprinter.embed
         left, right = (np.stack([embed(fingerprint) for fingerprint in sets]) for sets in (probes, gallery))
         cosines: np.ndarray = left.astype(np.float64) @ right.T

@@ -11,7 +11,7 @@ from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LDA:
     """Minus half the squared Mahalanobis distance of the means, within-source covariance from the gallery alone.
 
@@ -63,7 +63,7 @@ class LDA:
         return root_distances(-2 * self.enroll(fingerprints).llr(fingerprints))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Centres:
     """Means of gallery sources, in the coordinates of ``LDA.project``, ``(n, parts * d)``."""
 

@@ -19,7 +19,7 @@ _WIDEST = 3.0
 _LEAST_SCALE = 1e-2  # enrolled images that hardly differ at all do not make it singular
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PLDA:
     """Log likelihood ratio: the probe is of the gallery's source, against of some other source.
 
@@ -186,7 +186,7 @@ class PLDA:
         return root_distances(squared)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Posterior:
     """Posterior of the means of gallery sources under a PLDA: a Gaussian for each, given its enrolled images.
 

@@ -53,7 +53,7 @@ class Judgement:
     typical: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReferencePopulation:
     """Same-source and different-source similarity in a population of sources, by condition and set size.
 
