@@ -88,7 +88,8 @@ def test_sources_of_images_that_vary_more_are_no_farther(rng):
         probe = [fingerprint(centre + rng.normal(size=(8, 4)))]
         posterior = model.enroll(known)
         ratios.append(posterior.llr(probe)[0])
-        uncorrected.append(replace(posterior, noise=np.zeros_like(posterior.noise)).llr(probe)[0])
+        plain = replace(posterior.gaussians, noise=np.zeros_like(posterior.gaussians.noise))
+        uncorrected.append(replace(posterior, gaussians=plain).llr(probe)[0])
     calm, varied = np.mean(ratios, axis=0)
     assert varied == pytest.approx(calm, abs=0.5)
     calm, varied = np.mean(uncorrected, axis=0)

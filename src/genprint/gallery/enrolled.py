@@ -39,15 +39,18 @@ class Enrolled:
         self._thresholds: dict[tuple[int, float, float], float] = {}
 
     @cached_property
+    def _adapted(self) -> Scorer:
+        return self._scorer.adapt(self.fingerprints)
+
+    @cached_property
     def known(self) -> Enrollment:
         """The sources as the scorer, adapted to them, models them."""
-        gallery = [source.pooled() for source in self.fingerprints]
-        return self._scorer.adapt(gallery).enroll(gallery)
+        return self._adapted.enroll(self.fingerprints)
 
     @cached_property
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
-        return Cohort(self._scorer, self.fingerprints, self.known)
+        return Cohort(self._adapted, self.fingerprints)
 
     @cached_property
     def _ratios(self) -> LikelihoodRatioSystem:

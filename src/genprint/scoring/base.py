@@ -10,6 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
+from genprint.scoring.frame import LeftOutImages
 
 
 class Enrollment(Protocol):
@@ -27,6 +28,41 @@ class Enrollment(Protocol):
         ...
 
 
+class Frame(Protocol):
+    """What asks a gallery about itself: an adapted scorer, in coordinates that suit it.
+
+    All fingerprints that it is given went through ``take``.
+    """
+
+    def take(self, fingerprint: Fingerprint) -> Fingerprint:
+        """The fingerprint in these coordinates."""
+        ...
+
+    def enroll(self, gallery: Sequence[Fingerprint]) -> Ratios:
+        """What the gallery's images say of their sources."""
+        ...
+
+    def without(self, left: Sequence[LeftOutImages]) -> Enroller:
+        """The same as if the scorer had not been adapted to these images, which it was."""
+        ...
+
+
+class Enroller(Protocol):
+    """What takes up a gallery."""
+
+    def enroll(self, gallery: Sequence[Fingerprint]) -> Ratios:
+        """What the gallery's images say of their sources."""
+        ...
+
+
+class Ratios(Protocol):
+    """What gives raw log likelihood ratios."""
+
+    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Of each probe for each source against an unknown one, ``(n_probes, n_sources)``."""
+        ...
+
+
 class Scorer(Protocol):
     """Compares fingerprints knowing both counts: ``scorer.adapt(gallery).enroll(gallery).llr(probes)``."""
 
@@ -41,6 +77,10 @@ class Scorer(Protocol):
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Enrollment:
         """The model of each source, given its enrolled images."""
+        ...
+
+    def frame(self) -> Frame:
+        """What asks a gallery that it is adapted to about itself."""
         ...
 
     def project(self, features: np.ndarray) -> np.ndarray:

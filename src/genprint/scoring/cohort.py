@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
+from operator import add
 from typing import Self
 
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.scoring.base import ByScorer, Enrollment, Scorer
+from genprint.scoring.base import ByScorer, Scorer
 from genprint.scoring.thresholds import SIZES
 
 # Lower bound of the gap between target and non-target scores, in nats; avoids dividing by nearly zero.
@@ -84,17 +86,26 @@ class Cohort:
     source than fresh images ever do.
 
     Args:
-        scorer: not adapted.
+        scorer: adapted to the sources.
         fingerprints: of each enrolled source, with the features of its images.
-        known: the gallery as the adapted scorer models it.
     """
 
-    def __init__(self, scorer: Scorer, fingerprints: Sequence[Fingerprint], known: Enrollment):
-        self.fingerprints, self.known = fingerprints, known
-        self._scorer = scorer
+    def __init__(self, scorer: Scorer, fingerprints: Sequence[Fingerprint]):
+        self.fingerprints = fingerprints
+        self._frame = scorer.frame()
+        self._sources = [self._frame.take(source) for source in fingerprints]
+        self._known = self._frame.enroll(self._sources)
         self._fewest = min(map(len, fingerprints))
         self._targets: dict[int, list[np.ndarray]] = {}
         self._nontargets: dict[int, list[np.ndarray]] = {}
+
+    def take(self, probe: Fingerprint) -> Fingerprint:
+        """A probe in the coordinates in which ``llr`` takes it and parts of it."""
+        return self._frame.take(probe)
+
+    def llr(self, taken: Sequence[Fingerprint]) -> np.ndarray:
+        """Log ratios ``(n, sources)`` of probes that were taken, by the whole gallery."""
+        return self._known.llr(taken)
 
     def size(self, images: int) -> int:
         """Of the sets that stand for a probe of so many images: as many, or half of what each source has."""
@@ -102,12 +113,7 @@ class Cohort:
 
     def sets(self, size: int) -> list[list[Fingerprint]]:
         """Disjoint sets of each source's images."""
-        rng = np.random.default_rng(0)
-        orders = [rng.permutation(len(source)) for source in self.fingerprints]
-        return [
-            [source[order[at : at + size]] for at in range(0, len(order) - size + 1, size)][:_MOST_SETS]
-            for source, order in zip(self.fingerprints, orders, strict=True)
-        ]
+        return _divided(self.fingerprints, size)
 
     def target_scores(self, size: int) -> list[np.ndarray]:
         """Log ratios of each source's sets, ``(sets, sources)`` each, by a gallery of the other images.
@@ -116,7 +122,7 @@ class Cohort:
         source's own column is NaN if it has none.
         """
         if size not in self._targets:
-            sets = self.sets(size)
+            sets = _divided(self._sources, size)
             ratios = [np.empty((len(drawn), len(sets))) for drawn in sets]
             for fold in range(min(_FOLDS, max(map(len, sets)))):
                 left = [drawn[fold::_FOLDS] for drawn in sets]
@@ -126,11 +132,10 @@ class Cohort:
 
     def _leave_out(self, left: Sequence[Sequence[Fingerprint]], ratios: Sequence[np.ndarray]) -> None:
         """Fills in the log ratios of these sets of each source."""
-        rest = [_without(source, sets) for source, sets in zip(self.fingerprints, left, strict=True)]
-        gallery = [
-            (kept if len(kept) else source).pooled() for source, kept in zip(self.fingerprints, rest, strict=True)
-        ]
-        known = self._scorer.adapt(gallery).enroll(gallery)
+        rest = [_without(source, sets) for source, sets in zip(self._sources, left, strict=True)]
+        gone = [(reduce(add, sets), kept) for sets, kept in zip(left, rest, strict=True) if sets and len(kept)]
+        gallery = [kept if len(kept) else source for source, kept in zip(self._sources, rest, strict=True)]
+        known = (self._frame.without(gone) if gone else self._frame).enroll(gallery)
         for i, sets in enumerate(left):
             if sets:
                 ratios[i][:] = known.llr(sets)
@@ -143,12 +148,13 @@ class Cohort:
         """
         if size not in self._nontargets:
             # Smaller sizes are needed too (likelihood ratio by number of images), and adapting takes longest.
-            wanted = {n: self.sets(n) for n in {*SIZES, size} - set(self._nontargets) if n <= size}
-            gallery = [source.pooled() for source in self.fingerprints]
+            sizes = {*SIZES, size} - set(self._nontargets)
+            wanted = {n: _divided(self._sources, n) for n in sizes if n <= size}
             for n in wanted:
-                self._nontargets[n] = [np.empty(0)] * len(gallery)
-            for group in np.array_split(np.arange(len(gallery)), min(_GROUPS, len(gallery))):
-                known = self._scorer.adapt(source for i, source in enumerate(gallery) if i not in group).enroll(gallery)
+                self._nontargets[n] = [np.empty(0)] * len(self._sources)
+            groups = np.array_split(np.arange(len(self._sources)), min(_GROUPS, len(self._sources)))
+            for group in groups:
+                known = self._frame.without([(self._sources[i], None) for i in group]).enroll(self._sources)
                 for (n, sets), i in product(wanted.items(), group):
                     ratios = known.llr(sets[i])
                     ratios[:, i] = -np.inf
@@ -189,14 +195,25 @@ class Cohort:
         size = self.size(len(probe))
         rng = np.random.default_rng(0)
         draws = _DRAWS if len(probe) > size else 1
-        parts = [probe[rng.permutation(len(probe))[:size]] for _ in range(draws)]
-        return float(self.normaliser(size)(self.known.llr(parts), np.full(draws, chosen)).mean())
+        taken = self.take(probe)
+        parts = [taken[rng.permutation(len(taken))[:size]] for _ in range(draws)]
+        return float(self.normaliser(size)(self.llr(parts), np.full(draws, chosen)).mean())
 
     def _means(self, size: int) -> np.ndarray:
         """Mean log ratio of each source's sets (rows) for each source (columns)."""
         means = np.stack([rows.mean(0) for rows in self.nontarget_scores(size)])
         np.fill_diagonal(means, [rows[:, i].mean() for i, rows in enumerate(self.target_scores(size))])
         return means
+
+
+def _divided(sources: Sequence[Fingerprint], size: int) -> list[list[Fingerprint]]:
+    """Disjoint sets of so many images of each source."""
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(len(source)) for source in sources]
+    return [
+        [source[order[at : at + size]] for at in range(0, len(order) - size + 1, size)][:_MOST_SETS]
+        for source, order in zip(sources, orders, strict=True)
+    ]
 
 
 def _without(fingerprint: Fingerprint, sets: Sequence[Fingerprint]) -> Fingerprint:
@@ -212,8 +229,9 @@ class Normalised(ByScorer):
 
     def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
         known = [source.pooled() for source in gallery]
-        cohort = Cohort(self.scorer, gallery, self.scorer.adapt(known).enroll(known))
-        ratios = cohort.known.llr(probes)
-        best = [cohort.score(probe, int(row.argmax())) for probe, row in zip(probes, ratios, strict=True)]
-        scores: np.ndarray = ratios - ratios.max(1, keepdims=True) + np.array(best)[:, None]
-        return scores
+        adapted = self.scorer.adapt(known)
+        cohort = Cohort(adapted, gallery)
+        ratios = adapted.enroll(known).llr(probes)
+        scores = [cohort.score(probe, int(row.argmax())) for probe, row in zip(probes, ratios, strict=True)]
+        normalised: np.ndarray = ratios - ratios.max(1, keepdims=True) + np.array(scores)[:, None]
+        return normalised

@@ -9,6 +9,9 @@ import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
+from genprint.scoring.frame import LeftOutImages, deviations
+
+_UNADAPTED = "linear discriminants follow from a gallery: adapt to one first"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +25,13 @@ class LDA:
 
     Attributes:
         white: what features are multiplied by, ``(parts, d, d)``; None before ``adapt``.
+        scatter: summed over the gallery's sources, ``(parts, d, d)``.
+        freedom: degrees of freedom of that.
     """
 
     white: np.ndarray | None = field(default=None, repr=False)
+    scatter: np.ndarray | None = field(default=None, repr=False)
+    freedom: int = 0
 
     @property
     def learned(self) -> bool:
@@ -37,7 +44,28 @@ class LDA:
         for fingerprint in gallery:
             freedom += fingerprint.count - 1
             scatter = scatter + fingerprint.scatter
-        return LDA(np.stack([_white(within, freedom) for within in scatter / max(1, freedom)]))
+        return self._of(scatter, freedom)
+
+    @classmethod
+    def _of(cls, scatter: np.ndarray, freedom: int) -> LDA:
+        white = np.stack([_white(within, freedom) for within in scatter / max(1, freedom)])
+        return cls(white, scatter, freedom)
+
+    def frame(self) -> LDA:
+        """Itself: the covariance is shrunk in the features' own coordinates."""
+        return self
+
+    def take(self, fingerprint: Fingerprint) -> Fingerprint:
+        """The fingerprint as it is."""
+        return fingerprint
+
+    def without(self, left: Sequence[LeftOutImages]) -> LDA:
+        """The scorer as if it had not been adapted to these images, which it was."""
+        if self.scatter is None:
+            raise ValueError(_UNADAPTED)
+        rows, freedom = deviations(left)
+        parts = by_part(rows, len(self.scatter))
+        return self._of(self.scatter - parts.swapaxes(1, 2) @ parts, self.freedom - freedom)
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Centres:
         """The means of the gallery's sources."""
@@ -50,7 +78,7 @@ class LDA:
             ValueError: not adapted yet.
         """
         if self.white is None:
-            raise ValueError("linear discriminants follow from a gallery: adapt to one first")
+            raise ValueError(_UNADAPTED)
         parts: np.ndarray = by_part(features, len(self.white)) @ self.white
         return parts.swapaxes(0, 1).reshape(features.shape)
 

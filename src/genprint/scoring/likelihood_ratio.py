@@ -84,10 +84,11 @@ class LikelihoodRatioSystem:
         if calibration is None:
             return None
         rng = np.random.default_rng(0)
+        taken = self._cohort.take(probe)
 
         def llr(sets: np.ndarray, model: LogisticCalibration) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            ratios = self._cohort.known.llr([probe[chosen] for chosen in sets])
+            ratios = self._cohort.llr([taken[chosen] for chosen in sets])
             return model.llr(calibration_features(ratios)[:, source])
 
         def of_parts(size: int) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,8 @@ from scipy.linalg import eigh
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
+from genprint.scoring.frame import PLDAFrame
+from genprint.scoring.gaussians import Gaussians, spreads
 
 # Features of large images are means over tiles, and vary far less than those of the small ones a scorer is learned
 # from. A learned within-source covariance wider than the gallery's regularises hard galleries; beyond three times as
@@ -37,12 +39,14 @@ class PLDA:
         within: covariance of a source's images, float64 ``(parts, d, d)``.
         between: covariance of the sources' means, float64 ``(parts, d, d)``.
         prior_images: how many images ``within`` counts for when it is adapted to a gallery.
+        freedom: degrees of freedom of the gallery that it is adapted to; 0 if to none.
     """
 
     mean: np.ndarray
     within: np.ndarray
     between: np.ndarray
     prior_images: float = 600.0
+    freedom: int = 0
 
     @classmethod
     def fit(cls, fingerprints: Iterable[Fingerprint]) -> PLDA:
@@ -98,28 +102,20 @@ class PLDA:
             return self  # single images
         scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
         learned = self.prior_images * scale[:, None, None] * self.within
-        return replace(self, within=(learned + scatter) / (self.prior_images + freedom))
+        within = (learned + scatter) / (self.prior_images + freedom)
+        return replace(self, within=within, freedom=freedom)
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
         """The posterior of each source's mean, given its enrolled images."""
-        known, images = self.coordinates(gallery)
-        precision = 1 / (self.between_variance + 1 / images)
-        gain = self.between_variance * precision
-        spread = self._spread(gallery)
-        # Moment estimate of this gallery's between-source variance; shrinkage drops (1 - gain)^2 of it.
-        apart = np.average(np.square(known) - spread / images, axis=0, weights=precision).clip(0)
-        sampled, drawn = np.square(gain) / images, np.square(1 - gain) * apart
-        most = int(images.argmax())
-        noise = sampled * spread + drawn - (sampled + drawn)[most]
-        return Posterior(self, gain * known, gain[most] / images[most], noise)
+        means, counts = self.coordinates(gallery)
+        dimensions = self.within.shape[-1]
+        squared = dimensions * np.stack([self._variance(fingerprint.scatter) for fingerprint in gallery])
+        spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
+        return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
 
-    def _spread(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """How much images of each source vary, against ``within``, by coordinate; of a single image, as the others."""
-        freedom = np.array([fingerprint.count - 1 for fingerprint in fingerprints])[:, None]
-        varied = np.stack([self._variance(fingerprint.scatter) for fingerprint in fingerprints])
-        pooled = varied.sum(0) / freedom.sum() if freedom.any() else np.ones(len(self.within))
-        spread = np.where(freedom, varied / freedom.clip(1), pooled)
-        return spread.repeat(self.within.shape[-1], axis=1)
+    def frame(self) -> PLDAFrame:
+        """The coordinates in which a gallery that it is adapted to is asked about itself."""
+        return PLDAFrame(self)
 
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
         """Of each part, in units of ``within``: the mean over its directions."""
@@ -188,49 +184,26 @@ class PLDA:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Posterior of the means of gallery sources under a PLDA: a Gaussian for each, given its enrolled images.
-
-    All posteriors share the variance of the best-enrolled source; what fewer or more varied images add to the squared
-    distance on average is taken off. With per-source variances, well-enrolled sources attract the probes of poorly
-    enrolled neighbours, because real models lie closer together than the simulated sources that ``between`` is of.
+    """What a PLDA knows of a gallery.
 
     Attributes:
-        plda: in whose coordinates (``PLDA.project``) the arrays are.
-        mean: of each source, ``(n, parts * d)``.
-        variance: of the mean of most images, ``(parts * d,)``.
-        noise: variance of each mean beyond that, ``(n, parts * d)``.
+        plda: in whose coordinates (``PLDA.project``) the posterior is.
+        gaussians: of the sources' means.
     """
 
     plda: PLDA
-    mean: np.ndarray = field(repr=False)
-    variance: np.ndarray = field(repr=False)
-    noise: np.ndarray = field(repr=False)
+    gaussians: Gaussians
 
     def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Raw log likelihood ratio (natural log) of each source against an unknown one, ``(n_probes, n)``."""
-        means, counts = self.plda.coordinates(probes)
-        variance = self.plda.between_variance + 1 / counts
-        unknown = -(np.square(means) / variance + np.log(2 * np.pi * variance)).sum(1) / 2
-        ratios: np.ndarray = self._log_density(means, counts) - unknown[:, None] / len(self.plda.within)
-        return ratios
+        return self.gaussians.llr(*self.plda.coordinates(probes))
 
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Log density of each probe's mean, were it of each source, ``(n_probes, n)``.
 
         In the coordinates of the features, so that densities under different covariances can be compared.
         """
-        return self._log_density(*self.plda.coordinates(probes)) + self.plda.log_volume
-
-    def _log_density(self, means: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        densities = np.empty((len(means), len(self.mean)))
-        for count in np.unique(counts):
-            # Probes of one size share their variances, and squares of differences come as products of matrices.
-            same = counts[:, 0] == count
-            precision = 1 / (self.variance + 1 / count)
-            squared = np.square(means[same]) @ precision[:, None] - 2 * (means[same] * precision) @ self.mean.T
-            squared += (np.square(self.mean) - self.noise) @ precision + np.log(2 * np.pi / precision).sum()
-            densities[same] = -squared / 2
-        return densities / len(self.plda.within)
+        return self.gaussians.log_density(*self.plda.coordinates(probes)) + self.plda.log_volume
 
 
 def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
