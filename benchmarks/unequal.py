@@ -53,7 +53,8 @@ class Uncorrected(PLDA):
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
         posterior = super().enroll(gallery)
-        return replace(posterior, noise=np.zeros_like(posterior.noise))
+        gaussians = posterior.gaussians
+        return replace(posterior, gaussians=replace(gaussians, noise=np.zeros_like(gaussians.noise)))
 
 
 def attributed(
