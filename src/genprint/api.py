@@ -149,15 +149,14 @@ class Gallery(GalleryStore):
         fingerprint = self.model.fingerprint(probe, progress=progress)
         identifier = self.identifier(fingerprint, rate, conditions)
         result = identifier.identify(fingerprint)
-        in_memory = self.path == ":memory:"
         on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
         inputs: dict[str, str | float | bool | None] = {
             "probe": str(Path(probe.origin).resolve()) if on_disk else None,
-            "known": self.origin if in_memory else None,
-            "gallery": None if in_memory else str(Path(self.path).resolve()),
+            "known": self.origin if self.in_memory else None,
+            "gallery": None if self.in_memory else str(Path(self.path).resolve()),
             "model": self.model.origin, "rate": rate, "conditions": conditions,
         }  # fmt: skip
-        sources = self.sources if in_memory else ()
+        sources = self.sources if self.in_memory else ()
         asked = Asked(self.model, probe, fingerprint, identifier.known, sources, inputs)
         return replace(result, asked=asked)
 

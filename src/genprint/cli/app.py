@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,13 @@ import typer
 
 from genprint._version import __version__
 from genprint.cli import answers, enrollment, fingerprinting, generators, report, sources, training
-from genprint.cli.common import bar, errors, load_model, use_cache
+from genprint.cli.common import bar, errors, load_model, tell, use_cache
 from genprint.cli.evaluate import app as evaluate
 from genprint.cli.serve import serve
 from genprint.storage.malloc import tune_malloc
+
+# Words of before 0.2.
+_OLD_OPTIONS = {"--histories": "--conditions", "--no-histories": "--no-conditions"}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,4 +82,8 @@ def demo(
 def main() -> None:
     """Entry point of the command ``genprint``."""
     tune_malloc()
+    for i, word in enumerate(sys.argv):
+        if word in _OLD_OPTIONS:
+            tell(f"{word} is {_OLD_OPTIONS[word]} now; the old word leaves with the next version", "warning: ")
+            sys.argv[i] = _OLD_OPTIONS[word]
     app()

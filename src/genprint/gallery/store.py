@@ -116,6 +116,11 @@ class GalleryStore:
                 f"{now}. Give that model with --model, or enroll the images anew in another file"
             )
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is kept in no file."""
+        return self.path == ":memory:"
+
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         try:
