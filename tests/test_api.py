@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import genprint
-from genprint import api
+from genprint import answering, api
 from genprint.answers.results import Attribution
 from genprint.cli.app import app
 from genprint.errors import GenprintError
@@ -173,13 +173,13 @@ def test_a_gallery_of_another_model_is_refused(in_a_file):
 @pytest.fixture
 def made(monkeypatch):
     """How often the sources were compared among themselves."""
-    count, make = [], api.GalleryIdentifier
+    count, make = [], answering.GalleryIdentifier
 
     def counted(*arguments):
         count.append(arguments)
         return make(*arguments)
 
-    monkeypatch.setattr(api, "GalleryIdentifier", counted)
+    monkeypatch.setattr(answering, "GalleryIdentifier", counted)
     return count
 
 

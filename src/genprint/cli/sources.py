@@ -76,8 +76,8 @@ def families(
             raise ValueError("--groups is of a gallery's vectors and has no support: leave DATA and --support out")
         check_writable(output / "families.json")
         sources = known_gallery(data, gallery, model, conditions=False)
+        from genprint.answering import GROUPS
         from genprint.answers.families import MOST_LINKED
-        from genprint.api import GROUPS
 
         if groups or len(sources) > MOST_LINKED:
             tree, members = sources.groups(groups or GROUPS, linkage)

@@ -1,0 +1,284 @@
+"""Galleries that answer: enrolled sources, with the model that reads them and what was worked out from them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import genprint.report.page  # noqa: F401 (it is what results are saved by)
+from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
+from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
+from genprint.answers.mixture import Mixture, unmix
+from genprint.answers.results import Asked, Attribution
+from genprint.answers.verification import Verification
+from genprint.answers.verification import verify as compare
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Progress
+from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
+from genprint.images.sets import ImageSet, LeftOut, read_sources
+from genprint.model import Model as BaseModel
+from genprint.scoring.population import ReferencePopulation
+
+Made = TypeVar("Made")
+GROUPS = 2000
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of enrolling a source: how many images were added, and what was left out."""
+
+    source: str
+    images: int
+    left_out: tuple[LeftOut, ...]
+
+
+class Derived:
+    """What was worked out from a gallery, kept until the gallery changes. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state, self._made = "", dict[str, Any]()
+
+    def keep(self, state: str, what: str, make: Callable[[], Made]) -> Made:
+        """What was made under that name, made now if the gallery's state is another than it was."""
+        with self._lock:
+            if self._state != state:
+                self._state, self._made = state, {}
+            if what not in self._made:
+                self._made[what] = make()
+            made: Made = self._made[what]
+            return made
+
+
+class Model(BaseModel):
+    """A fingerprinter with its scorer and reference population, which enrolls known sources; see ``genprint.model``."""
+
+    def enroll(self, sources: Any, save: str | Path | None = None, conditions: bool = True) -> Gallery:
+        """A gallery of known sources.
+
+        Args:
+            sources: known sources.
+            save: file to keep the gallery in; by default it is in memory.
+            conditions: whether images are fingerprinted in ``CONDITIONS``, too.
+        """
+        gallery = Gallery(save, self)
+        gallery.enroll(sources, conditions=conditions)
+        return gallery
+
+
+class Gallery(GalleryStore):
+    """Enrolled sources that answer questions.
+
+    Args:
+        path: of the file, made if it is not there; None keeps the gallery in memory.
+        model: that fingerprints and compares; the shipped one by default.
+        derived: what was worked out from the same gallery before, opened by another thread.
+
+    Example:
+        >>> gallery = Gallery()  # in memory
+        >>> len(gallery)
+        0
+    """
+
+    def __init__(self, path: str | Path | None = None, model: BaseModel | None = None, derived: Derived | None = None):
+        super().__init__(path, model or load())
+        #: image sets that were enrolled through this object, whose files reports can look at
+        self.sources: tuple[ImageSet, ...] = ()
+        #: the folder that all enrolled sources came from, if there is one
+        self.origin: str | None = None
+        self._derived = derived or Derived()
+
+    def enroll(
+        self, sources: Any, name: str | None = None, conditions: bool = True, progress: Progress | None = None
+    ) -> list[Added]:
+        """Enrolls sources: all of them, or, if anything goes wrong, none. Again, to add more images.
+
+        Args:
+            sources: known sources, or the images of one if it is named.
+            name: of the one source.
+            conditions: whether images are fingerprinted in ``CONDITIONS``, too, so that processed probes are compared
+                with their like; that takes 20 times as long.
+            progress: called with the number of images done since its last call.
+        """
+        if name == "":
+            raise GalleryError("a source needs a name")
+        sets = [ImageSet.of(sources, name)] if name else as_sources(sources)
+        first = not len(self)
+        found = {images.name: self.model.fingerprint(images, conditions, progress) for images in sets}
+        added = self.add_all(found.items())
+        self.sources += tuple(sets)
+        # A folder is where they all came from only if nothing else was enrolled.
+        whole = first and not name and isinstance(sources, str | Path)
+        self.origin = str(Path(sources).resolve()) if whole else None
+        return [Added(source, count, found[source].left_out) for source, count in added.items()]
+
+    def attribute(
+        self,
+        images: Any,
+        name: str | None = None,
+        rate: float = 0.05,
+        conditions: bool = True,
+        progress: Progress | None = None,
+    ) -> Attribution:
+        """Which enrolled source made the images, if any.
+
+        Args:
+            images: the probe.
+            name: of the probe, in the answer.
+            rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
+            conditions: whether the probe is compared with the enrolled images in other conditions, too.
+            progress: called with the number of images done since its last call.
+
+        Raises:
+            ImageSetError: none of the images can be used, or all are enrolled.
+            NotEnough: nothing is enrolled.
+        """
+        probe = ImageSet.of(images, name, default="probe")
+        fingerprint = self.model.fingerprint(probe, progress=progress)
+        identifier = self.identifier(fingerprint, rate, conditions)
+        result = identifier.identify(fingerprint)
+        on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
+        inputs: dict[str, str | float | bool | None] = {
+            "probe": str(Path(probe.origin).resolve()) if on_disk else None,
+            "known": self.origin if self.in_memory else None,
+            "gallery": None if self.in_memory else str(Path(self.path).resolve()),
+            "model": self.model.origin, "rate": rate, "conditions": conditions,
+        }  # fmt: skip
+        sources = self.sources if self.in_memory else ()
+        asked = Asked(self.model, probe, fingerprint, identifier.known, sources, inputs)
+        return replace(result, asked=asked)
+
+    def remove(self, name: str) -> None:
+        super().remove(name)
+        self.sources = tuple(images for images in self.sources if images.name != name)
+        self.origin = None
+
+    def identifier(self, probe: Fingerprint, rate: float = 0.05, conditions: bool = True) -> Identifier:
+        """What compares the probe with the enrolled sources; of many, with those that are nearest."""
+        made = self._keep(f"identifier {rate} {conditions}", lambda: GalleryIdentifier(self, rate, conditions))
+        return made.near(self, probe)
+
+    def population(self, rate: float = 0.05, conditions: bool = True) -> ReferencePopulation:
+        """How alike sets of the enrolled sources are; of many, of as many as are compared closely.
+
+        Raises:
+            NotEnough: fewer than two sources, or one of a single image.
+        """
+
+        def make() -> ReferencePopulation:
+            known = self.fingerprints(list(self.counts())[:SHORTLIST], conditions)
+            name = f"{len(known)} sources of {self.origin}" if self.origin else f"{len(known)} enrolled sources"
+            try:
+                return ReferencePopulation.fit(self.model.plda, known, name, rate)
+            except ValueError as error:
+                raise NotEnough(str(error)) from None
+
+        return self._keep(f"population {rate} {conditions}", make)
+
+    def verify(
+        self, left: Any, right: Any, rate: float = 0.05, conditions: bool = True, progress: Progress | None = None
+    ) -> Verification:
+        """Whether two sets have one source, judged by the enrolled sources."""
+        judge = self.population(rate, conditions)
+        sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
+        one, other = (self.model.fingerprint(images, progress=progress) for images in sets)
+        return compare(self.model, one, other, judge)
+
+    def mixture(self, images: Any, conditions: bool = True, progress: Progress | None = None) -> Mixture:
+        """In what shares a set holds images of the enrolled sources, and whose each image likely is."""
+        probe = self.model.fingerprint(ImageSet.of(images, default="probe"), progress=progress)
+        return unmix(self.model, self.fingerprints(conditions=conditions), probe)
+
+    def families(
+        self, linkage: str = "average", support: int = 0, groups: int | None = None, progress: Progress | None = None
+    ) -> FamilyTree:
+        """The family tree of the enrolled sources.
+
+        Args:
+            linkage: 'average', 'complete', 'single' or 'ward'.
+            support: how many trees of random halves of the images say how sure each branch is.
+            groups: cluster the sources' vectors into so many groups first, and draw the tree of these; of more than
+                20,000 sources, 2,000.
+            progress: called with 1 after every such tree.
+
+        Raises:
+            NotEnough: fewer than two sources.
+        """
+        if len(self) < 2:
+            raise NotEnough(f"a tree needs two sources or more; there is {', '.join(self.counts()) or 'none'}")
+
+        def make() -> FamilyTree:
+            if groups or len(self) > MOST_LINKED:
+                return self.groups(groups or GROUPS, linkage)[0]
+            known = list(self.fingerprints(conditions=False).values())
+            return FamilyTree.of(self.model.scorer, known, linkage, support, progress=progress)
+
+        return self._keep(f"families {linkage} {support} {groups}", make)
+
+    def groups(self, count: int, linkage: str = "average") -> tuple[FamilyTree, dict[str, str]]:
+        """The tree of so many groups of sources, and which group each source is in."""
+        names, vectors = self.vectors()
+        tree, labels = grouped(names, vectors, count, linkage)
+        return tree, {name: tree.sources[label] for name, label in zip(names, labels, strict=True)}
+
+    def _keep(self, what: str, make: Callable[[], Made]) -> Made:
+        return self._derived.keep(self.state(), what, make)
+
+
+def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:
+    """A saved model; by default the one that the environment's GENPRINT_MODEL names, else the shipped one.
+
+    Args:
+        model: a folder, or ``hf:ORG/MODEL`` on a model hub (only safe formats are fetched).
+        revision: of the latter: a commit, tag or branch; pin a commit to get the same weights again.
+        offline: never ask the network.
+    """
+    return Model.load(model or os.environ.get("GENPRINT_MODEL") or None, revision, offline)
+
+
+def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
+    """The gallery in a file.
+
+    Raises:
+        GalleryError: there is none, or it was made with another model.
+    """
+    if not Path(path).exists():
+        raise GalleryError(f"{path}: no such file; enroll sources first, or give their folder as known sources")
+    return Gallery(path, model)
+
+
+def as_sources(sources: Any) -> list[ImageSet]:
+    """Image sets of several sources, one each.
+
+    Args:
+        sources: a folder, archive or ``.npz`` as for ``read_sources``, image sets, or a mapping from names to images.
+    """
+    if isinstance(sources, str | Path):
+        return read_sources(sources)
+    if isinstance(sources, Mapping):
+        return [ImageSet.of(images, name) for name, images in sources.items()]
+    if isinstance(sources, Iterable):
+        sets = list(sources)
+        if sets and all(isinstance(images, ImageSet) for images in sets):
+            if len({images.name for images in sets}) < len(sets):
+                raise ValueError(f"two image sets are named alike: {', '.join(sorted(one.name for one in sets))}")
+            return sets
+    raise ValueError(
+        f"known sources are a folder with a sub-folder for each, image sets, or a mapping from names to images, not "
+        f"{type(sources).__name__}"
+    )
+
+
+def as_gallery(known: Any, model: BaseModel | None, conditions: bool, progress: Progress | None = None) -> Gallery:
+    """A gallery of known sources, in memory unless it is one on disk already."""
+    if isinstance(known, Gallery):
+        return known
+    if isinstance(known, str | Path) and Path(known).suffix in (".sqlite", ".gallery"):
+        return open(known, model)
+    gallery = Gallery(None, model)
+    gallery.enroll(known, conditions=conditions, progress=progress)
+    return gallery
