@@ -61,3 +61,32 @@ def test_packages_export_what_they_say():
         package = import_module(f"genprint.{name}")
         for exported in getattr(package, "__all__", []):
             assert hasattr(package, exported), f"genprint.{name}.{exported}"
+
+
+def test_a_moved_module_does_not_hide_the_function_of_its_name(golden_images, small_model):
+    import importlib
+
+    importlib.import_module("genprint.families")
+    sources = {name: golden_images[name][:8] for name in ("vae-conv-s0", "gan-dcgan-s0")}
+    assert genprint.families(sources, model=small_model).newick().endswith(";")
+    with pytest.warns(DeprecationWarning, match=r"genprint\.answers\.families"):
+        from genprint.families import FamilyTree
+    assert FamilyTree is genprint.FamilyTree
+
+
+@pytest.mark.parametrize(
+    ("old", "name"),
+    [
+        ("fingerprint", "Fingerprinter"), ("attribution", "Identifier"), ("histories", "HISTORIES"), ("plda", "PLDA"),
+        ("calibration", "upper_threshold"), ("methods", "METHODS"), ("methods.set_encoder.encoder", "SetEncoder"),
+        ("gallery", "Gallery"),
+    ],
+)  # fmt: skip
+def test_moved_paths_warn(old, name):
+    import importlib
+
+    module = importlib.import_module(f"genprint.{old}")
+    with pytest.warns(DeprecationWarning, match="leaves genprint"):
+        assert getattr(module, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        module.nothing  # noqa: B018
