@@ -1,5 +1,6 @@
 """Moved: see ``genprint._moved``. The name is that of a function now, which the module stands in for."""
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,12 @@ class _Callable(ModuleType):
         from genprint.api import families
 
         return families(*arguments, **options)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        from genprint.api import families
+
+        return inspect.signature(families)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -9,19 +9,15 @@ diagonalisation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.gaussians import Gaussians, shrinkage_noise, spreads
-
-if TYPE_CHECKING:
-    from genprint.scoring.plda import PLDA
 
 # What is left out of a source, and what is left of it; None: nothing.
 LeftOutImages = tuple[Fingerprint, Fingerprint | None]
@@ -57,19 +53,20 @@ class PLDAFrame:
     """The coordinates of an adapted PLDA, in which it scores without further ado.
 
     Attributes:
-        plda: adapted to a gallery.
+        project: takes features ``(n, parts * d)`` to these coordinates.
+        between: variance of the sources' means, ``(parts * d,)``; images of one source vary with one.
+        parts: equal parts that features come in.
+        weight: how many images the within-source covariance is of, those counted that it was learned from.
     """
 
-    plda: PLDA
-
-    @property
-    def parts(self) -> int:
-        """Equal parts that features come in."""
-        return len(self.plda.within)
+    project: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    between: np.ndarray = field(repr=False)
+    parts: int
+    weight: float
 
     def take(self, fingerprint: Fingerprint) -> Fingerprint:
         """The fingerprint with its features in these coordinates, float64."""
-        return replace(fingerprint, features=self.plda.project(fingerprint.values), conditions={})
+        return replace(fingerprint, features=self.project(fingerprint.values), conditions={})
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> FrameEnrollment:
         """What the gallery's images say of their sources; fingerprints are in these coordinates."""
@@ -77,7 +74,7 @@ class PLDAFrame:
         squared = np.stack([np.square(self.by_part(source)).sum((1, 2)) for source in gallery])
         dimensions = means.shape[1] // self.parts
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
-        return FrameEnrollment(Gaussians.of(self.plda.between_variance, means, counts, spread, self.parts))
+        return FrameEnrollment(Gaussians.of(self.between, means, counts, spread, self.parts))
 
     def by_part(self, source: Fingerprint) -> np.ndarray:
         """Deviations of a source's images from their mean, ``(parts, n, d)``."""
@@ -89,9 +86,8 @@ class PLDAFrame:
         By how much the learned within-source covariance is narrowed (``PLDA.adapt``) stays that of the whole gallery.
         """
         rows, freedom = deviations(left)
-        weight = self.plda.prior_images + self.plda.freedom
-        removed = by_part(rows / np.sqrt(weight), self.parts).swapaxes(1, 2)
-        return WithoutImages(self, removed, weight / (weight - freedom))
+        removed = by_part(rows / np.sqrt(self.weight), self.parts).swapaxes(1, 2)
+        return WithoutImages(self, removed, self.weight / (self.weight - freedom))
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ class WithoutImages:
         inner = np.eye(self.removed.shape[2]) - self.removed.swapaxes(1, 2) @ self.removed
         squared = np.stack([self._squared(self.frame.by_part(source), inner) for source in gallery])
         spread = spreads(squared / self.scale, counts, self.removed.shape[1])
-        between = by_part(self.frame.plda.between_variance[None], self.frame.parts)[:, 0]
+        between = by_part(self.frame.between[None], self.frame.parts)[:, 0]
         parts = zip(between, self.removed, by_part(means, self.frame.parts), spread.T, strict=True)
         return EnrollmentWithout([_Part(*part, self.scale, counts) for part in parts])
 

@@ -115,7 +115,7 @@ class PLDA:
 
     def frame(self) -> PLDAFrame:
         """The coordinates in which a gallery that it is adapted to is asked about itself."""
-        return PLDAFrame(self)
+        return PLDAFrame(self.project, self.between_variance, len(self.within), self.prior_images + self.freedom)
 
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
         """Of each part, in units of ``within``: the mean over its directions."""
