@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from scipy.linalg import eigh
@@ -92,7 +93,7 @@ class PLDA:
         """Always: both covariances were learned before."""
         return True
 
-    def adapt(self, gallery: Iterable[Fingerprint]) -> PLDA:
+    def adapt(self, gallery: Iterable[Fingerprint]) -> Self:
         """The same with ``within`` shrunk towards the gallery's; sources are read one at a time."""
         freedom, scatter = 0, np.zeros_like(self.within)
         for fingerprint in gallery:
