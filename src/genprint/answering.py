@@ -184,9 +184,7 @@ class Gallery(GalleryStore):
     ) -> Verification:
         """Whether two sets have one source, judged by the enrolled sources."""
         judge = self.population(rate, conditions)
-        sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-        one, other = (self.model.fingerprint(images, progress=progress) for images in sets)
-        return compare(self.model, one, other, judge)
+        return verify_pair(self.model, left, right, judge, progress)
 
     def mixture(self, images: Any, conditions: bool = True, progress: Progress | None = None) -> Mixture:
         """In what shares a set holds images of the enrolled sources, and whose each image likely is."""
@@ -227,6 +225,15 @@ class Gallery(GalleryStore):
 
     def _keep(self, what: str, make: Callable[[], Made]) -> Made:
         return self._derived.keep(self.state(), what, make)
+
+
+def verify_pair(
+    model: BaseModel, left: Any, right: Any, judge: ReferencePopulation | None, progress: Progress | None
+) -> Verification:
+    """Whether two sets have one source, by a population; None for the model's."""
+    sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
+    one, other = (model.fingerprint(images, progress=progress) for images in sets)
+    return compare(model, one, other, judge)
 
 
 def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from genprint.answering import Added, Derived, Gallery, Model, as_gallery, as_sources, load, open
+from genprint.answering import Added, Derived, Gallery, Model, as_gallery, as_sources, load, open, verify_pair
 from genprint.answers import audit as audits
 from genprint.answers.families import FamilyTree
 from genprint.answers.lineage import Lineage
@@ -18,7 +18,6 @@ from genprint.answers.lineage import lineage as compare_lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification
-from genprint.answers.verification import verify as compare
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
@@ -86,10 +85,7 @@ def verify(
     """
     if population is not None:
         return as_gallery(population, model, conditions, progress).verify(left, right, rate, conditions, progress)
-    model = model or load()
-    sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-    one, other = (model.fingerprint(images, progress=progress) for images in sets)
-    return compare(model, one, other)
+    return verify_pair(model or load(), left, right, None, progress)
 
 
 def mixture(

@@ -37,8 +37,6 @@ class Fingerprinter(BaseEstimator, ABC):
     method: ClassVar[str]
     #: whether the scatter matrix of its features fits into memory
     keeps_scatter: ClassVar[bool] = True
-    #: parameters of the constructor that features do not depend on
-    _not_of_features: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def parts(self) -> int:
@@ -64,8 +62,7 @@ class Fingerprinter(BaseEstimator, ABC):
         Method, version of the features, the parameters they depend on, and the digest of what was learned. Caches,
         ledgers, galleries and reports go by it.
         """
-        parameters = {k: v for k, v in sorted(self.get_params().items()) if k not in self._not_of_features}
-        said = [f"{name}={value}" for name, value in parameters.items()]
+        said = [f"{name}={value}" for name, value in sorted(self.get_params().items())]
         if learned := self._learned_digest():
             said.append(f"weights={learned}")
         return " ".join([self.method, f"features={FEATURES_VERSION}", *said])
@@ -125,8 +122,10 @@ class Fingerprinter(BaseEstimator, ABC):
         self, images: Sequence[Image], cache: FeatureCache | None, processing: Processing | None = None
     ) -> np.ndarray:
         """Features of a few images, perhaps processed, computed where the cache has none."""
-        key = f"{self.extractor_id} after {processing!r}" if processing else self.extractor_id
-        found = cache.get(key, [image.sha256 for image in images]) if cache else [None] * len(images)
+        found: list[np.ndarray | None] = [None] * len(images)
+        if cache:
+            key = f"{self.extractor_id} after {processing!r}" if processing else self.extractor_id
+            found = cache.get(key, [image.sha256 for image in images])
         missing = [i for i, row in enumerate(found) if row is None]
         if missing:
             wanted = [images[i] for i in missing]
