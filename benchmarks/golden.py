@@ -29,6 +29,7 @@ from genprint.answers.verification import verify
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.evaluation.methods import METHODS
+from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.store import GalleryStore
 from genprint.images.processing import Blur, Chain, Jpeg, Resize, Shift
@@ -77,10 +78,7 @@ def small_model(model: Model, images: dict[str, np.ndarray], discriminants: int 
         covariances[:, :discriminants, :discriminants] for covariances in (model.plda.within, model.plda.between)
     )
     small = Model(made, PLDA(model.plda.mean[kept], within, between))
-    population = {
-        name: small.fingerprint(ImageSet.from_array(pixels[:20], name), conditions=True)
-        for name, pixels in images.items()
-    }
+    population = {name: small.fingerprint(ImageSet.from_array(pixels[:20], name)) for name, pixels in images.items()}
     return small.calibrated(small.plda, population, "golden images")
 
 
@@ -145,22 +143,22 @@ def answers(quick: bool) -> Iterator[tuple[str, Any]]:
 
 
 def by_model(model: Model, images: dict[str, np.ndarray], every: bool) -> Iterator[tuple[str, Any]]:
-    def read(pixels: np.ndarray, name: str, conditions: bool = False) -> Fingerprint:
-        return model.fingerprint(ImageSet.from_array(pixels, name), conditions)
+    def read(pixels: np.ndarray, name: str) -> Fingerprint:
+        return model.fingerprint(ImageSet.from_array(pixels, name))
 
     plain = {name: read(pixels, name) for name, pixels in images.items()}
     known = {name: plain[name][np.arange(ENROLLED)] for name in KNOWN}
-    identifier = Identifier(model, known)
+    identifier = Identifier(model, known, conditions=False)
     for size in (1, 4, 12) if every else (1, 12):
         for name in SOURCES:
             probe = plain[name][np.arange(ENROLLED, ENROLLED + size)]
             yield f"attribute {size} of {name}", attribution(identifier.identify(probe, weigh=size > 1))
     overlap = plain["gan-dcgan-s0"][np.arange(ENROLLED - 4, ENROLLED + 6)]
     yield "attribute, enrolled images among it", attribution(identifier.identify(overlap))
-    two = Identifier(model, dict(list(known.items())[:2]))
+    two = Identifier(model, dict(list(known.items())[:2]), conditions=False)
     yield "attribute, two enrolled", attribution(two.identify(plain["vae-conv-s0"][np.arange(20, 26)]))
 
-    in_conditions = {name: read(images[name][:12], name, True) for name in KNOWN}
+    in_conditions = {name: read(images[name][:12], name) for name in KNOWN}
     gallery = GalleryStore(None, model)
     gallery.add_all(in_conditions.items())
     matched = Identifier(model, gallery.fingerprints())
@@ -175,7 +173,7 @@ def by_model(model: Model, images: dict[str, np.ndarray], every: bool) -> Iterat
     yield "nearest of the gallery", gallery.index().nearest(model.fingerprinter.embed(plain["vae-conv-s1"]), 3)
 
     pairs = (("vae-conv-s0", "vae-conv-s0"), ("vae-conv-s0", "vae-conv-s1"), ("gan-dcgan-s0", "score-ddim-s0"))
-    population = ReferencePopulation.fit(model.plda, in_conditions, "golden")
+    population = ReferencePopulation.fit(model.plda, in_conditions, "golden", conditions=tuple(CONDITIONS.values()))
     for a, b in pairs:
         left, right = read(images[a][20:30], a), read(Jpeg(90)(images[b][30:40]), b)
         unprocessed = plain[a][np.arange(20, 30)], plain[b][np.arange(30, 40)]
@@ -183,8 +181,11 @@ def by_model(model: Model, images: dict[str, np.ndarray], every: bool) -> Iterat
         yield f"verify {a}, {b} after JPEG, own population", verification(verify(model, left, right, population))
 
     mixed = np.concatenate([images["vae-conv-s0"][20:32], images["gan-dcgan-s0"][20:26]])
-    yield "mixture of two", mixture(unmix(model, known, read(mixed, "mixed"), draws=100))
-    yield "mixture of one", mixture(unmix(model, known, plain["flow-wavelet-s0"][np.arange(20, 36)], draws=100))
+    yield "mixture of two", mixture(unmix(model, known, read(mixed, "mixed"), draws=100, conditions=False))
+    yield (
+        "mixture of one",
+        mixture(unmix(model, known, plain["flow-wavelet-s0"][np.arange(20, 36)], draws=100, conditions=False)),
+    )
     yield "mixture after JPEG", mixture(unmix(model, in_conditions, read(Jpeg(82)(mixed), "mixed"), draws=100))
     for child in ("vae-conv-s0-tuned", "vae-conv-s1"):
         apart = [plain["gan-dcgan-s0"], plain["score-ddim-s0"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +16,12 @@ from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
+from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.fingerprints.fingerprinter import Progress
+from genprint.fingerprints.fingerprinter import Progress, expect
+from genprint.gallery.enrolled import EnrolledIn
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
+from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet, LeftOut, read_sources
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
@@ -57,16 +60,16 @@ class Derived:
 class Model(BaseModel):
     """A fingerprinter with its scorer and reference population, which enrolls known sources; see ``genprint.model``."""
 
-    def enroll(self, sources: Any, save: str | Path | None = None, conditions: bool = True) -> Gallery:
+    def enroll(self, sources: Any, save: str | Path | None = None, originals: bool = True) -> Gallery:
         """A gallery of known sources.
 
         Args:
             sources: known sources.
             save: file to keep the gallery in; by default it is in memory.
-            conditions: whether images are fingerprinted in ``CONDITIONS``, too.
+            originals: whether images are kept, too; see ``Gallery.enroll``.
         """
         gallery = Gallery(save, self)
-        gallery.enroll(sources, conditions=conditions)
+        gallery.enroll(sources, originals=originals)
         return gallery
 
 
@@ -93,23 +96,26 @@ class Gallery(GalleryStore):
         self._derived = derived or Derived()
 
     def enroll(
-        self, sources: Any, name: str | None = None, conditions: bool = True, progress: Progress | None = None
+        self, sources: Any, name: str | None = None, originals: bool = True, progress: Progress | None = None
     ) -> list[Added]:
         """Enrolls sources: all of them, or, if anything goes wrong, none. Again, to add more images.
 
         Args:
             sources: known sources, or the images of one if it is named.
             name: of the one source.
-            conditions: whether images are fingerprinted in ``CONDITIONS``, too, so that processed probes are compared
-                with their like; that takes 20 times as long.
+            originals: whether up to 32 images of each source are kept (16 MiB at most, in ``FILE.originals``), so that
+                probes that were saved as JPEG, resized and the like are compared with enrolled images after the same.
+                A gallery in memory reads them again from where they are.
             progress: called with the number of images done since its last call.
         """
         if name == "":
             raise GalleryError("a source needs a name")
         sets = [ImageSet.of(sources, name)] if name else as_sources(sources)
         first = not len(self)
-        found = {images.name: self.model.fingerprint(images, conditions, progress) for images in sets}
-        added = self.add_all(found.items())
+        counts = [images.count for images in sets]
+        expect(progress, None if None in counts else sum(filter(None, counts)))
+        found = {images.name: self.model.fingerprint(images, progress) for images in sets}
+        added = self.add_all(found.items(), originals)
         self.sources += tuple(sets)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)
@@ -130,7 +136,8 @@ class Gallery(GalleryStore):
             images: the probe.
             name: of the probe, in the answer.
             rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
-            conditions: whether the probe is compared with the enrolled images in other conditions, too.
+            conditions: whether a probe that looks processed is compared with the enrolled images after the same
+                processing, where there are originals of these.
             progress: called with the number of images done since its last call.
 
         Raises:
@@ -138,9 +145,10 @@ class Gallery(GalleryStore):
             NotEnough: nothing is enrolled.
         """
         probe = ImageSet.of(images, name, default="probe")
-        fingerprint = self.model.fingerprint(probe, progress=progress)
+        expect(progress, probe.count)
+        fingerprint = self.model.fingerprint(probe, progress)
         identifier = self.identifier(fingerprint, rate, conditions)
-        result = identifier.identify(fingerprint)
+        result = identifier.identify(fingerprint, progress=progress)
         on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
         inputs: dict[str, str | float | bool | None] = {
             "probe": str(Path(probe.origin).resolve()) if on_disk else None,
@@ -149,7 +157,8 @@ class Gallery(GalleryStore):
             "model": self.model.origin, "rate": rate, "conditions": conditions,
         }  # fmt: skip
         sources = self.sources if self.in_memory else ()
-        asked = Asked(self.model, probe, fingerprint, identifier.known, sources, inputs)
+        compared = identifier.enrolled.called(result.condition).fingerprints
+        asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
         return replace(result, asked=asked)
 
     def remove(self, name: str) -> None:
@@ -162,34 +171,50 @@ class Gallery(GalleryStore):
         made = self._keep(f"identifier {rate} {conditions}", lambda: GalleryIdentifier(self, rate, conditions))
         return made.near(self, probe)
 
-    def population(self, rate: float = 0.05, conditions: bool = True) -> ReferencePopulation:
+    def population(
+        self, rate: float = 0.05, conditions: Sequence[Processing] = (), progress: Progress | None = None
+    ) -> ReferencePopulation:
         """How alike sets of the enrolled sources are; of many, of as many as are compared closely.
+
+        Args:
+            rate: of either error.
+            conditions: in which the sources are looked at, beside the original.
+            progress: called with the number of images done since its last call.
 
         Raises:
             NotEnough: fewer than two sources, or one of a single image.
         """
 
         def make() -> ReferencePopulation:
-            known = self.fingerprints(list(self.counts())[:SHORTLIST], conditions)
+            known = self._judges()
             name = f"{len(known)} sources of {self.origin}" if self.origin else f"{len(known)} enrolled sources"
+            if conditions:
+                known = {source: fingerprint.kept(KEPT) for source, fingerprint in known.items()}
+                expect(progress, len(conditions) * sum(map(len, known.values())))
             try:
-                return ReferencePopulation.fit(self.model.plda, known, name, rate)
+                return ReferencePopulation.fit(self.model.plda, known, name, rate, conditions, progress)
             except ValueError as error:
                 raise NotEnough(str(error)) from None
 
-        return self._keep(f"population {rate} {conditions}", make)
+        return self._keep(f"population {rate} {conditions!r}", make)
+
+    def _judges(self) -> dict[str, Fingerprint]:
+        return self.fingerprints(list(self.counts())[:SHORTLIST])
 
     def verify(
         self, left: Any, right: Any, rate: float = 0.05, conditions: bool = True, progress: Progress | None = None
     ) -> Verification:
-        """Whether two sets have one source, judged by the enrolled sources."""
-        judge = self.population(rate, conditions)
-        return verify_pair(self.model, left, right, judge, progress)
+        """Whether two sets have one source, judged by the enrolled sources; in the sets' condition, if so wanted."""
+        sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
+        pair = [self.model.fingerprint(images, progress) for images in sets]
+        in_conditions = self._keep(f"judges {conditions}", lambda: EnrolledIn(self.model, self._judges(), conditions))
+        likely = dict.fromkeys(processing for one in pair for processing in in_conditions.candidates([one]))
+        return compare(self.model, pair[0], pair[1], self.population(rate, tuple(likely), progress))
 
     def mixture(self, images: Any, conditions: bool = True, progress: Progress | None = None) -> Mixture:
         """In what shares a set holds images of the enrolled sources, and whose each image likely is."""
-        probe = self.model.fingerprint(ImageSet.of(images, default="probe"), progress=progress)
-        return unmix(self.model, self.fingerprints(conditions=conditions), probe)
+        probe = self.model.fingerprint(ImageSet.of(images, default="probe"), progress)
+        return unmix(self.model, self.fingerprints(), probe, conditions=conditions, progress=progress)
 
     def families(
         self, linkage: str = "average", support: int = 0, groups: int | None = None, progress: Progress | None = None
@@ -212,7 +237,7 @@ class Gallery(GalleryStore):
         def make() -> FamilyTree:
             if groups or len(self) > MOST_LINKED:
                 return self.groups(groups or GROUPS, linkage)[0]
-            known = list(self.fingerprints(conditions=False).values())
+            known = list(self.fingerprints().values())
             return FamilyTree.of(self.model.scorer, known, linkage, support, progress=progress)
 
         return self._keep(f"families {linkage} {support} {groups}", make)
@@ -232,7 +257,7 @@ def verify_pair(
 ) -> Verification:
     """Whether two sets have one source, by a population; None for the model's."""
     sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-    one, other = (model.fingerprint(images, progress=progress) for images in sets)
+    one, other = (model.fingerprint(images, progress) for images in sets)
     return compare(model, one, other, judge)
 
 
@@ -280,12 +305,12 @@ def as_sources(sources: Any) -> list[ImageSet]:
     )
 
 
-def as_gallery(known: Any, model: BaseModel | None, conditions: bool, progress: Progress | None = None) -> Gallery:
+def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:
     """A gallery of known sources, in memory unless it is one on disk already."""
     if isinstance(known, Gallery):
         return known
     if isinstance(known, str | Path) and Path(known).suffix in (".sqlite", ".gallery"):
         return open(known, model)
     gallery = Gallery(None, model)
-    gallery.enroll(known, conditions=conditions, progress=progress)
+    gallery.enroll(known, progress=progress)
     return gallery

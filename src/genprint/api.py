@@ -44,7 +44,8 @@ def attribute(
         known: known sources.
         model: the shipped one by default.
         rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
-        conditions: whether the probe is compared with known images in other conditions (JPEG and the like), too.
+        conditions: whether a probe that looks processed (saved as JPEG, resized and the like) is compared with the
+            known images after the same processing.
         progress: called with the number of images done since its last call.
 
     Raises:
@@ -54,7 +55,7 @@ def attribute(
         >>> answer = attribute("suspicious/", known="models/")  # doctest: +SKIP
         >>> answer.decision, answer.source, answer.llr  # doctest: +SKIP
     """
-    gallery = as_gallery(known, model, conditions, progress)
+    gallery = as_gallery(known, model, progress)
     return gallery.attribute(images, rate=rate, conditions=conditions, progress=progress)
 
 
@@ -77,14 +78,14 @@ def verify(
             they share these. By default the shipped generators.
         model: the shipped one by default.
         rate: of either error wanted, over the sources of the population.
-        conditions: whether the population is looked at in other conditions, too.
+        conditions: whether the population is looked at in conditions that the sets seem to be in, too.
         progress: called with the number of images done since its last call.
 
     Raises:
         ImageSetError: images cannot be read, or are in both sets.
     """
     if population is not None:
-        return as_gallery(population, model, conditions, progress).verify(left, right, rate, conditions, progress)
+        return as_gallery(population, model, progress).verify(left, right, rate, conditions, progress)
     return verify_pair(model or load(), left, right, None, progress)
 
 
@@ -97,7 +98,7 @@ def mixture(
     progress: Progress | None = None,
 ) -> Mixture:
     """In what shares a set holds images of known sources, and whose each image likely is."""
-    return as_gallery(known, model, conditions, progress).mixture(images, conditions, progress)
+    return as_gallery(known, model, progress).mixture(images, conditions, progress)
 
 
 def lineage(
@@ -121,7 +122,7 @@ def lineage(
     model = model or load()
     names = "child", "parent", *(f"apart {i + 1}" for i in range(len(apart)))
     sets = [ImageSet.of(images, default=name) for images, name in zip((child, parent, *apart), names, strict=True)]
-    one, other, *others = (model.fingerprint(images, progress=progress) for images in sets)
+    one, other, *others = (model.fingerprint(images, progress) for images in sets)
     return compare_lineage(model, one, other, others)
 
 
@@ -134,7 +135,7 @@ def families(
     progress: Progress | None = None,
 ) -> FamilyTree:
     """The family tree of sources: hierarchical clustering by the distance of their fingerprints."""
-    return as_gallery(sources, model, False, progress).families(linkage, support)
+    return as_gallery(sources, model, progress).families(linkage, support)
 
 
 def audit(sources: Any, *, progress: Progress | None = None) -> audits.Audit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from genprint.encoder.encoder import CARD, KIND, SHIPPED, SetEncoder, tensors_below
-from genprint.fingerprints.cache import FeatureCache
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
@@ -53,7 +53,7 @@ class Model:
     fingerprinter: Fingerprinter
     scorer: Scorer = LDA()
     population: ReferencePopulation | None = None
-    cache: FeatureCache | None = field(default=None, repr=False, compare=False)
+    cache: Cache | None = field(default=None, repr=False, compare=False)
     origin: str | None = field(default=None, compare=False)
 
     @classmethod
@@ -125,21 +125,14 @@ class Model:
             raise ValueError(f"this needs a model whose scorer is a PLDA, not {type(self.scorer).__name__}")
         return self.scorer
 
-    def fingerprint(
-        self,
-        images: ImageSet,
-        conditions: Mapping[str, Processing] | bool = False,
-        progress: Progress | None = None,
-    ) -> Fingerprint:
+    def fingerprint(self, images: ImageSet, progress: Progress | None = None) -> Fingerprint:
         """The fingerprint of one image set.
 
         Args:
             images: of one source.
-            conditions: processings after which features are wanted too; True for ``CONDITIONS``.
             progress: called with the number of images done since its last call.
         """
-        wanted = conditions if isinstance(conditions, Mapping) else CONDITIONS if conditions else {}
-        return self.fingerprinter.extract(images, progress, cache=self.cache, conditions=wanted)
+        return self.fingerprinter.extract(images, progress, cache=self.cache)
 
     def fit(
         self,
@@ -177,19 +170,23 @@ class Model:
         before, after = (model._attributed(training, validation) for model in (self, tuned))
         if after < before:
             return FittedModel(self, before, after, result)
-        held = {
-            name: tuned.fingerprint(ImageSet.from_array(tiles, name), conditions=True)
-            for name, tiles in validation.items()
-        }
+        held = {name: tuned.fingerprint(ImageSet.from_array(tiles, name)) for name, tiles in validation.items()}
         # Too few sources to learn how sources vary; how images of one vary is adapted.
         return FittedModel(
             tuned.calibrated(self.plda.adapt(held.values()), held, f"{len(held)} sources that it was fitted to"),
             before, after, result,
         )  # fmt: skip
 
-    def calibrated(self, plda: PLDA, population: Mapping[str, Fingerprint], name: str) -> Self:
-        """The model with that scorer, and these sources as its reference population."""
-        return replace(self, scorer=plda, population=ReferencePopulation.fit(plda, population, name))
+    def calibrated(
+        self,
+        plda: PLDA,
+        population: Mapping[str, Fingerprint],
+        name: str,
+        conditions: Iterable[Processing] = CONDITIONS.values(),
+    ) -> Self:
+        """The model with that scorer, and these sources, in these conditions too, as its reference population."""
+        made = ReferencePopulation.fit(plda, population, name, conditions=tuple(conditions))
+        return replace(self, scorer=plda, population=made)
 
     def _attributed(self, known: Mapping[str, np.ndarray], asked: Mapping[str, np.ndarray]) -> float:
         """Share of images, each alone, whose source scores best."""

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.special import softmax
 
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Candidate, Evidence
-from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, common_conditions
-from genprint.gallery.enrolled import ALPHA, Enrolled
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
+from genprint.fingerprints.fingerprinter import Progress
+from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
 from genprint.gallery.store import GalleryStore, NotEnough
 from genprint.model import Model
-from genprint.scoring.conditions import match
 from genprint.scoring.thresholds import smallest_rate
 
 # Sources a probe is compared with by all means there are.
@@ -83,33 +83,30 @@ class Identifier:
         known: fingerprint of each enrolled source, by name.
         rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
         min_posterior: the best source has to reach it, else the answer is 'inconclusive'.
+        conditions: whether probes that look processed are compared with the enrolled images after the same processing.
     """
 
-    def __init__(self, model: Model, known: Mapping[str, Fingerprint], rate: float = 0.05, min_posterior: float = 0.75):
+    def __init__(
+        self,
+        model: Model,
+        known: Mapping[str, Fingerprint],
+        rate: float = 0.05,
+        min_posterior: float = 0.75,
+        conditions: bool = True,
+    ):
         if not known:
             raise ValueError("no source is enrolled; enroll some, or give known sources")
         check_comparable(known.values())
         self.model, self.min_posterior = model, min_posterior
         self.known = {name: fingerprint.ordered() for name, fingerprint in known.items()}
         self.rate = max(rate, smallest_rate(len(known)))
-        self._conditions = {
-            condition: Enrolled(model.scorer, self.known, condition)
-            for condition in common_conditions(list(self.known.values()))
-        }
-
-    def enrolled_for(self, probe: Fingerprint) -> Enrolled:
-        """The enrolled sources in the probe's condition."""
-        if len(self._conditions) == 1:
-            return next(iter(self._conditions.values()))
-        (condition,) = match({name: enrolled.known for name, enrolled in self._conditions.items()}, [probe])
-        return self._conditions[condition]
+        self.enrolled = EnrolledIn(model, self.known, conditions)
 
     def threshold(self, images: int) -> tuple[float, int] | None:
         """The threshold for unprocessed probes of so many images, and the set size it was set at, if there is one."""
-        enrolled = next(iter(self._conditions.values()))
-        return enrolled.threshold(images, self.rate, self.min_posterior)
+        return self.enrolled.original.threshold(images, self.rate, self.min_posterior)
 
-    def identify(self, probe: Fingerprint, weigh: bool = True) -> Attribution:
+    def identify(self, probe: Fingerprint, weigh: bool = True, progress: Progress | None = None) -> Attribution:
         """The answer to one probe.
 
         Images of the probe that are enrolled are left out: matching an image with itself is not evidence.
@@ -117,6 +114,7 @@ class Identifier:
         Args:
             probe: its fingerprint.
             weigh: whether with a likelihood ratio, which takes longest.
+            progress: called with the number of enrolled images read in the probe's condition since its last call.
 
         Raises:
             ImageSetError: all images are enrolled.
@@ -124,7 +122,7 @@ class Identifier:
         """
         check_comparable([probe, next(iter(self.known.values()))])
         probe = probe.without(self.known).ordered()
-        enrolled = self.enrolled_for(probe)
+        enrolled = self.enrolled.match([probe], progress)
         llrs = enrolled.known.llr([probe])[0]
         posteriors = softmax(llrs)
         order = [int(i) for i in np.argsort(-llrs)]
@@ -183,11 +181,11 @@ class GalleryIdentifier:
         if not len(store):
             where = "the gallery" if store.in_memory else store.path
             raise NotEnough(f"{where}: no source is enrolled; enroll some first")
-        self._model, self._rate, self._with_conditions = store.model, rate, conditions
+        self._model, self._rate, self._conditions = store.model, rate, conditions
         self._index = store.index() if len(store) > SHORTLIST else None
         self._all = None
         if not self._index:
-            self._all = Identifier(store.model, store.fingerprints(conditions=conditions), rate)
+            self._all = Identifier(self._model, store.fingerprints(), rate, conditions=conditions)
 
     def near(self, store: GalleryStore, probe: Fingerprint) -> Identifier:
         """The identifier for a probe. ``store`` may be another connection to the same file."""
@@ -195,4 +193,4 @@ class GalleryIdentifier:
             return self._all
         assert self._index
         nearest = self._index.nearest(self._model.fingerprinter.embed(probe), SHORTLIST)
-        return Identifier(self._model, store.fingerprints(nearest, self._with_conditions), self._rate)
+        return Identifier(self._model, store.fingerprints(nearest), self._rate, conditions=self._conditions)

@@ -12,12 +12,12 @@ from scipy.special import log_softmax
 
 from genprint.answers.results import UNKNOWN, Result, plain_text
 from genprint.fingerprints.conditions import ORIGINAL
-from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, common_conditions
-from genprint.gallery.enrolled import ALPHA, Enrolled
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
+from genprint.fingerprints.fingerprinter import Progress
+from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
 from genprint.images.sets import LeftOut
 from genprint.model import Model
 from genprint.scoring.base import Scorer
-from genprint.scoring.conditions import match_mixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,13 @@ class Mixture(Result):
 
 
 def unmix(
-    model: Model, known: Mapping[str, Fingerprint], probe: Fingerprint, draws: int = 500, seed: int = 0
+    model: Model,
+    known: Mapping[str, Fingerprint],
+    probe: Fingerprint,
+    draws: int = 500,
+    seed: int = 0,
+    conditions: bool = True,
+    progress: Progress | None = None,
 ) -> Mixture:
     """Estimates what a probe is made of.
 
@@ -112,6 +118,8 @@ def unmix(
         probe: the set in question.
         draws: of the bootstrap and of sets of one source.
         seed: of these.
+        conditions: whether a probe that looks processed is compared with the enrolled images after the same processing.
+        progress: called with the number of enrolled images read in the probe's condition since its last call.
 
     Raises:
         ImageSetError: all images are enrolled.
@@ -119,13 +127,7 @@ def unmix(
     """
     check_comparable([probe, *known.values()])
     probe = probe.without(known)
-    states = {
-        condition: Enrolled(model.scorer, known, condition) for condition in common_conditions(list(known.values()))
-    }
-    condition = ORIGINAL
-    if len(states) > 1:
-        condition = match_mixed({name: state.known for name, state in states.items()}, _alone(probe))
-    enrolled = states[condition]
+    enrolled = EnrolledIn(model, known, conditions).match(_alone(probe), progress)
     names, gallery = enrolled.names, enrolled.fingerprints
     if len(names) < 2 or min(map(len, gallery)) < 2:
         raise ValueError("shares need two enrolled sources or more, with two images or more each")
@@ -154,7 +156,7 @@ def unmix(
             Member(image, digest, names[row.argmax()], float(row.max()))
             for image, digest, row in zip(probe.names or probe.digests, probe.digests, weights, strict=True)
         ),
-        condition=condition,
+        condition=enrolled.condition,
         left_out=probe.left_out,
     )
 

@@ -127,6 +127,7 @@ class Asked:
         images: the probe.
         probe: its fingerprint.
         known: fingerprints of the enrolled sources.
+        compared: the same in the condition that they were compared in.
         sources: image sets of the enrolled sources, as far as these are at hand.
         inputs: paths and parameters, as they were given.
     """
@@ -135,6 +136,7 @@ class Asked:
     images: ImageSet
     probe: Fingerprint
     known: Mapping[str, Fingerprint]
+    compared: tuple[Fingerprint, ...]
     sources: tuple[ImageSet, ...]
     inputs: Mapping[str, str | float | bool | None]
 

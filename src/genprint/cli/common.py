@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,18 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from genprint.errors import GenprintError
 
 if TYPE_CHECKING:
     from genprint.api import Gallery
-    from genprint.fingerprints.cache import FeatureCache
+    from genprint.fingerprints.cache import Cache
+    from genprint.gallery.store import GalleryStore
     from genprint.images.sets import LeftOut
     from genprint.model import Model as LoadedModel
 
 err = Console(stderr=True)
+_EVERY = 5.0  # seconds between lines of progress
 
 Model = Annotated[
     Path | None,
@@ -42,8 +45,15 @@ Known = Annotated[
 Conditions = Annotated[
     bool,
     typer.Option(
-        help="Also fingerprint the enrolled images as they are after JPEG, resizing and the like, so that processed "
-        "probes are compared with their like. Reading takes 20 times as long. A gallery has what was enrolled."
+        help="Compare a probe that looks processed (saved as JPEG, resized and the like) with the known images after "
+        "the same processing. It takes a pass over these the first time; of a gallery, it takes kept originals."
+    ),
+]
+Originals = Annotated[
+    bool,
+    typer.Option(
+        help="Keep up to 32 images of each source (16 MiB at most) in GALLERY.originals, so that processed probes can "
+        "be compared with their like."
     ),
 ]
 Rate = Annotated[
@@ -83,23 +93,47 @@ def show(result: Any, as_json: bool, text: str) -> None:
     print(json.dumps(result, indent=2) if as_json else text)
 
 
+class Advance:
+    """Advances a progress bar by so much, or takes it to a place of a total; told by ``expect`` what is to come.
+
+    Where stderr is no terminal, a line is written every few seconds instead.
+    """
+
+    def __init__(self, unit: str, total: float | None, shown: Progress, task: TaskID):
+        self._unit, self._total, self._shown, self._task = unit, total, shown, task
+        self._done, self._told = 0.0, time.monotonic()
+        self._began = self._told
+
+    def __call__(self, by: float = 1, extra: str = "", at: float | None = None, of: float | None = None) -> None:
+        self._done = self._done + by if at is None else at
+        self._total = of if of is not None else self._total
+        self._shown.update(self._task, extra=extra, completed=self._done, total=self._total)
+        now = time.monotonic()
+        if not err.is_terminal and now - self._told >= _EVERY:
+            self._told = now
+            tell(" ".join(filter(None, [f"{self._unit}:", f"{self._done:.4g}", self._of(now - self._began), extra])))
+
+    def expect(self, more: int | None) -> None:
+        """So many are to come, beside those that are done; None: nobody knows."""
+        self._total = None if more is None else self._done + more
+        self._shown.update(self._task, total=self._total)
+
+    def _of(self, seconds: float) -> str:
+        if not self._total:
+            return ""
+        left = f", about {seconds * (self._total / self._done - 1):.0f} s left" if self._done else ""
+        return f"of {self._total:.4g}{left}"
+
+
 @contextmanager
-def bar(unit: str, total: float | None = None) -> Iterator[Any]:
-    """A progress bar on stderr; yields a function that advances it by so much, or takes it to a place of a total."""
+def bar(unit: str, total: float | None = None) -> Iterator[Advance]:
+    """A progress bar on stderr; yields what advances it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[extra]}"))
     with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
-        task = progress.add_task(unit, total=total, extra="")
-
-        def advance(by: float = 1, extra: str = "", at: float | None = None, of: float | None = None) -> None:
-            if at is None:
-                progress.update(task, extra=extra, advance=by)
-            else:
-                progress.update(task, extra=extra, completed=at, total=of)
-
-        yield advance
+        yield Advance(unit, total, progress, progress.add_task(unit, total=total, extra=""))
 
 
-_cache: FeatureCache | None = None
+_cache: Cache | None = None
 
 
 def use_cache(path: Path | None) -> None:
@@ -108,9 +142,9 @@ def use_cache(path: Path | None) -> None:
     if path is None:
         _cache = None
     else:
-        from genprint.fingerprints.cache import FeatureCache
+        from genprint.fingerprints.cache import Cache
 
-        _cache = FeatureCache(path)
+        _cache = Cache(path)
 
 
 def load_model(model: Path | None) -> LoadedModel:
@@ -121,53 +155,64 @@ def load_model(model: Path | None) -> LoadedModel:
     return replace(loaded, cache=_cache) if _cache else loaded
 
 
+def listed_gallery(path: Path) -> GalleryStore:
+    """The gallery in that file, without a model: what needs none does not wait for one.
+
+    Raises:
+        GalleryError: there is none.
+    """
+    from genprint.gallery.store import GalleryStore
+
+    _check_there(path)
+    return GalleryStore(path, None)
+
+
 def open_gallery(path: Path, model: Path | None) -> Gallery:
     """The gallery in that file.
 
     Raises:
         GalleryError: there is none.
     """
+    _check_there(path)
+    from genprint import api
+
+    return api.open(path, load_model(model))
+
+
+def _check_there(path: Path) -> None:
     if not path.exists():
         raise GenprintError(
             f"{path}: no such file; enroll sources (genprint enroll NAME IMAGES), or give their folder with --known"
         )
-    from genprint import api
-
-    return api.open(path, load_model(model))
 
 
 def known_gallery(known: Path | None, gallery: Path, model: Path | None, conditions: bool) -> Gallery:
     """The known sources: those of a folder, in memory, or of a gallery's file."""
     if known is None:
         opened = open_gallery(gallery, model)
-        if conditions:
-            warn_of_conditions(opened)
+        lacking = opened.lacking_originals() if conditions else []
+        if lacking:
+            names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+            tell(
+                f"{len(lacking)} sources ({names}) were enrolled without originals, so that probes that were saved as "
+                "JPEG or the like cannot be compared with their like. Enroll them again, with --originals.",
+                "warning: ",
+            )
         return opened
     from genprint import api
 
     made = api.Gallery(None, load_model(model))
-    enroll(made, known, None, conditions)
+    enroll(made, known, None)
     return made
 
 
-def enroll(gallery: Gallery, sources: Path, name: str | None, conditions: bool) -> dict[str, int]:
+def enroll(gallery: Gallery, sources: Path, name: str | None, originals: bool = True) -> dict[str, int]:
     """Enrolls sources (or one, if it is named) with a progress bar; says what was left out, returns what was added."""
     with bar("reading images") as advance:
-        added = gallery.enroll(sources, name, conditions, advance)
+        added = gallery.enroll(sources, name, originals, advance)
     for source in added:
         tell_left_out(source.source, source.left_out)
     return {source.source: source.images for source in added}
-
-
-def warn_of_conditions(gallery: Gallery) -> None:
-    """Where some sources were enrolled without processed versions, none is of use."""
-    if lacking := gallery.lacking_conditions():
-        names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-        tell(
-            f"Condition matching is off: {len(lacking)} sources ({names}) were enrolled without processed versions. "
-            "Enroll them again with --conditions.",
-            "warning: ",
-        )
 
 
 def tell_left_out(name: str, left_out: Sequence[LeftOut]) -> None:

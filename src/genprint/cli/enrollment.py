@@ -10,14 +10,13 @@ import typer
 from genprint.cli.common import (
     DEFAULT_GALLERY,
     AsJson,
-    Conditions,
     GalleryFile,
     Model,
+    Originals,
     errors,
+    listed_gallery,
     load_model,
-    open_gallery,
     show,
-    warn_of_conditions,
 )
 from genprint.cli.common import enroll as enroll_images
 
@@ -26,7 +25,7 @@ def enroll(
     name: Annotated[str, typer.Argument(help="Name of the source.")],
     images: Annotated[list[Path], typer.Argument(exists=True, help="Its images: folders, archives or files.")],
     gallery: GalleryFile = DEFAULT_GALLERY,
-    conditions: Conditions = True,
+    originals: Originals = True,
     model: Model = None,
 ) -> None:
     """Enrolls a source from images known to be its own; again, to add more images."""
@@ -35,15 +34,14 @@ def enroll(
     with errors():
         store = Gallery(gallery, load_model(model))
         for path in images:
-            added = enroll_images(store, path, name, conditions)[name]
+            added = enroll_images(store, path, name, originals)[name]
             print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
-        warn_of_conditions(store)
 
 
 def enroll_all(
     data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
     gallery: GalleryFile = DEFAULT_GALLERY,
-    conditions: Conditions = True,
+    originals: Originals = True,
     model: Model = None,
 ) -> None:
     """Enrolls every source of a folder: all of them, or none if anything goes wrong."""
@@ -51,24 +49,32 @@ def enroll_all(
 
     with errors():
         store = Gallery(gallery, load_model(model))
-        added = enroll_images(store, data, None, conditions)
+        added = enroll_images(store, data, None, originals)
         print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
-        warn_of_conditions(store)
 
 
 def remove(
     name: Annotated[str, typer.Argument(help="Name of the source.")],
     gallery: GalleryFile = DEFAULT_GALLERY,
-    model: Model = None,
 ) -> None:
-    """Removes an enrolled source."""
+    """Removes an enrolled source, and erases its originals."""
     with errors():
-        open_gallery(gallery, model).remove(name)
+        listed_gallery(gallery).remove(name)
         print(f"{name}: removed from {gallery}")
 
 
-def sources(gallery: GalleryFile = DEFAULT_GALLERY, model: Model = None, as_json: AsJson = False) -> None:
-    """Lists the enrolled sources."""
+def sources(gallery: GalleryFile = DEFAULT_GALLERY, as_json: AsJson = False) -> None:
+    """Lists the enrolled sources, how many images each has, and what of these is kept as originals."""
     with errors(as_json):
-        counts = open_gallery(gallery, model).counts()
-        show(counts, as_json, "\n".join(f"{name}\t{count} images" for name, count in counts.items()))
+        listed = listed_gallery(gallery)
+        counts, kept = listed.counts(), listed.originals()
+        lines = []
+        for name, count in counts.items():
+            images, size = kept.get(name, (0, 0))
+            originals = f"{images} originals, {size / 2**20:.1f} MiB" if images else "no originals"
+            lines.append(f"{name}\t{count} images\t{originals}")
+        found = {
+            name: dict(zip(("images", "originals", "bytes"), (count, *kept.get(name, (0, 0))), strict=True))
+            for name, count in counts.items()
+        }
+        show(found, as_json, "\n".join(lines))

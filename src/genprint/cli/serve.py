@@ -22,6 +22,12 @@ def serve(
         typer.Option(exists=True, help="Lines 'read TOKEN' or 'enroll TOKEN'; enroll includes read."),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.0001, max=0.5, help="False attributions wanted at most.")] = 0.05,
+    originals: Annotated[
+        bool,
+        typer.Option(
+            help="Keep up to 32 images of each source that is enrolled here, for processed probes; never served."
+        ),
+    ] = False,
     model: Model = None,
 ) -> None:
     """Serves the API (OpenAPI at /openapi.json) and a page over one gallery.
@@ -39,7 +45,7 @@ def serve(
         listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        app = create_app(load_model(model), gallery, Tokens(token_file), rate=rate)
+        app = create_app(load_model(model), gallery, Tokens(token_file), rate=rate, originals=originals)
         config = uvicorn.Config(
             app, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
             h11_max_incomplete_event_size=16384,

@@ -71,7 +71,7 @@ def pretrain(
     from genprint.encoder.training import sharing
     from genprint.encoder.training.episodes import SetSizes
     from genprint.encoder.training.loop import TrainingConfig
-    from genprint.encoder.training.pretraining import POPULATION, SINGLE
+    from genprint.encoder.training.pretraining import POPULATION, POPULATION_CONDITIONS, SINGLE
     from genprint.encoder.training.pretraining import pretrain as pretrain_encoder
     from genprint.generators.collection import reference_images
     from genprint.images.sets import ImageSet
@@ -90,7 +90,10 @@ def pretrain(
                 seed, SINGLE if single else SetSizes(), start=SetEncoder.from_pretrained(start) if start else None,
             )  # fmt: skip
         if first:
-            WholeModel(learned.encoder).calibrated(learned.plda, learned.population, POPULATION).save(output)
+            whole = WholeModel(learned.encoder).calibrated(
+                learned.plda, learned.population, POPULATION, POPULATION_CONDITIONS
+            )
+            whole.save(output)
             _clear(output)
             print(f"saved in {output}")
 

@@ -29,7 +29,6 @@ from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.cohort import Normalised
-from genprint.scoring.conditions import Matched
 from genprint.scoring.cosine import Cosine
 from genprint.scoring.lda import LDA
 
@@ -86,7 +85,7 @@ def _learned(comparer: Callable[[], Comparer]) -> Method:
 
 #: What each makes of the model in use: the set encoder's scorers, or methods that need none.
 METHODS: dict[str, Method] = {
-    "set_encoder": _ours("method", lambda model: Matched(model.scorer)),
+    "set_encoder": _ours("method", lambda model: ByScorer(model.scorer)),
     "set_encoder_normalised": _ours("method", lambda model: Normalised(model.scorer)),
     "set_encoder_lda": _ours("method", lambda _: ByScorer(LDA())),
     "set_encoder_cosine": _ours("method", lambda model: Cosine(model.fingerprinter)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,6 +12,7 @@ from genprint.answers.results import DIFFERENT, SAME
 from genprint.answers.verification import verify
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.population import ReferencePopulation
 
@@ -95,12 +96,14 @@ def verified(
     return Verified(false_same, false_different, same, different, float(np.isfinite(ratios).mean()), cllr)
 
 
-def by_the_others(model: Model, fingerprints: Mapping[str, Fingerprint], rate: float = 0.05) -> Population:
-    """Each pair is judged by all the other sources."""
+def by_the_others(
+    model: Model, fingerprints: Mapping[str, Fingerprint], rate: float = 0.05, conditions: Sequence[Processing] = ()
+) -> Population:
+    """Each pair is judged by all the other sources, in these conditions too."""
 
     @cache
     def fitted(pair: frozenset[str]) -> ReferencePopulation:
         rest = {name: source for name, source in fingerprints.items() if name not in pair}
-        return ReferencePopulation.fit(model.plda, rest, f"the other {len(rest)} sources", rate)
+        return ReferencePopulation.fit(model.plda, rest, f"the other {len(rest)} sources", rate, conditions)
 
     return lambda one, other: fitted(frozenset((one, other)))

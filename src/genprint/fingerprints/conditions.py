@@ -1,8 +1,7 @@
 """Conditions: the processing that a set is in, and those that enrolled images are brought to.
 
-What a probe has been through cannot be undone, but it can be done to the enrolled images, too: their features are kept
-as they are and after each of ``CONDITIONS``, and a probe is compared with them in its own condition (multi-condition
-enrollment, as in speaker verification).
+What a probe has been through cannot be undone, but it can be done to the enrolled images, too, when a probe asks for it
+(multi-condition enrollment, as in speaker verification).
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from genprint.images.processing import Blur, Chain, Jpeg, Noise, Processing, Res
 
 #: The condition of images that nothing is known to have been done to.
 ORIGINAL = "original"
+#: Images of each enrolled source that are compared in other conditions: the first by digest.
+KEPT = 32
 
 
 def by_name(*processings: Processing) -> Mapping[str, Processing]:

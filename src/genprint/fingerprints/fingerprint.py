@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
 from genprint.errors import GenprintError
-from genprint.fingerprints.conditions import ORIGINAL
+from genprint.images.decoding import FileFacts
+from genprint.images.processing import Processing
 from genprint.images.sets import ImageSetError, LeftOut
 
 
@@ -41,6 +43,21 @@ class Moments:
         return Moments(count, self.mean + apart * (other.count / count), scatter)
 
 
+class Originals(Protocol):
+    """Images behind a fingerprint, from which it is made in any condition."""
+
+    @property
+    def digests(self) -> Iterable[str]:
+        """SHA-256 of the images' files, as fingerprints have them."""
+        ...
+
+    def under(
+        self, processing: Processing, digests: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Fingerprint:
+        """The fingerprint of those images after a processing, in any order."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
     """What one image set leaves: the features of its images, or, of a pile, their moments.
@@ -55,7 +72,8 @@ class Fingerprint:
         parts: how many equal parts features come in, one of each tower.
         names: of the images, where these are known.
         left_out: images that could not be used, and why.
-        conditions: features ``(n, d)`` of the same images in other conditions, by the processing's name.
+        facts: what each image's file says of itself, where that is known.
+        originals: images, or some of them, for having the fingerprint in other conditions.
         moments: of the features, where these are not kept.
     """
 
@@ -66,7 +84,8 @@ class Fingerprint:
     parts: int = 1
     names: tuple[str, ...] = field(default=(), repr=False)
     left_out: tuple[LeftOut, ...] = ()
-    conditions: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    facts: tuple[FileFacts | None, ...] = field(default=(), repr=False)
+    originals: tuple[Originals, ...] = field(default=(), repr=False)
     moments: Moments | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -116,38 +135,60 @@ class Fingerprint:
     def pooled(self) -> Fingerprint:
         """The same with its moments alone."""
         moments = self.moments or Moments(self.count, self.mean, self.scatter)
-        return replace(self, features=None, conditions={}, moments=moments)
+        return replace(self, features=None, facts=(), originals=(), moments=moments)
 
     def __add__(self, other: Fingerprint) -> Fingerprint:
-        """The fingerprint of both sets together, in the conditions that both are known in. It needs no image again."""
+        """The fingerprint of both sets together. It needs no image again."""
         check_comparable([self, other])
         both = replace(
             self, digests=self.digests + other.digests, left_out=self.left_out + other.left_out,
             names=self.names + other.names if self.names and other.names else (),
+            facts=self.facts + other.facts if self.facts and other.facts else (),
+            originals=self.originals + other.originals,
         )  # fmt: skip
         if self.moments or other.moments:
             one, another = self.pooled().moments, other.pooled().moments
             assert one is not None
             assert another is not None
-            return replace(both, features=None, conditions={}, moments=one + another)
-        common = {
-            name: np.concatenate([self.conditions[name], values])
-            for name, values in other.conditions.items()
-            if name in self.conditions
-        }
-        return replace(both, features=np.concatenate([self.values, other.values]), conditions=common)
+            return replace(both, features=None, facts=(), originals=(), moments=one + another)
+        return replace(both, features=np.concatenate([self.values, other.values]))
 
     def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Fingerprint:
         """The fingerprint of some of the images."""
         return replace(
             self, features=self.values[chosen], digests=tuple(self.digests[i] for i in chosen), left_out=(),
             names=tuple(self.names[i] for i in chosen) if self.names else (),
-            conditions={name: values[chosen] for name, values in self.conditions.items()},
+            facts=tuple(self.facts[i] for i in chosen) if self.facts else (),
         )  # fmt: skip
 
-    def under(self, condition: str) -> Fingerprint:
-        """The fingerprint in that condition; as it is where it is not known in it."""
-        return replace(self, features=self.conditions.get(condition, self.features), conditions={})
+    def kept(self, most: int | None = None) -> Fingerprint:
+        """The fingerprint of the images whose originals are at hand, or so many of them: the first by digest."""
+        at_hand = {digest for one in self.originals for digest in one.digests}
+        among = sorted(at_hand.intersection(self.digests))[:most]
+        wanted = set(among)
+        return self[[i for i, digest in enumerate(self.digests) if digest in wanted]]
+
+    def under(self, processing: Processing, progress: Callable[[int], None] | None = None) -> Fingerprint:
+        """The fingerprint of the same images after a processing.
+
+        Args:
+            processing: of the originals.
+            progress: called with the number of images done since its last call.
+
+        Raises:
+            ImageSetError: originals are not at hand, or have changed; ``kept`` says of which images they are.
+        """
+        made: dict[str, np.ndarray] = {}
+        for one in self.originals:
+            if wanted := [digest for digest in one.digests if digest in set(self.digests) - set(made)]:
+                found = one.under(processing, wanted, progress)
+                made.update(zip(found.digests, found.values, strict=True))
+        if lacking := len(set(self.digests) - set(made)):
+            raise ImageSetError(
+                f"{self.source}: cannot be compared after {processing.name}, for the originals of {lacking} images "
+                "are not at hand"
+            )
+        return replace(self, features=np.stack([made[digest] for digest in self.digests]), originals=(), left_out=())
 
     def ordered(self) -> Fingerprint:
         """By digest, so that random divisions do not depend on the order of files."""
@@ -216,9 +257,3 @@ def check_disjoint(one: Fingerprint, other: Fingerprint) -> None:
 def by_part(features: np.ndarray, parts: int) -> np.ndarray:
     """Features ``(n, d)`` as ``(parts, n, d / parts)``."""
     return features.reshape(len(features), parts, -1).swapaxes(0, 1)
-
-
-def common_conditions(fingerprints: Sequence[Fingerprint]) -> list[str]:
-    """The conditions that all are known in, the original first."""
-    first, *rest = fingerprints
-    return [ORIGINAL, *(name for name in first.conditions if all(name in other.conditions for other in rest))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from genprint.fingerprints.cache import FeatureCache
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.images.decoding import Image
+from genprint.fingerprints.originals import Images
+from genprint.images.decoding import FileFacts, Image
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet, LeftOut
 
-# Called with the number of images done since its last call.
+# Called with the number of images done since its last call; see also ``expect``.
 Progress = Callable[[int], None]
 
 #: Counts changes of decoding, tiling or arithmetic that make features differ from those of before.
@@ -76,8 +77,8 @@ class Fingerprinter(BaseEstimator, ABC):
         images: ImageSet,
         progress: Progress | None = None,
         batch: int = 64,
-        cache: FeatureCache | None = None,
-        conditions: Mapping[str, Processing] = {},
+        cache: Cache | None = None,
+        processing: Processing | None = None,
     ) -> Fingerprint:
         """The fingerprint of one set, in one pass that never holds more than two batches of images.
 
@@ -88,15 +89,15 @@ class Fingerprinter(BaseEstimator, ABC):
             progress: called with the number of images done since its last call.
             batch: most images in one; fewer if they are large.
             cache: looked up first; what it lacks is added to it.
-            conditions: processings after which features of the same images are wanted too, by name.
+            processing: that images go through first.
 
         Raises:
             ImageSetError: the set has no usable image.
         """
         rows: list[np.ndarray] = []
-        after: dict[str, list[np.ndarray]] = {name: [] for name in conditions}
         digests: list[str] = []
         names: list[str] = []
+        facts: list[FileFacts | None] = []
         left_out: list[LeftOut] = []
         batches = _batches(images, batch)
         with ThreadPoolExecutor(1, "decoder") as decoder:
@@ -106,26 +107,24 @@ class Fingerprinter(BaseEstimator, ABC):
                 left_out += found.left_out
                 if not found.images:
                     continue
-                rows.append(self._cached(found.images, cache))
-                for name, processing in conditions.items():
-                    after[name].append(self._cached(found.images, cache, processing))
+                rows.append(self._cached(found.images, cache, processing))
                 digests += [image.sha256 for image in found.images]
                 names += [image.name for image in found.images]
+                facts += [image.facts for image in found.images]
                 if progress:
                     progress(len(found.images))
+        originals = () if processing else (Images(self, images, dict(zip(digests, names, strict=True)), cache),)
         return Fingerprint(
             images.name, np.concatenate(rows), tuple(digests), self.extractor_id, self.parts, tuple(names),
-            tuple(left_out), {name: np.concatenate(values) for name, values in after.items()},
+            tuple(left_out), tuple(facts), originals,
         )  # fmt: skip
 
-    def _cached(
-        self, images: Sequence[Image], cache: FeatureCache | None, processing: Processing | None = None
-    ) -> np.ndarray:
+    def _cached(self, images: Sequence[Image], cache: Cache | None, processing: Processing | None = None) -> np.ndarray:
         """Features of a few images, perhaps processed, computed where the cache has none."""
         found: list[np.ndarray | None] = [None] * len(images)
         if cache:
             key = f"{self.extractor_id} after {processing!r}" if processing else self.extractor_id
-            found = cache.get(key, [image.sha256 for image in images])
+            found = cache.features(key, [image.sha256 for image in images])
         missing = [i for i, row in enumerate(found) if row is None]
         if missing:
             wanted = [images[i] for i in missing]
@@ -133,7 +132,7 @@ class Fingerprinter(BaseEstimator, ABC):
                 wanted = [replace(image, pixels=processing(image.pixels[None])[0]) for image in wanted]
             fresh = self._features(wanted)
             if cache:
-                cache.put(key, [image.sha256 for image in wanted], fresh)
+                cache.put_features(key, [image.sha256 for image in wanted], fresh)
             for i, row in zip(missing, fresh, strict=True):
                 found[i] = row
         return np.stack([row for row in found if row is not None])
@@ -164,6 +163,12 @@ class Fingerprinter(BaseEstimator, ABC):
 class _Batch:
     images: list[Image] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+
+
+def expect(progress: Progress | None, images: int | None) -> None:
+    """Tells a progress how many images are to come, if it has a method ``expect``; None: not known."""
+    if tell := getattr(progress, "expect", None):
+        tell(images)
 
 
 def _batches(images: ImageSet, most: int) -> Iterator[_Batch]:

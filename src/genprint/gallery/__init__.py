@@ -1,9 +1,8 @@
 """Galleries: enrolled sources on disk, search among them, and what is worked out from them."""
 
 from genprint._moved import moved
-from genprint.gallery.enrolled import Enrolled
 from genprint.gallery.index import Index
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 
-__all__ = ["Enrolled", "GalleryError", "GalleryStore", "Index", "NotEnough"]
-__getattr__ = moved(__name__, Gallery="genprint.api")
+__all__ = ["GalleryError", "GalleryStore", "Index", "NotEnough"]
+__getattr__ = moved(__name__, Gallery="genprint.api", Enrolled="genprint.gallery.enrolled")

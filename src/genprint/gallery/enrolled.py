@@ -1,23 +1,32 @@
-"""Enrolled sources: one gallery in one condition, and everything that is worked out from it."""
+"""Enrolled sources: a gallery in the condition that is asked for, and everything that is worked out from it there."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from scipy.special import softmax
 
-from genprint.fingerprints.conditions import ORIGINAL
+from genprint.fingerprints.conditions import KEPT, ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Progress, expect
+from genprint.images.processing import Processing
+from genprint.model import Model
 from genprint.scoring.base import Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort
+from genprint.scoring.conditions import can_match, candidates, in_condition, match
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
 
 #: Level of the exchangeability test: so large a share of a source's sets fails it.
 ALPHA = 0.05
+# Conditions that a gallery is held in at a time, beside the original.
+_HELD = 8
 # Scores below are those of other sources.
 _LEAST_SCORE = 0.0
 
@@ -27,14 +36,14 @@ class Enrolled:
 
     Args:
         scorer: not adapted.
-        fingerprints: of each source, by name, with the features of its images.
-        condition: in which the sources are compared.
+        fingerprints: of each source in that condition, with the features of its images.
+        condition: its name.
     """
 
-    def __init__(self, scorer: Scorer, fingerprints: Mapping[str, Fingerprint], condition: str = ORIGINAL):
-        self.names = tuple(fingerprints)
+    def __init__(self, scorer: Scorer, fingerprints: Sequence[Fingerprint], condition: str = ORIGINAL):
+        self.fingerprints = list(fingerprints)
+        self.names = tuple(known.source for known in fingerprints)
         self.condition = condition
-        self.fingerprints = [known.under(condition) for known in fingerprints.values()]
         self._scorer = scorer
         self._thresholds: dict[tuple[int, float, float], float] = {}
 
@@ -121,3 +130,62 @@ class Enrolled:
         if size > images:
             return f"about {size - images} more images would tell them apart"
         return f"the gallery's sets of {size} are told apart, so that it may be neither"
+
+
+class EnrolledIn:
+    """Enrolled sources in any condition, made when it is first asked for; the last few are kept.
+
+    Args:
+        model: its scorer, and the population that says how processing moves features.
+        known: fingerprint of each source, by name.
+        conditions: whether probes are compared in other conditions than the original, too; it takes originals of all
+            sources.
+    """
+
+    def __init__(self, model: Model, known: Mapping[str, Fingerprint], conditions: bool = True):
+        self._model = model
+        self._gallery = [replace(fingerprint, source=name) for name, fingerprint in known.items()]
+        self._matched = conditions and can_match(self._gallery)
+        self._lock = threading.RLock()
+        self._made: OrderedDict[tuple[Processing | None, int | None], Enrolled] = OrderedDict()
+        self.original = Enrolled(model.scorer, self._gallery)
+
+    def __call__(
+        self, processing: Processing | None = None, most: int | None = None, progress: Progress | None = None
+    ) -> Enrolled:
+        """The sources in a condition, None for the original, by so many images of each at most."""
+        if processing is None and (most is None or all(source.count <= most for source in self._gallery)):
+            return self.original
+        key = processing, most
+        with self._lock:
+            if key not in self._made:
+                among = in_condition(self._gallery, None, most)
+                if processing:
+                    expect(progress, sum(source.count for source in among))
+                made = in_condition(among, processing, progress=progress)
+                self._made[key] = Enrolled(self._model.scorer, made, processing.name if processing else ORIGINAL)
+            self._made.move_to_end(key)
+            while len(self._made) > _HELD:
+                self._made.popitem(last=False)
+            return self._made[key]
+
+    def called(self, condition: str) -> Enrolled:
+        """The sources in that condition, which was asked for just now; else in the original."""
+        with self._lock:
+            made = [one for (_, most), one in self._made.items() if most == KEPT and one.condition == condition]
+        return made[-1] if made else self.original
+
+    def candidates(self, probes: Sequence[Fingerprint]) -> list[Processing]:
+        """Conditions, beside the original, that the probes may well be in; they share one."""
+        if not self._matched:
+            return []
+        return candidates(probes, self.original.known, self._model.scorer, self._model.population)
+
+    def match(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Enrolled:
+        """The sources in the condition that the probes are in."""
+
+        def known(processing: Processing | None, most: int | None) -> Enrollment:
+            return self(processing, most, progress).known
+
+        found = match(known, len(self._gallery), self.candidates(probes), probes)
+        return self(found, KEPT) if found else self.original

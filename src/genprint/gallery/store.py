@@ -6,26 +6,31 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genprint.errors import GenprintError
-from genprint.fingerprints.fingerprint import Fingerprint, check_extractors
+from genprint.fingerprints.cache import Cache, CacheError
+from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors
+from genprint.fingerprints.originals import Images
 from genprint.gallery.index import Index
-from genprint.model import Model
+from genprint.gallery.originals import OriginalsStore
 from genprint.storage.files import digest
 from genprint.storage.sqlite import open_database
+
+if TYPE_CHECKING:
+    from genprint.model import Model
+
+#: Bytes of a gallery's cache, at most.
+CACHED_BYTES = 2**30
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS source (
     name TEXT PRIMARY KEY, rows INTEGER NOT NULL, features BLOB NOT NULL, digests TEXT NOT NULL, sha256 TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS history (
-    source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, features BLOB NOT NULL,
-    sha256 TEXT NOT NULL, PRIMARY KEY (source, change)
 );
 CREATE TABLE IF NOT EXISTS vector (
     source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, value BLOB NOT NULL,
@@ -33,7 +38,7 @@ CREATE TABLE IF NOT EXISTS vector (
 ) WITHOUT ROWID;
 INSERT OR IGNORE INTO about VALUES ('state', hex(randomblob(16)));
 """
-_AS_ENROLLED = "none"  # how these tables name the original condition
+_AS_ENROLLED = "none"  # how the tables name the original condition; before 0.2, there were vectors in others
 
 
 class GalleryError(GenprintError, RuntimeError):
@@ -51,62 +56,69 @@ class Damaged(Exception):
 def merge(old: Fingerprint | None, new: Fingerprint) -> tuple[Fingerprint | None, int]:
     """What is kept of a source when images are added; images it has already are passed over.
 
-    Conditions are kept that old and new images are known in. Where images come in more conditions than before, they
-    replace the old ones.
-
     Returns:
         The fingerprint to keep (None: what is there stays as it is), and how many images it adds.
-
-    Raises:
-        GalleryError: the new images are in no condition but the original and the old ones are, which would be lost.
     """
     if old is None:
         return new, len(new)
     known = set(old.digests)
     fresh = new[[i for i, digest in enumerate(new.digests) if digest not in known]]
-    if known <= set(new.digests) and set(old.conditions) < set(new.conditions):
-        return new, len(fresh)
-    if not len(fresh):
-        return None, 0
-    if old.conditions and not fresh.conditions:
-        raise GalleryError(
-            f"{old.source}: enrolled in other conditions (JPEG and the like), which would be lost; "
-            "enroll the new images in these, too"
-        )
-    return old + fresh, len(fresh)
+    return (old + fresh, len(fresh)) if len(fresh) else (None, 0)
 
 
 class GalleryStore:
     """Named sources with the features of their images, made by one model.
 
-    Features of single images are kept, not only their moments: thresholds need sets of the probe's size.
+    Features of single images are kept, not only their moments: thresholds need sets of the probe's size. Beside the
+    file are perhaps two others: ``FILE.originals`` with images, so that the sources can be had in other conditions, and
+    ``FILE.cache`` with what was worked out from them, which is safe to delete.
 
     Args:
         path: of the SQLite file; None keeps the gallery in memory.
-        model: a gallery that was made with another extractor is refused.
+        model: a gallery that was made with another extractor is refused. None: sources can be listed and removed.
 
     Raises:
         GalleryError: the file is not a gallery, or was made with another extractor.
     """
 
-    def __init__(self, path: str | Path | None, model: Model):
+    def __init__(self, path: str | Path | None, model: Model | None):
         self.path = str(path) if path else ":memory:"
-        self.model = model
+        self._model = model
+        self._kept = OriginalsStore(Path(f"{path}.originals")) if path else None
+        self._at_hand: dict[str, tuple[Originals, ...]] = {}  # of a gallery in memory
         try:
             with closing(sqlite3.connect(self.path)) as asked:
                 tables = {name for (name,) in asked.execute("SELECT name FROM sqlite_master")}
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
             self._connection = open_database(self.path, _TABLES)
-            self._check_extractor()
+            if model:
+                self._check_extractor(model)
         except sqlite3.Error as error:
             raise GalleryError(f"{self.path}: cannot be opened as a gallery: {error}") from None
 
-    def _check_extractor(self) -> None:
+    @property
+    def model(self) -> Model:
+        """What fingerprints and compares."""
+        if self._model is None:
+            raise GalleryError(f"{self.path}: was opened without a model")
+        return self._model
+
+    @cached_property
+    def cache(self) -> Cache | None:
+        """What was worked out from the gallery; the model's own cache if it has one, None if none can be written."""
+        if self._model and self._model.cache:
+            return self._model.cache
+        try:
+            return None if self.in_memory else Cache(f"{self.path}.cache", CACHED_BYTES)
+        except CacheError:
+            return None
+
+    def _check_extractor(self, model: Model) -> None:
         """Refuses features of another extractor; a gallery of before 0.2 knows its model's weights alone."""
-        now = self.model.fingerprinter.extractor_id
+        now = model.fingerprinter.extractor_id
         about = dict(self._connection.execute("SELECT key, value FROM about"))
-        if "extractor" not in about and about.get("weights") in (None, self.model.weights_digest):
+        if "extractor" not in about and about.get("weights") in (None, model.weights_digest):
             self._connection.execute("INSERT OR IGNORE INTO about VALUES ('extractor', ?)", (now,))
             about = dict(self._connection.execute("SELECT key, value FROM about"))
         made_with = about.get("extractor", f"a model with weights {about.get('weights')}")
@@ -158,22 +170,31 @@ class GalleryStore:
         with self._reading():
             return self._connection.execute(query, values).fetchall()
 
-    def add(self, name: str, fingerprint: Fingerprint) -> int:
+    def add(self, name: str, fingerprint: Fingerprint, originals: bool = True) -> int:
         """Adds a source, or images to one that is there; ``merge`` says what is kept.
 
         Returns:
             How many images were added.
         """
-        return self.add_all([(name, fingerprint)])[name]
+        return self.add_all([(name, fingerprint)], originals)[name]
 
-    def add_all(self, sources: Iterable[tuple[str, Fingerprint]]) -> dict[str, int]:
+    def add_all(self, sources: Iterable[tuple[str, Fingerprint]], originals: bool = True) -> dict[str, int]:
         """The same for many sources: all of them, or, if anything goes wrong, none.
+
+        Args:
+            sources: names and fingerprints.
+            originals: whether images are kept, too, as far as the fingerprints have them.
 
         Returns:
             How many images were added to each.
         """
+        added = {}
         with self._change() as connection:
-            return {name: self._add(connection, name, fingerprint) for name, fingerprint in sources}
+            for name, fingerprint in sources:
+                added[name] = self._add(connection, name, fingerprint)
+                if originals:
+                    self._keep_originals(name, fingerprint)
+        return added
 
     def _add(self, connection: sqlite3.Connection, name: str, fingerprint: Fingerprint) -> int:
         if not name:
@@ -186,29 +207,46 @@ class GalleryStore:
         values, digests = _pack(kept.values), json.dumps(kept.digests)
         row = (name, len(kept), values, digests, digest(values + digests.encode()))
         connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?)", row)
-        packed = {condition: _pack(values) for condition, values in kept.conditions.items()}
-        connection.executemany(
-            "INSERT INTO history VALUES (?, ?, ?, ?)",
-            [(name, condition, values, digest(values)) for condition, values in packed.items()],
-        )
-        connection.executemany(
-            "INSERT INTO vector VALUES (?, ?, ?)",
-            [
-                (name, condition, _pack(self.model.fingerprinter.embed(kept.under(condition))))
-                for condition in (_AS_ENROLLED, *kept.conditions)
-            ],
-        )
+        vector = _pack(self.model.fingerprinter.embed(kept))
+        connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (name, _AS_ENROLLED, vector))
         return added
 
+    def _keep_originals(self, name: str, fingerprint: Fingerprint) -> None:
+        if self._kept is None:
+            self._at_hand[name] = self._at_hand.get(name, ()) + fingerprint.originals
+            return
+        for one in fingerprint.originals:
+            if isinstance(one, Images):
+                self._kept.keep(name, one.images, set(one.digests) & set(fingerprint.digests))
+
+    def _originals(self, name: str) -> tuple[Originals, ...]:
+        if self._kept is None:
+            return self._at_hand.get(name, ())
+        contents = self._kept.contents(name)
+        if not contents or not self._model:
+            return ()
+        named = {image: image for image in contents}
+        return (Images(self._model.fingerprinter, self._kept.images(name), named, self.cache, contents),)
+
     def remove(self, name: str) -> None:
-        """Removes a source.
+        """Removes a source, and erases its originals.
 
         Raises:
             GalleryError: it is not enrolled.
         """
         with self._change() as connection:
+            digests = connection.execute("SELECT digests FROM source WHERE name = ?", (name,)).fetchone()
             if not connection.execute("DELETE FROM source WHERE name = ?", (name,)).rowcount:
                 raise GalleryError(f"{name}: not enrolled in {self.path}")
+            self._at_hand.pop(name, None)
+            if self._kept:
+                self._kept.remove(name)
+            if self.cache and not self.in_memory:
+                self.cache.forget(json.loads(digests[0]))
+
+    def originals(self) -> dict[str, tuple[int, int]]:
+        """How many images of each source are kept as originals in the gallery's folder, and their bytes."""
+        return self._kept.sizes() if self._kept else {}
 
     def __len__(self) -> int:
         """Number of sources."""
@@ -219,11 +257,9 @@ class GalleryStore:
         """Number of images of each source, by name."""
         return dict(self._ask("SELECT name, rows FROM source ORDER BY name"))
 
-    def lacking_conditions(self) -> list[str]:
-        """Names of sources in fewer conditions than another. Probes are compared in those alone that all are in."""
-        query = "SELECT name, count(change) FROM source LEFT JOIN history ON source = name GROUP BY name ORDER BY name"
-        counts = dict(self._ask(query))
-        return [name for name, count in counts.items() if count < max(counts.values())]
+    def lacking_originals(self) -> list[str]:
+        """Names of sources without originals. If there are any, probes are compared in the original condition alone."""
+        return [name for name in self.counts() if not self._originals(name)]
 
     def state(self) -> str:
         """The same as long as nothing is enrolled or removed."""
@@ -245,32 +281,25 @@ class GalleryStore:
         vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
         return tuple(source for source, _ in rows), vectors
 
-    def fingerprints(self, names: Iterable[str] | None = None, conditions: bool = True) -> dict[str, Fingerprint]:
-        """The fingerprint of each source, by name; of all sources, or of those named that are enrolled.
-
-        Args:
-            names: of the sources.
-            conditions: whether also in those that are not the original.
-        """
+    def fingerprints(self, names: Iterable[str] | None = None) -> dict[str, Fingerprint]:
+        """The fingerprint of each source, by name; of all sources, or of those named that are enrolled."""
         with self._snapshot() as connection:
             wanted = sorted(self.counts() if names is None else names)
-            found = {name: self._read(connection, name, conditions) for name in wanted}
+            found = {name: self._read(connection, name) for name in wanted}
         return {name: fingerprint for name, fingerprint in found.items() if fingerprint}
 
-    def _read(self, connection: sqlite3.Connection, name: str, conditions: bool = True) -> Fingerprint | None:
+    def _read(self, connection: sqlite3.Connection, name: str) -> Fingerprint | None:
         query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
         row = connection.execute(query, (name,)).fetchone()
         if row is None:
             return None
         rows, values, digests, sha256 = row
-        query = "SELECT change, features, sha256 FROM history WHERE source = ? ORDER BY rowid"
-        after = connection.execute(query, (name,)).fetchall() if conditions else []
-        if digest(values + digests.encode()) != sha256 or any(digest(packed) != stated for _, packed, stated in after):
+        if digest(values + digests.encode()) != sha256:
             raise Damaged(f"the features of {name} are not those that were enrolled")
         fingerprinter = self.model.fingerprinter
         return Fingerprint(
             name, _unpack(values, rows), tuple(json.loads(digests)), fingerprinter.extractor_id, fingerprinter.parts,
-            conditions={condition: _unpack(packed, rows) for condition, packed, _ in after},
+            originals=self._originals(name),
         )  # fmt: skip
 
 

@@ -40,6 +40,9 @@ class Files:
 
     paths: tuple[Path, ...]
 
+    def __len__(self) -> int:
+        return len(self.paths)
+
     def __iter__(self) -> Iterator[Member]:
         for path in self.paths:
             yield str(path), partial(_read_file, path)
@@ -84,9 +87,23 @@ class Contents:
     contents: Sequence[Content] | np.ndarray = field(repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
 
+    def __len__(self) -> int:
+        return len(self.contents)
+
     def __iter__(self) -> Iterator[Member]:
         for i in range(len(self.contents)):
             yield self.names[i] if self.names else f"{self.name}[{i}]", partial(self.contents.__getitem__, i)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some of the images, by name. The others are not read."""
+
+    members: Members
+    names: frozenset[str] = field(repr=False)
+
+    def __iter__(self) -> Iterator[Member]:
+        return (member for member in self.members if member[0] in self.names)
 
 
 @dataclass(frozen=True, eq=False)

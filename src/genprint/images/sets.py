@@ -6,8 +6,8 @@ What cannot be read is left out with its reason.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,17 @@ from genprint.errors import GenprintError
 from genprint.images import archives
 from genprint.images.archives import ArchiveError
 from genprint.images.decoding import Image, Unusable, decode
-from genprint.images.members import Archive, ArrayFile, ArraysError, Contents, Files, Members, Rows, load_arrays
+from genprint.images.members import (
+    Archive,
+    ArrayFile,
+    ArraysError,
+    Chosen,
+    Contents,
+    Files,
+    Members,
+    Rows,
+    load_arrays,
+)
 
 log = logging.getLogger("genprint")
 
@@ -105,6 +115,15 @@ class ImageSet:
     def __iter__(self) -> Iterator[Image]:
         """The usable images alone; raises as ``scan`` does."""
         return (found for found in self.scan() if isinstance(found, Image))
+
+    @property
+    def count(self) -> int | None:
+        """Number of files or images in it, where that is known before they are read."""
+        return len(self.members) if isinstance(self.members, Sized) else None
+
+    def only(self, names: Iterable[str]) -> ImageSet:
+        """The set of the images that have these names; the others are not read."""
+        return replace(self, members=Chosen(self.members, frozenset(names)))
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -72,7 +72,7 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
     if result.evidence:
         best = result.evidence.candidates[0].source
         summaries |= {source.name: FileSummary.of(source) for source in asked.sources if source.name == best}
-    tree = tree_with_probe(result, asked)
+    tree = tree_with_probe(asked)
     answer, channels = made["attribution"], made["channels"]
     warnings = channels["file facts"]["warnings"]
     page = fill(
@@ -88,7 +88,7 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
         left_out={left["name"]: [left["reason"]] for left in answer["left_out"]},
         made_with={
             "written": [made["written"]], "Genprint": [made["genprint"]], "model": [made["model"]],
-            "conditions compared in": [", ".join(made["conditions"])],
+            "compared in condition": [answer["condition"]],
             **{f"input: {name}": [value] for name, value in made["inputs"].items()},
             "images of the probe": [len(made["probe"])],
         },
@@ -134,12 +134,11 @@ def _traces(summaries: Mapping[str, FileSummary]) -> str | None:
     return figures.data_uri(figures.trace_figure(stacks))
 
 
-def tree_with_probe(result: Attribution, asked: Asked) -> FamilyTree | None:
+def tree_with_probe(asked: Asked) -> FamilyTree | None:
     """The family tree of known sources with the probe placed in it; None with too few images, or too many sources."""
     if len(asked.probe) < 2 or len(asked.known) > _MOST_SOURCES:
         return None
-    sources = [source.under(result.condition) for source in asked.known.values()]
-    tree = FamilyTree.of(asked.model.scorer, [*sources, asked.probe])
+    tree = FamilyTree.of(asked.model.scorer, [*asked.compared, asked.probe])
     names = (*tree.sources[:-1], f"probe: {asked.probe.source}")
     return FamilyTree(names, tree.distances, tree.linkage, tree.method)
 

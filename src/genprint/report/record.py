@@ -21,7 +21,7 @@ import numpy as np
 from genprint._version import __version__
 from genprint.answers.results import Attribution, plain_values
 from genprint.errors import GenprintError
-from genprint.fingerprints.fingerprint import Fingerprint, common_conditions
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.decoding import Image
 from genprint.images.manifest import NOT_CHECKED, Manifest, overall
 from genprint.images.sets import ImageSet
@@ -131,7 +131,6 @@ def record(
         "model": asked.model.identity,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": dict(asked.inputs),
-        "conditions": common_conditions(list(asked.known.values())),
         "propositions": [ratio.hp, ratio.hd] if ratio else None,
         "channels": {
             "fingerprint": result.decision,
@@ -206,7 +205,6 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     parts = [
         {
             "propositions": record["propositions"],
-            "conditions": record["conditions"],
             "channels": {**record["channels"], "file facts": fact},
             "attribution": {**record["attribution"], "left_out": len(record["attribution"]["left_out"])},
         }

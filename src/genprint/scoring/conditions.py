@@ -1,67 +1,172 @@
-"""Condition matching: a probe is compared with the enrolled images in the condition that explains it best."""
+"""Condition matching: a probe is compared with the enrolled images in the condition that explains it best.
+
+Any condition costs a pass over the enrolled images, so it is found from coarse to fine: what the probe's files say and
+how processing moves features on average name a few candidates; a few images of each source are brought to these; and
+only the best one is made of all images.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy.special import logsumexp
 
-from genprint.fingerprints.conditions import ORIGINAL
-from genprint.fingerprints.fingerprint import Fingerprint, common_conditions
-from genprint.scoring.base import ByScorer, Enrollment
+from genprint.fingerprints.conditions import CONDITIONS, KEPT
+from genprint.fingerprints.fingerprint import Fingerprint, Moments
+from genprint.images.processing import Chain, Jpeg, Processing
+from genprint.scoring.base import ByScorer, Enrollment, Scorer
+from genprint.scoring.plda import PLDA
+from genprint.scoring.population import ReferencePopulation
 
 # Minimum gain in log density (nats) to accept a condition. At 40, no unprocessed set of 5 or more images of the shipped
 # generators lost its source, and processed ones pass it easily. Single images hardly do, and are taken as they are.
 MARGIN = 40.0
+# Candidates: conditions that are expected to gain so much, and how many of them. The gain expected of an unprocessed
+# set is nothing; of a processed one, half of what it turns out to be.
+_EXPECTED, _CANDIDATES = 5.0, 3
+# Noise hardly moves means; the population's spread shows it.
+_NOISY = 40.0
+# Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
+_TRIED, _FEWEST = 64, 2
+
+#: A gallery in a condition (None: the original), by so many images of each source at most (None: all).
+InCondition = Callable[[Processing | None, int | None], Enrollment]
 
 
-def match(states: Mapping[str, Enrollment], probes: Sequence[Fingerprint]) -> list[str]:
-    """The condition of each probe: the one in which the enrolled sources explain it best.
+def can_match(gallery: Sequence[Fingerprint]) -> bool:
+    """Whether there are originals of every source, so that it can be had in other conditions."""
+    return all(len(source.kept(1)) for source in gallery)
+
+
+def in_condition(
+    gallery: Sequence[Fingerprint],
+    processing: Processing | None = None,
+    most: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Fingerprint]:
+    """The sources in a condition, or as they are, by no more than so many images of each."""
+    kept = [source if most is None else source.kept(most) for source in gallery]
+    return [source.under(processing, progress) for source in kept] if processing else kept
+
+
+def candidates(
+    probes: Sequence[Fingerprint],
+    original: Enrollment,
+    scorer: Scorer,
+    population: ReferencePopulation | None,
+) -> list[Processing]:
+    """Conditions that the probes, which share one, may well be in; none if they look unprocessed.
+
+    A JPEG's own quality and subsampling stand in the place of those of ``CONDITIONS``. Otherwise conditions are looked
+    for that are expected to explain the probes better: with their features moved back by as much as the condition
+    moves them in the reference population. Without a population there is nothing to go by, and all are candidates.
 
     Args:
-        states: the gallery as a scorer models it, by condition, the original first.
-        probes: a set each.
+        probes: sets, or images alone.
+        original: the enrolled sources as they are.
+        scorer: as it was learned.
+        population: sources in many conditions.
     """
-    if len(states) == 1:
-        return [ORIGINAL] * len(probes)
-    return _accepted(list(states), _explained(states, probes))
+    saved = _saved(probes)
+    if isinstance(scorer, PLDA) and population and len(population.conditions) > 1:
+        wanted = _expected(probes, original, scorer, population)
+    else:
+        wanted = list(CONDITIONS.values())
+    if saved:
+        wanted = [saved, *(Chain((*_before(processing), saved)) for processing in wanted if _before(processing))]
+    return list(dict.fromkeys(wanted))
 
 
-def match_mixed(states: Mapping[str, Enrollment], images: Sequence[Fingerprint]) -> str:
-    """The condition that all these images have in common, whichever sources they are of."""
-    if len(states) == 1:
-        return ORIGINAL
-    (condition,) = _accepted(list(states), _explained(states, images).mean(1, keepdims=True))
-    return condition
+def match(
+    gallery: InCondition, sources: int, likely: Sequence[Processing], probes: Sequence[Fingerprint]
+) -> Processing | None:
+    """The condition that these probes have in common, whichever sources they are of; None for the original.
+
+    Args:
+        gallery: the enrolled sources, in the condition that is asked for.
+        sources: how many these are.
+        likely: the candidates.
+        probes: sets, or images alone.
+    """
+    if not likely:
+        return None
+    few = max(_FEWEST, _TRIED // sources)
+    tried = [_explained(gallery(processing, few), probes) for processing in likely]
+    best = int(np.argmax(tried))
+    if tried[best] <= _explained(gallery(None, few), probes):
+        return None
+    gained = _explained(gallery(likely[best], KEPT), probes) - _explained(gallery(None, KEPT), probes)
+    return likely[best] if gained > MARGIN else None
 
 
-def _accepted(names: Sequence[str], explained: np.ndarray) -> list[str]:
-    """The condition that explains best, for each column, if it does so by more than the margin."""
-    gained = explained.max(0) - explained[0]
-    best = explained.argmax(0)
-    return [names[i] if more > MARGIN else ORIGINAL for i, more in zip(best, gained, strict=True)]
+def _saved(probes: Sequence[Fingerprint]) -> Jpeg | None:
+    """How most of the images were saved, if as JPEG and alike."""
+    facts = [one for probe in probes for one in probe.facts]
+    ((kind, often),) = Counter(
+        (one.quality, one.subsampling) if one and one.quality and one.subsampling else None for one in facts
+    ).most_common(1) or [(None, 0)]
+    return Jpeg(*kind) if kind and 2 * often > len(facts) else None
 
 
-def _explained(states: Mapping[str, Enrollment], probes: Sequence[Fingerprint]) -> np.ndarray:
-    """Log density of each probe, were it of any enrolled source, ``(conditions, n)``."""
-    return np.stack([logsumexp(known.log_density(probes), axis=1) for known in states.values()])
+def _before(processing: Processing) -> tuple[Processing, ...]:
+    """The steps before saving as JPEG."""
+    steps = processing.steps if isinstance(processing, Chain) else (processing,)
+    return tuple(step for step in steps if not isinstance(step, Jpeg))
 
 
+def _expected(
+    probes: Sequence[Fingerprint], original: Enrollment, plda: PLDA, population: ReferencePopulation
+) -> list[Processing]:
+    """Conditions that are expected to explain the probes, from the best on."""
+    moved = dict(zip(population.conditions, plda.back(population.centres - population.centres[0]), strict=True))
+    typical = dict(zip(population.conditions, population.explained(plda, probes).mean(1), strict=True))
+    first, known = population.conditions[0], [name for name in population.conditions if name in CONDITIONS]
+    as_it_is = _explained(original, probes)
+    gained = {name: _explained(original, [_moved(probe, moved[name]) for probe in probes]) - as_it_is for name in known}
+    likely = sorted((name for name in known if gained[name] > _EXPECTED), key=lambda name: -gained[name])[:_CANDIDATES]
+    most_typical = max(known, key=lambda name: typical[name])
+    if typical[most_typical] - typical[first] > _NOISY:
+        likely.append(most_typical)
+    return [CONDITIONS[name] for name in dict.fromkeys(likely)]
+
+
+def _moved(probe: Fingerprint, by: np.ndarray) -> Fingerprint:
+    """The probe with its mean moved back; it has no more than that."""
+    return replace(probe.pooled(), moments=Moments(probe.count, probe.mean - by, np.empty(0)))
+
+
+def _explained(known: Enrollment, probes: Sequence[Fingerprint]) -> float:
+    """Log density of a probe, were it of any enrolled source; the mean of the probes'."""
+    return float(logsumexp(known.log_density(probes), axis=1).mean())
+
+
+@dataclass(frozen=True)
 class Matched(ByScorer):
-    """A scorer's comparer that first matches each probe's condition, where the gallery is known in several."""
+    """A scorer's comparer that first matches each probe's condition, where there are originals of the gallery.
+
+    Attributes:
+        population: sources in many conditions, if there is one; see ``candidates``.
+    """
+
+    population: ReferencePopulation | None = None
 
     def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        names = common_conditions(gallery)
-        if names == [ORIGINAL]:
+        if not can_match(gallery):
             return super()._score(probes, gallery)
-        states = {}
-        for name in names:
-            known = [source.under(name).pooled() for source in gallery]
-            states[name] = self.scorer.adapt(known).enroll(known)
-        found = match(states, probes)
+
+        @cache
+        def enrolled(processing: Processing | None, most: int | None) -> Enrollment:
+            known = [source.pooled() for source in in_condition(gallery, processing, most)]
+            return self.scorer.adapt(known).enroll(known)
+
+        original = enrolled(None, None)
         scores = np.empty((len(probes), len(gallery)))
-        for name in set(found):
-            chosen = [i for i, condition in enumerate(found) if condition == name]
-            scores[chosen] = states[name].llr([probes[i] for i in chosen])
+        for i, probe in enumerate(probes):
+            likely = candidates([probe], original, self.scorer, self.population)
+            found = match(enrolled, len(gallery), likely, [probe])
+            scores[i] = enrolled(found, KEPT if found else None).llr([probe])[0]
         return scores

@@ -66,7 +66,7 @@ class PLDAFrame:
 
     def take(self, fingerprint: Fingerprint) -> Fingerprint:
         """The fingerprint with its features in these coordinates, float64."""
-        return replace(fingerprint, features=self.project(fingerprint.values), conditions={})
+        return replace(fingerprint, features=self.project(fingerprint.values))
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> FrameEnrollment:
         """What the gallery's images say of their sources; fingerprints are in these coordinates."""

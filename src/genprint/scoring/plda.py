@@ -161,6 +161,12 @@ class PLDA:
         parts: np.ndarray = by_part(features - self.mean, len(self.within)) @ self._vectors
         return parts.swapaxes(0, 1).reshape(features.shape)
 
+    def back(self, differences: np.ndarray) -> np.ndarray:
+        """Differences ``(n, parts * d)`` in the coordinates of ``project``, as differences of features."""
+        # The inverse of the vectors, which take within to the identity.
+        parts: np.ndarray = by_part(differences, len(self.within)) @ self._vectors.swapaxes(1, 2) @ self.within
+        return parts.swapaxes(0, 1).reshape(differences.shape)
+
     def coordinates(self, fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
         """Means ``(n, parts * d)`` in the coordinates of ``project``, and counts ``(n, 1)``."""
         means = self.project(np.stack([fingerprint.mean for fingerprint in fingerprints]))

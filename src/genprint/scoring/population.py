@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from genprint.fingerprints.conditions import ORIGINAL
-from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, common_conditions
+from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
+from genprint.images.processing import Processing
 from genprint.scoring.likelihood_ratio import LogisticCalibration
 from genprint.scoring.plda import PLDA
 from genprint.scoring.thresholds import SIZES, disjoint_subsets, smallest_rate, upper_threshold
@@ -88,29 +89,40 @@ class ReferencePopulation:
     typical: np.ndarray
 
     @classmethod
-    def fit(cls, plda: PLDA, fingerprints: Mapping[str, Fingerprint], population: str, rate: float = 0.05) -> Self:
+    def fit(
+        cls,
+        plda: PLDA,
+        fingerprints: Mapping[str, Fingerprint],
+        population: str,
+        rate: float = 0.05,
+        conditions: Sequence[Processing] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> Self:
         """Compares two disjoint sets of each source, all with all, at each size and in each condition.
 
         Args:
             plda: the scorer, not adapted.
-            fingerprints: of each source of the population, by name; conditions that all are known in count too.
+            fingerprints: of each source of the population, by name.
             population: what they are, in words.
             rate: wanted; raised to what the number of sources supports.
+            conditions: beside the original; made of the images whose originals are at hand.
+            progress: called with the number of images read in these conditions since its last call.
 
         Raises:
             ValueError: fewer than two sources, or one of a single image.
         """
+        if conditions:
+            fingerprints = {name: known.kept() for name, known in fingerprints.items()}
         few = min(fingerprints, key=lambda name: len(fingerprints[name]), default="")
         if len(fingerprints) < 2 or len(fingerprints[few]) < 2:
             lacking = f"{few} has a single image" if len(fingerprints) > 1 else "there are fewer than two"
             raise ValueError(f"a population needs two or more sources of two or more images each: {lacking}")
         check_comparable(fingerprints.values())
         rate = max(rate, smallest_rate(len(fingerprints)))
-        conditions = tuple(common_conditions(list(fingerprints.values())))
         sizes = tuple(size for size in SIZES if len(fingerprints[few]) >= 2 * size)
         moments, thresholds, ratios, typical = [], [], [], []
-        for condition in conditions:
-            sources = [known.under(condition) for known in fingerprints.values()]
+        for processing in (None, *conditions):
+            sources = [one.under(processing, progress) if processing else one for one in fingerprints.values()]
             images = [plda.project(known.values) for known in sources]
             moments.append(_moments(images))
             typical.append(_typical(images, sizes, max(rate, _UNTYPICAL), len(plda.within)))
@@ -120,7 +132,7 @@ class ReferencePopulation:
             ratios.append([(*ratio.slopes, ratio.intercept) for ratio in fitted])
         centres, between, within = (np.stack(part) for part in zip(*moments, strict=True))
         return cls(
-            population, len(fingerprints), rate, sizes, conditions,
+            population, len(fingerprints), rate, sizes, (ORIGINAL, *(processing.name for processing in conditions)),
             centres, between, within, np.array(thresholds), np.array(ratios), np.array(typical),
         )  # fmt: skip
 
@@ -129,7 +141,7 @@ class ReferencePopulation:
         check_comparable([one, other])
         small, large = sorted((one, other), key=lambda fingerprint: fingerprint.count)
         similarity = float(plda.similarity([small], [large])[0, 0])
-        each = [self._explained(plda, fingerprint) for fingerprint in (small, large)]
+        each = self.explained(plda, [small, large]).T
         may_be = [explained >= explained.max() - _RULED_OUT for explained in each]
         likely = may_be[0] & may_be[1]
         if not likely.any():
@@ -156,10 +168,14 @@ class ReferencePopulation:
             llr = float(LogisticCalibration((slope,), intercept, self.sources).llr(np.array([similarity])))
         return Judgement(similarity, high, low, llr, conditions, one_condition, typical)
 
-    def _explained(self, plda: PLDA, fingerprint: Fingerprint) -> np.ndarray:
-        """Log density of a set in each condition, were it of a source like the population's, ``(conditions,)``."""
-        mean, count = plda.coordinates([fingerprint])
-        return _log_density(mean, self.centres, self.between + self.within / count, len(plda.within))
+    def explained(self, plda: PLDA, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each set in each condition, were it of a source like the population's, ``(conditions, n)``."""
+        means, counts = plda.coordinates(fingerprints)
+        found = [
+            _log_density(means, centre, between + within / counts, len(plda.within))
+            for centre, between, within in zip(self.centres, self.between, self.within, strict=True)
+        ]
+        return np.stack(found)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, for JSON."""

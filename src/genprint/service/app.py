@@ -66,7 +66,14 @@ _TOKEN = HTTPBearer(scheme_name="token", description="A line of the token file, 
 _WANTS_TOKEN: dict[str, Any] = {"dependencies": [Depends(_TOKEN)]}
 
 
-def create_app(model: Model, gallery: Path, tokens: Tokens, limits: Limits = Limits(), rate: float = 0.05) -> FastAPI:
+def create_app(
+    model: Model,
+    gallery: Path,
+    tokens: Tokens,
+    limits: Limits = Limits(),
+    rate: float = 0.05,
+    originals: bool = False,
+) -> FastAPI:
     """The service over one gallery.
 
     Args:
@@ -75,10 +82,11 @@ def create_app(model: Model, gallery: Path, tokens: Tokens, limits: Limits = Lim
         tokens: who may do what.
         limits: of requests.
         rate: of false attributions wanted.
+        originals: whether images that are enrolled through the service are kept; see ``Gallery.enroll``.
     """
     registry = CollectorRegistry()
     seen = Counter("genprint_images", "Images fingerprinted", registry=registry)
-    service = _Service(model, gallery, limits, rate, registry, seen, WorkQueue(limits))
+    service = _Service(model, gallery, limits, rate, originals, registry, seen, WorkQueue(limits))
     service.opened()  # a gallery that cannot be used is found now, not at the first request
     problems = {status: {**about, "model": Problem} for status, about in _PROBLEMS.items()}
     app = FastAPI(title="Genprint", version=__version__, redoc_url=None, docs_url=None, responses=problems)
@@ -105,6 +113,7 @@ class _Service:
     gallery: Path
     limits: Limits
     rate: float
+    originals: bool
     registry: CollectorRegistry
     seen: Counter
     queue: WorkQueue
@@ -164,7 +173,9 @@ def _serve_sources(app: FastAPI, service: _Service) -> None:
 
         def work() -> dict[str, int]:
             store = service.opened()
-            (added,) = store.enroll(image_set(name, files, service.limits), name, progress=service.in_time())
+            (added,) = store.enroll(
+                image_set(name, files, service.limits), name, service.originals, progress=service.in_time()
+            )
             return {"added": added.images, "enrolled": store.counts()[name]}
 
         return await service.queue.run(work)
@@ -243,7 +254,7 @@ def _pictures(result: Attribution) -> dict[str, str]:
     """The probe's average residual and spectrum, and the family tree with it, as far as there are such."""
     assert result.asked is not None
     stack = FileSummary.of(result.asked.images).stack()
-    tree = tree_with_probe(result, result.asked)
+    tree = tree_with_probe(result.asked)
     drawn = {
         "trace": None if stack is None else figures.trace_figure({"probe": stack}),
         "tree": None if tree is None else figures.tree_figure(tree),

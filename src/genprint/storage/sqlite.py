@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 
 def open_database(path: str | Path, tables: str, lasting: bool = True) -> sqlite3.Connection:
     """Opens a database, made with these tables if they are not there; statements are committed as they come.
+
+    One that cannot be written, or whose folder cannot, is opened for reading alone.
 
     Args:
         path: of the file, or ':memory:'; its folder is made.
@@ -19,7 +23,12 @@ def open_database(path: str | Path, tables: str, lasting: bool = True) -> sqlite
         OSError: its folder cannot be made.
     """
     if str(path) != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(path)
+        if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            # Immutable: without a folder to write in, no other process writes it either.
+            address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+            return sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Conditions, Model, bar, errors, load_model, show
+from genprint.cli.common import AsJson, Model, bar, errors, load_model, show
 from genprint.cli.evaluate.common import (
     Data,
     Enrolled,
@@ -125,19 +125,24 @@ def verification_command(
     shipped: Annotated[
         bool, typer.Option(help="Judge by what came with the encoder, in place of all the other sources.")
     ] = False,
-    conditions: Conditions = False,
+    conditions: Annotated[
+        bool,
+        typer.Option(help="The other sources are looked at after JPEG, resizing and the like, too; 20 times as long."),
+    ] = False,
     seed: Seed = 0,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """What genprint verify says of pairs of sets: right and wrong, each pair judged by all the other sources."""
     from genprint.evaluation.verification import by_the_others, verified
+    from genprint.fingerprints.conditions import CONDITIONS
     from genprint.images.sets import read_sources
 
     with errors(as_json):
         loaded, sets = load_model(model), read_sources(data)
-        fingerprints = read_fingerprints(loaded, sets, conditions)
-        judge = {} if shipped else {"population": by_the_others(loaded, fingerprints)}
+        fingerprints = read_fingerprints(loaded, sets)
+        looked_at = tuple(CONDITIONS.values()) if conditions else ()
+        judge = {} if shipped else {"population": by_the_others(loaded, fingerprints, conditions=looked_at)}
         found = {}
         for n in set_sizes(size):
             with bar("comparing", total=len(sets)) as advance:

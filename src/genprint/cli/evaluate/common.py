@@ -29,10 +29,10 @@ Seed = Annotated[int, typer.Option(help="Of the splits.")]
 Real = Annotated[Path | None, typer.Option(exists=True, help="Real images, for methods that compare with such.")]
 
 
-def read_fingerprints(model: Model, sets: Sequence[ImageSet], conditions: bool = False) -> dict[str, Fingerprint]:
+def read_fingerprints(model: Model, sets: Sequence[ImageSet]) -> dict[str, Fingerprint]:
     """The fingerprint of each set, by its name, with a progress bar; says what was left out."""
     with bar("reading images") as advance:
-        found = {images.name: model.fingerprint(images, conditions, advance) for images in sets}
+        found = {images.name: model.fingerprint(images, advance) for images in sets}
     for name, fingerprint in found.items():
         tell_left_out(name, fingerprint.left_out)
     return found

@@ -15,7 +15,7 @@ from genprint.encoder.network import SetNetwork, Tower
 from genprint.encoder.training.episodes import Episode, SetSizes, SimulatedEpisodes
 from genprint.encoder.training.loop import Progress, TrainingConfig, train
 from genprint.encoder.training.simulator import KINDS, draw_sources
-from genprint.fingerprints.conditions import CONDITIONS, SHIFTS, by_name
+from genprint.fingerprints.conditions import CONDITIONS, SHIFTS
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.residuals import to_pixels
 from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Resize
@@ -31,9 +31,10 @@ KEPT_LAYERS, FEATURES = 4, 768
 FRONT_ENDS = (("raw", "high_pass"), ("high_pass",))
 # How sources differ is learned from many sources, of few images each.
 PROJECTION_SOURCES, PROJECTION_IMAGES = 4000, 40
-# Conditions that galleries are not brought to, but populations are: stronger than any one of CONDITIONS, and several in
-# turn. Sets in a condition that the population does not know are more alike than its thresholds allow for.
-_STRESS_CONDITIONS = by_name(
+#: Conditions of the reference population: some are stronger than any one of CONDITIONS, or several in turn. Sets in a
+#: condition that the population does not know are more alike than its thresholds allow for.
+POPULATION_CONDITIONS = (
+    *CONDITIONS.values(),
     *(Jpeg(quality) for quality in (30, 15, 8)),
     *(Resize(share) for share in (0.6, 0.4, 0.25)),
     Blur(2), Noise(10), Grey(), Chain((Grey(), Resize(0.75))), Chain((Grey(), Jpeg(75))), Chain((Noise(5), Jpeg(75))),
@@ -54,7 +55,7 @@ class Pretrained:
     Attributes:
         encoder: with its network.
         plda: the scorer, learned from simulated sources.
-        population: fingerprints of the reference population's sources, by name, in many conditions.
+        population: fingerprints of the reference population's sources, by name; for ``POPULATION_CONDITIONS``.
     """
 
     encoder: SetEncoder
@@ -137,8 +138,7 @@ def pretrain(  # noqa: PLR0913
     count = min(map(len, generated.values()))
     real = validation[np.random.default_rng(seed + 4).choice(len(validation), count, replace=False)]
     population = {
-        name: encoder.extract(ImageSet.from_array(pixels, name), conditions={**CONDITIONS, **_STRESS_CONDITIONS})
-        for name, pixels in {**generated, "real": real}.items()
+        name: encoder.extract(ImageSet.from_array(pixels, name)) for name, pixels in {**generated, "real": real}.items()
     }
     return Pretrained(encoder, scorer, population)
 

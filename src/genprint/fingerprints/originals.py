@@ -1,0 +1,56 @@
+"""The images behind a fingerprint, from which it is had in other conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from genprint.fingerprints.cache import Cache
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.images.processing import Processing
+from genprint.images.sets import ImageSet, ImageSetError
+
+if TYPE_CHECKING:
+    from genprint.fingerprints.fingerprinter import Fingerprinter
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images of a set that was fingerprinted, to be read again after a processing.
+
+    Attributes:
+        fingerprinter: that makes the features.
+        images: the set.
+        names: of its images, by digest.
+        cache: of features.
+        contents: SHA-256 of what is kept of an image, by its digest, where that is not the whole file.
+    """
+
+    fingerprinter: Fingerprinter
+    images: ImageSet
+    names: Mapping[str, str] = field(repr=False)
+    cache: Cache | None = None
+    contents: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def digests(self) -> Iterable[str]:
+        return self.names
+
+    def under(
+        self, processing: Processing, digests: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Fingerprint:
+        """The fingerprint of these images after a processing.
+
+        Raises:
+            ImageSetError: one cannot be read any more, or is another than was enrolled.
+        """
+        owners = {self.contents.get(digest, digest): digest for digest in digests}
+        chosen = self.images.only(self.names[digest] for digest in digests)
+        found = self.fingerprinter.extract(chosen, progress, cache=self.cache, processing=processing)
+        for left in found.left_out:
+            raise ImageSetError(f"{left.name}: it is enrolled, and needed again, but: {left.reason}")
+        for name, sha256 in zip(found.names, found.digests, strict=True):
+            if sha256 not in owners:
+                raise ImageSetError(f"{name}: not the file that was enrolled; put that back, or enroll this one anew")
+        return replace(found, digests=tuple(owners[sha256] for sha256 in found.digests))
