@@ -147,7 +147,7 @@ class Gallery(GalleryStore):
         probe = ImageSet.of(images, name, default="probe")
         expect(progress, probe.count)
         fingerprint = self.model.fingerprint(probe, progress)
-        identifier = self.identifier(fingerprint, rate, conditions)
+        identifier = self.identifier(fingerprint, rate, conditions, progress)
         result = identifier.identify(fingerprint, progress=progress)
         on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
         inputs: dict[str, str | float | bool | None] = {
@@ -166,10 +166,12 @@ class Gallery(GalleryStore):
         self.sources = tuple(images for images in self.sources if images.name != name)
         self.origin = None
 
-    def identifier(self, probe: Fingerprint, rate: float = 0.05, conditions: bool = True) -> Identifier:
+    def identifier(
+        self, probe: Fingerprint, rate: float = 0.05, conditions: bool = True, progress: Progress | None = None
+    ) -> Identifier:
         """What compares the probe with the enrolled sources; of many, with those that are nearest."""
         made = self._keep(f"identifier {rate} {conditions}", lambda: GalleryIdentifier(self, rate, conditions))
-        return made.near(self, probe)
+        return made.near(self, probe, progress)
 
     def population(
         self, rate: float = 0.05, conditions: Sequence[Processing] = (), progress: Progress | None = None

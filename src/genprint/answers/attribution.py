@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import numpy as np
@@ -10,14 +10,20 @@ from scipy.special import softmax
 
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Candidate, Evidence
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
-from genprint.fingerprints.fingerprinter import Progress
+from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
+from genprint.gallery.index import Index
+from genprint.gallery.recent import Recent
 from genprint.gallery.store import GalleryStore, NotEnough
+from genprint.images.processing import Processing
 from genprint.model import Model
+from genprint.scoring.conditions import in_condition
 from genprint.scoring.thresholds import smallest_rate
 
 # Sources a probe is compared with by all means there are.
 SHORTLIST = 200
+# Images of each source that its vector in another condition is of, and conditions that these are held in at a time.
+_INDEXED, _INDICES = 4, 8
 
 
 class Reason(StrEnum):
@@ -169,12 +175,13 @@ class GalleryIdentifier:
     """Identifies probes in a gallery of any size.
 
     Where more than ``SHORTLIST`` sources are enrolled, each probe is compared closely with as many only: those whose
-    vectors are nearest to the probe's. Thresholds, rate and evidence are then of those.
+    vectors are nearest to the probe's, in its own condition if it looks processed. Thresholds, rate and evidence are
+    then of those.
 
     Args:
         store: the gallery as it is now; what is enrolled later is not seen.
         rate: as for ``Identifier``.
-        conditions: whether probes are compared with the enrolled images in other conditions, too.
+        conditions: whether probes that look processed are compared with the enrolled images after the same processing.
     """
 
     def __init__(self, store: GalleryStore, rate: float = 0.05, conditions: bool = True):
@@ -183,14 +190,30 @@ class GalleryIdentifier:
             raise NotEnough(f"{where}: no source is enrolled; enroll some first")
         self._model, self._rate, self._conditions = store.model, rate, conditions
         self._index = store.index() if len(store) > SHORTLIST else None
-        self._all = None
-        if not self._index:
-            self._all = Identifier(self._model, store.fingerprints(), rate, conditions=conditions)
+        self._in_condition = Recent[Index](_INDICES)
+        self._all = None if self._index else self._identifier(store, None)
 
-    def near(self, store: GalleryStore, probe: Fingerprint) -> Identifier:
+    def near(self, store: GalleryStore, probe: Fingerprint, progress: Progress | None = None) -> Identifier:
         """The identifier for a probe. ``store`` may be another connection to the same file."""
         if self._all:
             return self._all
         assert self._index
-        nearest = self._index.nearest(self._model.fingerprinter.embed(probe), SHORTLIST)
-        return Identifier(self._model, store.fingerprints(nearest), self._rate, conditions=self._conditions)
+        vector = self._model.fingerprinter.embed(probe)
+        found = self._identifier(store, self._index.nearest(vector, SHORTLIST))
+        if processing := found.enrolled.condition([probe], progress):
+            index = self._in_condition.get(processing, lambda: self._indexed(store, processing, progress))
+            found = self._identifier(store, index.nearest(vector, SHORTLIST))
+        return found
+
+    def _identifier(self, store: GalleryStore, names: Iterable[str] | None) -> Identifier:
+        return Identifier(self._model, store.fingerprints(names), self._rate, conditions=self._conditions)
+
+    def _indexed(self, store: GalleryStore, processing: Processing, progress: Progress | None) -> Index:
+        """Vectors of all sources in a condition, by a few images of each."""
+        names, vectors = list(store.counts()), []
+        expect(progress, _INDEXED * len(names))
+        for start in range(0, len(names), SHORTLIST):
+            known = list(store.fingerprints(names[start : start + SHORTLIST]).values())
+            for source in in_condition(known, processing, _INDEXED, progress):
+                vectors.append(self._model.fingerprinter.embed(source).astype(np.float32))
+        return Index(tuple(names), np.stack(vectors), np.arange(len(names)))

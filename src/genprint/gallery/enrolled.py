@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +12,7 @@ from scipy.special import softmax
 from genprint.fingerprints.conditions import KEPT, ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
+from genprint.gallery.recent import Recent
 from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.base import Enrollment, Scorer
@@ -146,8 +145,7 @@ class EnrolledIn:
         self._model = model
         self._gallery = [replace(fingerprint, source=name) for name, fingerprint in known.items()]
         self._matched = conditions and can_match(self._gallery)
-        self._lock = threading.RLock()
-        self._made: OrderedDict[tuple[Processing | None, int | None], Enrolled] = OrderedDict()
+        self._made = Recent[Enrolled](_HELD)
         self.original = Enrolled(model.scorer, self._gallery)
 
     def __call__(
@@ -156,24 +154,20 @@ class EnrolledIn:
         """The sources in a condition, None for the original, by so many images of each at most."""
         if processing is None and (most is None or all(source.count <= most for source in self._gallery)):
             return self.original
-        key = processing, most
-        with self._lock:
-            if key not in self._made:
-                among = in_condition(self._gallery, None, most)
-                if processing:
-                    expect(progress, sum(source.count for source in among))
-                made = in_condition(among, processing, progress=progress)
-                self._made[key] = Enrolled(self._model.scorer, made, processing.name if processing else ORIGINAL)
-            self._made.move_to_end(key)
-            while len(self._made) > _HELD:
-                self._made.popitem(last=False)
-            return self._made[key]
+
+        def make() -> Enrolled:
+            among = in_condition(self._gallery, None, most)
+            if processing:
+                expect(progress, sum(source.count for source in among))
+            made = in_condition(among, processing, progress=progress)
+            return Enrolled(self._model.scorer, made, processing.name if processing else ORIGINAL)
+
+        return self._made.get((processing, most), make)
 
     def called(self, condition: str) -> Enrolled:
-        """The sources in that condition, which was asked for just now; else in the original."""
-        with self._lock:
-            made = [one for (_, most), one in self._made.items() if most == KEPT and one.condition == condition]
-        return made[-1] if made else self.original
+        """The sources in that condition, if it was asked for lately; else in the original."""
+        made = (one for one in self._made if one.condition == condition)
+        return max(made, key=lambda one: sum(source.count for source in one.fingerprints), default=self.original)
 
     def candidates(self, probes: Sequence[Fingerprint]) -> list[Processing]:
         """Conditions, beside the original, that the probes may well be in; they share one."""
@@ -183,9 +177,13 @@ class EnrolledIn:
 
     def match(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Enrolled:
         """The sources in the condition that the probes are in."""
+        found = self.condition(probes, progress)
+        return self(found, KEPT) if found else self.original
+
+    def condition(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Processing | None:
+        """The condition that the probes are in; None for the original."""
 
         def known(processing: Processing | None, most: int | None) -> Enrollment:
             return self(processing, most, progress).known
 
-        found = match(known, len(self._gallery), self.candidates(probes), probes)
-        return self(found, KEPT) if found else self.original
+        return match(known, len(self._gallery), self.candidates(probes), probes)
