@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from genprint.errors import GenprintError
-from genprint.storage.sqlite import open_database
+from genprint.storage.sqlite import open_database, read_only
 
 _TABLES = """
 DROP TABLE IF EXISTS feature;  -- of before 0.2
@@ -36,13 +36,15 @@ class Cache:
         path: of the file; made if it is not there.
         size: most bytes; what was not used for longest goes first. None: as many as come.
 
+    Where the file is there and cannot be written, what is in it is used, and nothing is added.
+
     Raises:
         CacheError: it is something else, or cannot be written.
     """
 
     def __init__(self, path: str | Path, size: int | None = None):
         self.path, self.size = Path(path), size
-        self._threads = threading.local()
+        self._threads, self._read_only = threading.local(), read_only(Path(path))
         try:
             self._connection.execute("SELECT used FROM made LIMIT 1")
         except (sqlite3.Error, OSError) as error:
@@ -63,7 +65,7 @@ class Cache:
             rows = [self._connection.execute(query, (maker, one)).fetchone() for one in about]
         except sqlite3.Error as error:
             raise CacheError(f"{self.path}: cannot be read ({error}); remove it") from None
-        if self.size is not None:
+        if self.size is not None and not self._read_only:
             found = [(_now(), maker, one) for one, row in zip(about, rows, strict=True) if row]
             self._change("UPDATE made SET used = ? WHERE maker = ? AND about = ?", found)
         return [row[0] if row else None for row in rows]
@@ -74,6 +76,8 @@ class Cache:
         Raises:
             CacheError: the disk is full, or the like.
         """
+        if self._read_only:
+            return
         rows = [(maker, one, value, _now()) for one, value in zip(about, values, strict=True)]
         self._change("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
 
@@ -87,7 +91,8 @@ class Cache:
 
     def forget(self, about: Sequence[str]) -> None:
         """Erases whatever was made about these."""
-        self._change("DELETE FROM made WHERE about = ?", [(one,) for one in about])
+        if not self._read_only:
+            self._change("DELETE FROM made WHERE about = ?", [(one,) for one in about])
 
     def _change(self, query: str, rows: Sequence[tuple[object, ...]]) -> None:
         try:

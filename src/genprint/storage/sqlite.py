@@ -8,6 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 
+def read_only(path: Path) -> bool:
+    """Whether a file is there and cannot be written, or nothing beside it, as SQLite would."""
+    return path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
 def open_database(path: str | Path, tables: str, lasting: bool = True) -> sqlite3.Connection:
     """Opens a database, made with these tables if they are not there; statements are committed as they come.
 
@@ -24,7 +29,7 @@ def open_database(path: str | Path, tables: str, lasting: bool = True) -> sqlite
     """
     if str(path) != ":memory:":
         path = Path(path)
-        if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        if read_only(path):
             # Immutable: without a folder to write in, no other process writes it either.
             address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
             return sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
