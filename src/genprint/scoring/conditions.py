@@ -125,8 +125,9 @@ def _expected(
     moved = dict(zip(population.conditions, plda.back(population.centres - population.centres[0]), strict=True))
     typical = dict(zip(population.conditions, population.explained(plda, probes).mean(1), strict=True))
     first, known = population.conditions[0], [name for name in population.conditions if name in CONDITIONS]
-    as_it_is = _explained(original, probes)
-    gained = {name: _explained(original, [_moved(probe, moved[name]) for probe in probes]) - as_it_is for name in known}
+    asked = [_moved(probe, moved[name]) for name in (first, *known) for probe in probes]
+    explained = logsumexp(original.log_density(asked), axis=1).reshape(-1, len(probes)).mean(1)
+    gained = dict(zip(known, explained[1:] - explained[0], strict=True))
     likely = sorted((name for name in known if gained[name] > _EXPECTED), key=lambda name: -gained[name])[:_CANDIDATES]
     most_typical = max(known, key=lambda name: typical[name])
     if typical[most_typical] - typical[first] > _NOISY:
@@ -135,8 +136,9 @@ def _expected(
 
 
 def _moved(probe: Fingerprint, by: np.ndarray) -> Fingerprint:
-    """The probe with its mean moved back; it has no more than that."""
-    return replace(probe.pooled(), moments=Moments(probe.count, probe.mean - by, np.empty(0)))
+    """The probe with its mean moved back; it has nothing else."""
+    moments = Moments(probe.count, probe.mean - by, np.empty(0))
+    return replace(probe, features=None, facts=(), originals=(), moments=moments)
 
 
 def _explained(known: Enrollment, probes: Sequence[Fingerprint]) -> float:
