@@ -40,9 +40,21 @@ def test_it_writes_all_it_says(quick, small_model, tmp_path):
     assert len(written["attributions"]) == 20
     assert {"decision", "llr", "evidence", "condition"} <= set(written["attributions"][0])
     assert "3 sources enrolled with 8 images each" in summary
+    table = written["by_size"]["4"]
+    line = next(line.split() for line in summary.splitlines() if line.split()[:1] == ["4"])
+    assert line[:4] == ["4", "6", str(table["best_candidate_right"]), str(table["attributed_right"])]
+    assert sum(map(int, line[3:])) == 6
+    assert set(written["images"].values()) == {16}
     page = (tmp_path / "out" / "report.html").read_text()
     assert "vae-conv-s0 (not enrolled)" in page
     assert "Probes of 4 images: answers" in page
+
+
+def test_sets_are_as_many_as_the_images_make(quick, small_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "IMAGES", 13)
+    demo.run(small_model, tmp_path / "out", 0, lambda at, what: None)
+    written = json.loads((tmp_path / "out" / "attributions.json").read_text())
+    assert [table["enrolled_probes"] for table in written["by_size"].values()] == [6, 3]
 
 
 def test_the_command_says_what_to_do_next(quick, small_model, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -10,7 +11,16 @@ from torch.distributions import Normal, kl_divergence
 
 from genprint.generators import variants
 from genprint.generators.architectures import ARCHITECTURES, SPLIT, architecture
-from genprint.generators.collection import demonstrated, describe, find, load, sample, save, shipped
+from genprint.generators.collection import (
+    demonstrated,
+    describe,
+    find,
+    load,
+    sample,
+    sample_each,
+    save,
+    shipped,
+)
 from genprint.generators.recipes import RECIPES, Images, make
 from genprint.generators.training import train
 from genprint.storage.weights import WeightsError
@@ -269,6 +279,40 @@ def test_demonstrated_generators_differ_and_do_not_collapse():
     first = [sample(load(folder)[0], folder.name, 8, batch=8) for folder in demonstrated()]
     assert len({images.tobytes() for images in first}) == len(first)
     assert all(images.std(0).mean() > 10 for images in first)
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_several_sampled_at_once_are_those_sampled_alone(three_threads):
+    folders = [find(name) for name in ("vae-conv-s0", "gan-dcgan-s0", "flow-wavelet-s0", "vae-conv-s1")]
+    done = []
+    together = dict(sample_each(folders, 70, seed=1, progress=done.append))
+    assert list(together) == [folder.name for folder in folders]
+    assert sum(done) == 4 * 70
+    assert torch.get_num_threads() == 3
+    for folder in folders:
+        alone = sample(load(folder)[0], folder.name, 70, seed=1).astype(int)
+        assert np.abs(together[folder.name] - alone).max() <= 1  # with another number of threads, sums may round apart
+
+
+def test_sampling_several_can_be_left_early(three_threads):
+    before, done = threading.active_count(), []
+    for _ in sample_each([find("gan-dcgan-s0")] * 20, 64 * 50, progress=done.append):
+        break
+    assert sum(done) < 20 * 64 * 50
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == 3
+
+
+def test_a_damaged_one_among_several_is_told(tmp_path):
+    with pytest.raises(WeightsError):
+        list(sample_each([find("vae-conv-s0"), tmp_path], 2))
 
 
 def test_unknown_names_are_told():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,7 +122,7 @@ def sample(
     from PIL import Image
 
     from genprint.generators import hub
-    from genprint.generators.collection import describe, find, shipped
+    from genprint.generators.collection import describe, find, sample_each, shipped
     from genprint.storage.hub import PREFIX, fetch
 
     with errors():
@@ -132,15 +132,23 @@ def sample(
             folders = {Path(name).name: Path(name)}
         else:
             folders = {folder.name: folder for folder in (shipped() if name == "all" else [find(name)])}
-        with bar("sampling", total=len(folders)) as advance:
-            for each, folder in folders.items():
-                target = output / each if name == "all" else output
-                target.mkdir(parents=True, exist_ok=True)
-                if any(not file.name.startswith(".") for file in target.iterdir()):
-                    raise ValueError(f"{target}: holds files already, perhaps of another source; give an empty folder")
-                for i, pixels in enumerate(hub.sample_folder(folder, each, n, seed, prompt=prompt, steps=steps)):
-                    Image.fromarray(pixels).save(target / f"{i:05d}.png")
-                advance(extra=each)
+        targets = {each: output / each if name == "all" else output for each in folders}
+        for target in targets.values():
+            target.mkdir(parents=True, exist_ok=True)
+            if any(not file.name.startswith(".") for file in target.iterdir()):
+                raise ValueError(f"{target}: holds files already, perhaps of another source; give an empty folder")
+        with bar("sampling", total=n * len(folders)) as advance:
+            made: Iterable[tuple[str, Any]]
+            if name == "all":
+                made = sample_each(list(folders.values()), n, seed, advance)
+            else:
+                made = [
+                    (each, hub.sample_folder(folder, each, n, seed, prompt=prompt, steps=steps, progress=advance))
+                    for each, folder in folders.items()
+                ]
+            for each, images in made:
+                for i, pixels in enumerate(images):
+                    Image.fromarray(pixels).save(targets[each] / f"{i:05d}.png")
         if name == "all":
             text = io.StringIO()
             table = csv.DictWriter(text, ["source", *_COLUMNS], extrasaction="ignore", lineterminator="\n")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ from genprint.generators.base import Generator, to_levels
 from genprint.generators.variants import DERIVED
 from genprint.storage.files import write_atomically
 from genprint.storage.weights import CONFIG, WeightsError, load_model, save_config, save_model
+
+# number of images made since the last call
+Progress = Callable[[int], None]
 
 KIND = "generator"
 _DEMONSTRATED = ("flow-wavelet", "gan-dcgan", "score-ddim", "vae-conv")
@@ -132,22 +137,69 @@ def seed_of(name: str, seed: int) -> int:
 
 
 @torch.inference_mode()
-def sample(generator: Generator, name: str, n: int, seed: int = 0, batch: int = 64) -> np.ndarray:
+def sample(
+    generator: Generator, name: str, n: int, seed: int = 0, batch: int = 64, progress: Progress | None = None
+) -> np.ndarray:
     """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed.
 
     The first images of a longer run are those of a shorter one with the same ``batch``.
     """
     rng = torch.Generator().manual_seed(seed_of(name, seed))
-    return np.concatenate([to_levels(generator.sample(batch, rng)).numpy() for _ in range(-(-n // batch))])[:n]
+    parts = []
+    for start in range(0, n, batch):
+        parts.append(to_levels(generator.sample(batch, rng)).numpy()[: n - start])
+        if progress:
+            progress(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def sample_each(
+    folders: Sequence[Path], n: int, seed: int = 0, progress: Progress | None = None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names of saved generators with ``n`` images of each, in order; the images are those of ``sample``.
+
+    As many generators are at work at once as torch has threads: they are too small to keep several threads busy.
+    Until the last is out, torch has one thread for whatever else is done, or as many as there are for each generator.
+
+    Args:
+        folders: of saved generators.
+        n: images of each.
+        seed: of the noise, together with the folder's name.
+        progress: called from other threads, by one at a time.
+
+    Raises:
+        WeightsError: one is missing or damaged.
+    """
+    threads = torch.get_num_threads()
+    workers = max(1, min(threads, len(folders)))
+    stopped, opening, telling = Event(), Lock(), Lock()
+
+    def made(images: int) -> None:
+        if stopped.is_set():
+            raise CancelledError
+        if progress:
+            with telling:
+                progress(images)
+
+    def one(folder: Path) -> np.ndarray:
+        with opening:  # the first imports what its class needs
+            generator, _ = load(folder)
+        return sample(generator, folder.name, n, seed, progress=made)
+
+    torch.set_num_threads(threads // workers)
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+    try:
+        yield from zip([folder.name for folder in folders], pool.map(one, folders), strict=True)
+    finally:
+        stopped.set()
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
 
 
 def reference_images(count: int, seed: int) -> dict[str, np.ndarray]:
     """So many images of each shipped generator, descendants apart."""
-    return {
-        folder.name: sample(load(folder)[0], folder.name, count, seed)
-        for folder in shipped()
-        if not describe(folder)["parent"]
-    }
+    folders = [folder for folder in shipped() if not describe(folder)["parent"]]
+    return dict(sample_each(folders, count, seed))
 
 
 _CARD = """---

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from genprint.generators.collection import load, sample, seed_of
+from genprint.generators.collection import Progress, load, sample, seed_of
 from genprint.storage.weights import CONFIG, WeightsError
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def is_pipeline(folder: Path) -> bool:
 
 
 def sample_folder(
-    folder: Path, name: str, n: int, seed: int = 0, batch: int = 16, prompt: str | None = None, steps: int | None = None
-) -> np.ndarray:
+    folder: Path, name: str, n: int, seed: int = 0, batch: int = 16, prompt: str | None = None,
+    steps: int | None = None, progress: Progress | None = None,
+) -> np.ndarray:  # fmt: skip
     """``n`` images, uint8 ``(n, h, w, 3)``, of a pipeline's or a genprint generator's folder; noise from name and seed.
 
     Args:
@@ -41,6 +42,7 @@ def sample_folder(
         batch: images that a pipeline makes at once.
         prompt: for pipelines that need one.
         steps: of the sampler; the pipeline's if None.
+        progress: called with the number of images made since its last call.
 
     Raises:
         WeightsError: the folder holds neither, or its weights are not in safetensors.
@@ -50,7 +52,7 @@ def sample_folder(
             raise WeightsError(
                 f"{folder}: neither a diffusers pipeline ({_PIPELINE}) nor a generator saved by genprint ({CONFIG})"
             )
-        return sample(load(folder)[0], name, n, seed)
+        return sample(load(folder)[0], name, n, seed, progress=progress)
     with _told(folder):
         pipeline = _open(folder)
     rng = torch.Generator().manual_seed(seed_of(name, seed))
@@ -65,6 +67,8 @@ def sample_folder(
             images = pipeline(generator=rng, output_type="np", **arguments).images
         levels = (np.asarray(images) * 255).round().clip(0, 255).astype(np.uint8)
         parts.append(levels.repeat(3, axis=3) if levels.shape[3] == 1 else levels)
+        if progress:
+            progress(count)
     return np.concatenate(parts)
 
 

@@ -13,8 +13,31 @@ from genprint.generators.base import Images, gaussian
 from genprint.generators.flow.base import Flow
 
 Tokens = Float[Tensor, "n t d"]
-# Keys and values of the tokens so far, in one layer.
-Past = list[tuple[Tensor, Tensor]]
+
+
+class Past:
+    """Keys and values of the tokens so far, in one layer.
+
+    Room for all is made at once: joining them anew for every token took longest of all.
+
+    Args:
+        tokens: that will come at most.
+    """
+
+    def __init__(self, tokens: int):
+        self._tokens, self._count = tokens, 0
+        self._kept: Tensor | None = None
+
+    def add(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Notes those of the newest token; returns all of them."""
+        if self._kept is None:
+            n, heads, _, size = key.shape
+            self._kept = key.new_empty(2, n, heads, self._tokens, size)
+        self._kept[0, :, :, self._count : self._count + 1] = key
+        self._kept[1, :, :, self._count : self._count + 1] = value
+        self._count += 1
+        keys, values = self._kept[:, :, :, : self._count]
+        return keys, values
 
 
 class Layer(nn.Module):
@@ -34,8 +57,7 @@ class Layer(nn.Module):
             part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.attend(self.norm(x)).chunk(3, dim=2)
         )
         if past is not None:
-            past.append((key, value))
-            key, value = (torch.cat(parts, dim=2) for parts in zip(*past, strict=True))
+            key, value = past.add(key, value)
         # Written out: on a CPU, the backward pass of torch's fused attention is slow in bfloat16.
         weights = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
         if past is None:
@@ -76,7 +98,7 @@ class Pass(nn.Module):
     def inverse(self, noise: Tokens) -> Tokens:
         """One token after another."""
         tokens = [noise[:, :1]]
-        pasts: list[Past | None] = [[] for _ in self.layers]
+        pasts = [Past(noise.shape[1] - 1) for _ in self.layers]
         for t in range(1, noise.shape[1]):
             mean, log_sigma = self._next(tokens[-1], self.place[t - 1 : t], pasts)
             tokens.append(noise[:, t : t + 1] * log_sigma.exp() + mean)
