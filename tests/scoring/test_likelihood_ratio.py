@@ -103,8 +103,7 @@ def test_too_few_sources_or_images_give_no_calibration(world):
     model, sources = world
 
     def system(enrolled):
-        known = [own.pooled() for own in enrolled]
-        return LikelihoodRatioSystem(Cohort(model.scorer.adapt(known), enrolled))
+        return LikelihoodRatioSystem(Cohort(model.scorer.adapt(enrolled).enroll(enrolled), enrolled))
 
     few = [own[np.arange(8)] for own in list(sources.values())[:3]]
     assert system(few).calibration(4).sources == 3

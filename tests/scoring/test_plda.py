@@ -210,3 +210,23 @@ def test_distances_are_of_the_scorer_as_it_is(model, rng):
     sets = [fingerprint(rng.normal(i, 1, (9, 4))) for i in range(3)]
     assert not np.allclose(model.distances(sets), model.adapt(sets).distances(sets))
     assert np.allclose(ByScorer(model).distances(sets), model.adapt(sets).distances(sets))
+
+
+def test_white_features_are_those_of_the_joint_diagonalisation_but_for_a_rotation(rng):
+    model = made_up(rng, parts=2)
+    features = rng.normal(size=(9, 8))
+    white, along = model.whiten(features), model.project(features)
+    for own in (slice(0, 4), slice(4, 8)):
+        assert np.allclose(white[:, own] @ white[:, own].T, along[:, own] @ along[:, own].T)
+
+
+def test_images_say_the_same_of_sources_as_their_moments(rng):
+    model = made_up(rng, parts=2)
+    sources = [given(rng.normal(3 * i, 1 + i, (n, 8)), parts=2) for i, n in enumerate((12, 1, 20))]
+    probes = [given(rng.normal(size=(n, 8)), parts=2) for n in (1, 5, 5)]
+    piles = [source.pooled() for source in sources]
+    adapted = model.adapt(sources)
+    assert np.allclose(adapted.within, model.adapt(piles).within)
+    one, other = adapted.enroll(sources), adapted.enroll(piles)
+    assert np.allclose(one.llr(probes), other.llr(probes), rtol=1e-5)
+    assert np.allclose(one.log_density(probes), other.log_density(probes), rtol=1e-5)

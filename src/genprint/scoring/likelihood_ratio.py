@@ -88,8 +88,7 @@ class LikelihoodRatioSystem:
 
         def llr(sets: np.ndarray, model: LogisticCalibration) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            ratios = self._cohort.llr([taken[chosen] for chosen in sets])
-            return model.llr(calibration_features(ratios)[:, source])
+            return model.llr(calibration_features(self._cohort.llr(taken, sets))[:, source])
 
         def of_parts(size: int) -> tuple[float, float, float]:
             """Mean and interval over parts drawn with replacement."""

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, lapack, solve_triangular
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
-from genprint.scoring.frame import PLDAFrame
+from genprint.scoring.frame import PLDAFrame, Sources
 from genprint.scoring.gaussians import Gaussians, spreads
+from genprint.scoring.scatter import pooled_scatter
 
 # Features of large images are means over tiles, and vary far less than those of the small ones a scorer is learned
 # from. A learned within-source covariance wider than the gallery's regularises hard galleries; beyond three times as
@@ -95,10 +96,7 @@ class PLDA:
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> Self:
         """The same with ``within`` shrunk towards the gallery's; sources are read one at a time."""
-        freedom, scatter = 0, np.zeros_like(self.within)
-        for fingerprint in gallery:
-            freedom += fingerprint.count - 1
-            scatter += fingerprint.scatter
+        scatter, freedom = pooled_scatter(gallery)
         if not freedom:
             return self  # single images
         scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
@@ -108,15 +106,18 @@ class PLDA:
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
         """The posterior of each source's mean, given its enrolled images."""
+        if all(source.moments is None for source in gallery):
+            taken = [self.project(source.values) for source in gallery]
+            weight = self.prior_images + self.freedom
+            # Float32 keeps more digits of deviations than few images tell.
+            sources = Sources.of(taken, np.float32)
+            frame = PLDAFrame(self.project, self.between_variance, len(self.within), weight, sources)
+            return Posterior(self, frame.gaussians, frame)
         means, counts = self.coordinates(gallery)
         dimensions = self.within.shape[-1]
         squared = dimensions * np.stack([self._variance(fingerprint.scatter) for fingerprint in gallery])
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
         return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
-
-    def frame(self) -> PLDAFrame:
-        """The coordinates in which a gallery that it is adapted to is asked about itself."""
-        return PLDAFrame(self.project, self.between_variance, len(self.within), self.prior_images + self.freedom)
 
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
         """Of each part, in units of ``within``: the mean over its directions."""
@@ -128,8 +129,13 @@ class PLDA:
         return _joint_eigh(self.between, self.within)
 
     @cached_property
+    def _factor(self) -> np.ndarray:
+        return np.linalg.cholesky(self.within)
+
+    @cached_property
     def _precision(self) -> np.ndarray:
-        return np.linalg.inv(self.within)
+        halves = [lapack.dpotri(factor, lower=True)[0] for factor in self._factor]
+        return np.stack([half + np.tril(half, -1).T for half in halves])
 
     @property
     def _vectors(self) -> np.ndarray:
@@ -155,6 +161,12 @@ class PLDA:
         unit: np.ndarray = means / np.sqrt(self.between_variance + 1 / counts)
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         return unit
+
+    def whiten(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, parts * d)`` in some coordinates where within is the identity, at a fraction of the cost."""
+        parts = by_part(features - self.mean, len(self.within))
+        white = [solve_triangular(*pair, lower=True).T for pair in zip(self._factor, parts.swapaxes(1, 2), strict=True)]
+        return np.concatenate(white, axis=1)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         """Features ``(n, parts * d)`` in coordinates where within is the identity and between is diagonal."""
@@ -190,10 +202,12 @@ class Posterior:
     Attributes:
         plda: in whose coordinates (``PLDA.project``) the posterior is.
         gaussians: of the sources' means.
+        images: what they follow from, where the features of single images are kept.
     """
 
     plda: PLDA
     gaussians: Gaussians
+    images: PLDAFrame | None = None
 
     def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Raw log likelihood ratio (natural log) of each source against an unknown one, ``(n_probes, n)``."""
@@ -205,6 +219,18 @@ class Posterior:
         In the coordinates of the features, so that densities under different covariances can be compared.
         """
         return self.gaussians.log_density(*self.plda.coordinates(probes)) + self.plda.log_volume
+
+    def frame(self) -> PLDAFrame:
+        """What asks a gallery that the scorer is adapted to about itself.
+
+        Raises:
+            ValueError: of some sources, only moments are kept.
+        """
+        if self.images is None:
+            raise ValueError(
+                "a gallery is asked about itself by the features of its images; of some, only moments are kept"
+            )
+        return self.images
 
 
 def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
