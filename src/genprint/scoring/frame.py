@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -38,10 +38,10 @@ class Sources:
     deviations: np.ndarray = field(repr=False)
 
     @classmethod
-    def of(cls, gallery: Sequence[np.ndarray], dtype: Any = np.float64) -> Self:
-        """From each source's images ``(images, d)``; deviations are kept as that type."""
+    def of(cls, gallery: Sequence[np.ndarray]) -> Self:
+        """From each source's images ``(images, d)``."""
         means = [images.mean(0) for images in gallery]
-        deviations = [(images - mean).astype(dtype) for images, mean in zip(gallery, means, strict=True)]
+        deviations = [images - mean for images, mean in zip(gallery, means, strict=True)]
         return cls(np.array([len(images) for images in gallery]), np.stack(means), np.concatenate(deviations))
 
     @property

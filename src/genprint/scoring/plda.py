@@ -107,10 +107,9 @@ class PLDA:
     def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
         """The posterior of each source's mean, given its enrolled images."""
         if all(source.moments is None for source in gallery):
-            taken = [self.project(source.values) for source in gallery]
+            means, counts = self.coordinates(gallery)
+            sources = Sources(counts[:, 0], means, self._deviations(gallery))
             weight = self.prior_images + self.freedom
-            # Float32 keeps more digits of deviations than few images tell.
-            sources = Sources.of(taken, np.float32)
             frame = PLDAFrame(self.project, self.between_variance, len(self.within), weight, sources)
             return Posterior(self, frame.gaussians, frame)
         means, counts = self.coordinates(gallery)
@@ -119,9 +118,18 @@ class PLDA:
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
         return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
 
+    def _deviations(self, gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Of images from the means of their sources, in the coordinates of ``project``, ``(images, parts * d)``.
+
+        Float32 keeps more digits than few images tell.
+        """
+        rows = np.concatenate([(source.values - source.mean).astype(np.float32) for source in gallery])
+        along = by_part(rows, len(self.within)) @ self._vectors.astype(np.float32)
+        return along.swapaxes(0, 1).reshape(rows.shape)
+
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
         """Of each part, in units of ``within``: the mean over its directions."""
-        variance: np.ndarray = np.einsum("pij,pij->p", self._precision, scatter) / self.within.shape[-1]
+        variance: np.ndarray = 2 * np.einsum("pij,pij->p", self._half_precision, scatter) / self.within.shape[-1]
         return variance
 
     @cached_property
@@ -133,9 +141,11 @@ class PLDA:
         return np.linalg.cholesky(self.within)
 
     @cached_property
-    def _precision(self) -> np.ndarray:
-        halves = [lapack.dpotri(factor, lower=True)[0] for factor in self._factor]
-        return np.stack([half + np.tril(half, -1).T for half in halves])
+    def _half_precision(self) -> np.ndarray:
+        """Lower triangles that make the inverses of ``within`` with their transposes: enough for traces of products."""
+        halves = np.stack([lapack.dpotri(factor, lower=True)[0] for factor in self._factor])
+        halves *= 1 - np.eye(halves.shape[1]) / 2
+        return halves
 
     @property
     def _vectors(self) -> np.ndarray:
