@@ -99,8 +99,7 @@ class PLDA:
         scatter, freedom = pooled_scatter(gallery)
         if not freedom:
             return self  # single images
-        scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
-        learned = self.prior_images * scale[:, None, None] * self.within
+        learned = self.prior_images * self._narrowed(scatter / freedom)[:, None, None] * self.within
         within = (learned + scatter) / (self.prior_images + freedom)
         return replace(self, within=within, freedom=freedom)
 
@@ -117,6 +116,15 @@ class PLDA:
         squared = dimensions * np.stack([self._variance(fingerprint.scatter) for fingerprint in gallery])
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
         return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
+
+    def _narrowed(self, covariance: np.ndarray) -> np.ndarray:
+        """What ``within`` is multiplied by for a gallery whose images vary like this, ``(parts,)``."""
+        # tr(C)^2 <= tr(inv(W) C) tr(W C), by Cauchy & Schwarz: mostly that settles it, and nothing need be inverted.
+        least = np.einsum("pii->p", covariance) ** 2 / covariance.shape[1]
+        if (_WIDEST * least > np.einsum("pij,pij->p", self.within, covariance)).all():
+            return np.ones(len(covariance))
+        scale: np.ndarray = (_WIDEST * self._variance(covariance)).clip(_LEAST_SCALE, 1)
+        return scale
 
     def _deviations(self, gallery: Sequence[Fingerprint]) -> np.ndarray:
         """Of images from the means of their sources, in the coordinates of ``project``, ``(images, parts * d)``.
@@ -159,7 +167,7 @@ class PLDA:
     @cached_property
     def log_volume(self) -> float:
         """Of the coordinates of ``project`` against those of the features, a part."""
-        return float(np.linalg.slogdet(self._vectors)[1].mean())
+        return -float(np.log(np.diagonal(self._factor, axis1=1, axis2=2)).sum(1).mean())
 
     def similarity(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
         """Cosines ``(n_left, n_right)`` of the unit vectors that ``distances`` are between."""
