@@ -10,7 +10,7 @@ from genprint.baselines.content import ColourQuantiles
 from genprint.baselines.covariance import NeighbourhoodCovariance
 from genprint.encoder.encoder import SHIPPED
 from genprint.encoder.training.loop import TrainingResult
-from genprint.fingerprints.cache import FeatureCache
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import CONDITIONS
 from genprint.images.processing import Jpeg
 from genprint.images.sets import ImageSet
@@ -122,7 +122,7 @@ def test_models_of_which_nothing_was_learned(tmp_path):
 
 def test_fingerprints_in_the_conditions_that_are_wanted(tmp_path, rng):
     (images,) = sets_of(rng, 3, a=20.0)
-    model = Model(NeighbourhoodCovariance(), cache=FeatureCache(tmp_path / "c.sqlite"))
+    model = Model(NeighbourhoodCovariance(), cache=Cache(tmp_path / "c.sqlite"))
     assert model.fingerprint(images).conditions == {}
     assert list(model.fingerprint(images, {"mine": Jpeg(77)}).conditions) == ["mine"]
     told = []

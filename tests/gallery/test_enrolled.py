@@ -66,10 +66,10 @@ def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources,
     for min_posterior in (0.0, 0.2):
         enrolled = Enrolled(model.scorer, {name: own.ordered() for name, own in known.items()})
         scores = []
-        for sets, llrs, reached in enrolled.cohort.unknown(2):
+        for own, (sets, llrs, reached) in zip(enrolled.fingerprints, enrolled.cohort.unknown(2), strict=True):
             passed = [
-                softmax(row).max() >= min_posterior and enrolled.exchangeability(own, int(row.argmax())) > ALPHA
-                for own, row in zip(sets, llrs, strict=True)
+                softmax(row).max() >= min_posterior and enrolled.exchangeability(own[drawn], int(row.argmax())) > ALPHA
+                for drawn, row in zip(sets, llrs, strict=True)
             ]
             scores.append(np.where(passed, reached, _LEAST_SCORE).clip(_LEAST_SCORE))
         expected = upper_threshold(scores, rate)
@@ -97,7 +97,7 @@ def test_what_separates_two_sources(model, rng):
 def test_exchangeability_is_asked_in_units_of_what_was_learned(model, rng):
     known = {name: source(rng, 40) for name in "abc"}
     enrolled, probe = Enrolled(model.scorer, known), source(rng, 20)
-    expected = exchangeable(*(model.scorer.project(own.values) for own in (known["b"], probe)))
+    expected = exchangeable(*(model.scorer.whiten(own.values) for own in (known["b"], probe)))
     assert enrolled.exchangeability(probe, 1) == expected
     for scorer in (model.scorer, LDA()):
         assert Enrolled(scorer, known).exchangeability(source(rng, 20), 0) < 0.05

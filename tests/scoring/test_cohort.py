@@ -33,9 +33,8 @@ def test_scale_by_hand():
 
 
 def cohort_of(model, fingerprints):
-    """The cohort of these sources, and the scorer that is adapted to them."""
-    known = [own.pooled() for own in fingerprints]
-    return Cohort(model.scorer.adapt(known), fingerprints)
+    """The cohort of these sources."""
+    return Cohort(model.scorer.adapt(fingerprints).enroll(fingerprints), fingerprints)
 
 
 def test_scores_leave_out_what_they_are_of(model, rng):
@@ -43,10 +42,9 @@ def test_scores_leave_out_what_they_are_of(model, rng):
     cohort = cohort_of(model, sources)
     assert [cohort.size(n) for n in (1, 6, 50)] == [1, 6, 6]
     sets = cohort.sets(4)
-    probe = [sets[2][1]]
+    probe = [sources[2][sets[2][1]]]
     # The second set of every source is left out of gallery and scorer alike.
-    left = {digest for own in sets for digest in own[1].digests}
-    rest = [own[[i for i, digest in enumerate(own.digests) if digest not in left]] for own in sources]
+    rest = [own[np.setdiff1d(np.arange(12), drawn[1])] for own, drawn in zip(sources, sets, strict=True)]
     assert [len(own) for own in rest] == [8] * 4
     assert cohort.target_scores(4)[2].shape == (3, 4)
     expected = model.scorer.adapt(rest).enroll(rest).llr(probe)[0]
@@ -68,7 +66,7 @@ def test_held_out_images_score_as_fresh_ones_do(rng):
     sources = [given(own, digests=tuple(f"{i} {j}" for j in range(60))) for i, own in enumerate(drawn)]
     known, fresh = [own[np.arange(20)] for own in sources], [own[np.arange(20, 60)] for own in sources]
     cohort = cohort_of(wide, known)
-    asked = cohort.llr([cohort.take(own[[i]]) for own in fresh for i in range(40)]).reshape(8, 40, 8)
+    asked = [cohort.llr(cohort.take(own), np.arange(40)[:, None]) for own in fresh]
     right = np.mean([(own.argmax(1) == i).mean() for i, own in enumerate(asked)])
     held_out = np.mean([(own.argmax(1) == i).mean() for i, own in enumerate(cohort.target_scores(1))])
     assert right < 0.8

@@ -61,7 +61,7 @@ def test_images_of_one_source_vary_with_the_identity_once_projected(rng):
     gallery = [given(rng.normal(i, [1, 20, 0.1], (500, 3))) for i in range(3)]
     adapted = LDA().adapt(gallery)
     for own in gallery:
-        assert np.allclose(np.cov(adapted.project(own.values), rowvar=False), np.eye(3), atol=0.2)
+        assert np.allclose(np.cov(adapted.whiten(own.values), rowvar=False), np.eye(3), atol=0.2)
 
 
 def test_of_parts_it_is_the_mean(rng):
@@ -89,5 +89,5 @@ def test_density_is_that_of_a_gaussian(rng):
 def test_before_it_sees_a_gallery_it_knows_nothing():
     assert not LDA().learned
     with pytest.raises(ValueError, match="adapt to one first"):
-        LDA().project(np.zeros((1, 3)))
+        LDA().whiten(np.zeros((1, 3)))
     assert LDA().adapt([given(np.eye(3))]).learned

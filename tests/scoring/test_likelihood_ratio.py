@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from genprint.answers.attribution import Identifier
 from genprint.scoring.base import ByScorer
 from genprint.scoring.cohort import Cohort
-from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, LogisticCalibration, calibration_features
+from genprint.scoring.likelihood_ratio import (
+    LikelihoodRatioSystem,
+    LogisticCalibration,
+    _regression,
+    calibration_features,
+)
 from tests.conftest import drawn_digests, given, model_of_sources
 
 
@@ -28,6 +34,16 @@ def test_more_of_one_feature_never_speaks_for_less(rng):
     alone = LogisticCalibration.fit([own[:, :1] for own in same], [own[:, :1] for own in different])
     assert found.slopes == (*alone.slopes, 0.0)
     assert found.intercept == alone.intercept
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.0, 20.0])
+def test_the_regression_is_a_penalised_logistic_one(rng, apart):
+    """However far apart true and false ones are."""
+    truth = rng.integers(0, 2, 200)
+    values, weights = rng.normal(size=(200, 2)) + apart * truth[:, None], rng.uniform(0.5, 2, 200)
+    model = LogisticRegression(C=1e3, tol=1e-12, max_iter=10_000).fit(values, truth, weights)
+    expected = [*model.coef_[0], model.intercept_[0]]
+    assert _regression(values, truth, weights) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 def test_features_that_go_the_wrong_way_say_nothing(rng):
@@ -103,8 +119,7 @@ def test_too_few_sources_or_images_give_no_calibration(world):
     model, sources = world
 
     def system(enrolled):
-        known = [own.pooled() for own in enrolled]
-        return LikelihoodRatioSystem(Cohort(model.scorer.adapt(known), enrolled))
+        return LikelihoodRatioSystem(Cohort(model.scorer.adapt(enrolled).enroll(enrolled), enrolled))
 
     few = [own[np.arange(8)] for own in list(sources.values())[:3]]
     assert system(few).calibration(4).sources == 3

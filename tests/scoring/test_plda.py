@@ -210,3 +210,39 @@ def test_distances_are_of_the_scorer_as_it_is(model, rng):
     sets = [fingerprint(rng.normal(i, 1, (9, 4))) for i in range(3)]
     assert not np.allclose(model.distances(sets), model.adapt(sets).distances(sets))
     assert np.allclose(ByScorer(model).distances(sets), model.adapt(sets).distances(sets))
+
+
+def test_white_features_are_those_of_the_joint_diagonalisation_but_for_a_rotation(rng):
+    model = made_up(rng, parts=2)
+    features = rng.normal(size=(9, 8))
+    white, along = model.whiten(features), model.project(features)
+    for own in (slice(0, 4), slice(4, 8)):
+        assert np.allclose(white[:, own] @ white[:, own].T, along[:, own] @ along[:, own].T)
+
+
+def test_images_say_the_same_of_sources_as_their_moments(rng):
+    model = made_up(rng, parts=2)
+    sources = [given(rng.normal(3 * i, 1 + i, (n, 8)), parts=2) for i, n in enumerate((12, 1, 20))]
+    probes = [given(rng.normal(size=(n, 8)), parts=2) for n in (1, 5, 5)]
+    piles = [source.pooled() for source in sources]
+    adapted = model.adapt(sources)
+    assert np.allclose(adapted.within, model.adapt(piles).within)
+    one, other = adapted.enroll(sources), adapted.enroll(piles)
+    assert np.allclose(one.llr(probes), other.llr(probes), rtol=1e-5)
+    assert np.allclose(one.log_density(probes), other.log_density(probes), rtol=1e-5)
+
+
+def test_the_volume_is_that_of_the_joint_diagonalisation(rng):
+    model = made_up(rng, parts=2)
+    axes = model.project(model.mean + np.eye(8))
+    vectors = [axes[own, own] for own in (slice(0, 4), slice(4, 8))]
+    assert model.log_volume == pytest.approx(np.linalg.slogdet(vectors)[1].mean())
+
+
+def test_a_spread_is_not_narrowed_where_a_bound_says_so(rng):
+    model = made_up(rng, parts=2)
+    for scale in (0.01, 0.1, 0.2, 0.3, 0.35, 0.5, 1, 3):
+        root = rng.normal(size=(2, 4, 4))
+        for covariance in (scale * model.within, scale * root @ root.swapaxes(1, 2), np.zeros((2, 4, 4))):
+            expected = (3 * np.trace(np.linalg.inv(model.within) @ covariance, axis1=1, axis2=2) / 4).clip(0.01, 1)
+            assert model._narrowed(covariance) == pytest.approx(expected)

@@ -98,7 +98,7 @@ def lineage(
                 f"{one.source}: {len(one)} images are too few to tell a child from a relative; give ten or more"
             )
     scorer = model.scorer.adapt(sets)
-    white = [scorer.project(one.values.astype(np.float64)) for one in sets]
+    white = [scorer.whiten(one.values.astype(np.float64)) for one in sets]
     squared = _squared(np.stack([values.mean(0)[None] for values in white]), white, 1)[:, 0]
     rng = np.random.default_rng(seed)
     resampled = np.stack([rng.multinomial(len(x), np.full(len(x), 1 / len(x)), draws) @ x / len(x) for x in white])

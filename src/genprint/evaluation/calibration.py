@@ -101,7 +101,7 @@ def calibration(
             others = [known[other] for other in known if other != name]
             rest = [moments for other, moments in zip(known, gallery, strict=True) if other != name]
             adapted = model.scorer.adapt(rest)
-            system = LikelihoodRatioSystem(Cohort(adapted, others))
+            system = LikelihoodRatioSystem(Cohort(adapted.enroll(others), others))
             calibrated = system.calibration(size)
             assert calibrated is not None
             cap = min(cap, calibrated.cap)

@@ -47,18 +47,14 @@ class Enrolled:
         self._thresholds: dict[tuple[int, float, float], float] = {}
 
     @cached_property
-    def _adapted(self) -> Scorer:
-        return self._scorer.adapt(self.fingerprints)
-
-    @cached_property
     def known(self) -> Enrollment:
         """The sources as the scorer, adapted to them, models them."""
-        return self._adapted.enroll(self.fingerprints)
+        return self._scorer.adapt(self.fingerprints).enroll(self.fingerprints)
 
     @cached_property
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
-        return Cohort(self._adapted, self.fingerprints)
+        return Cohort(self.known, self.fingerprints)
 
     @cached_property
     def _ratios(self) -> LikelihoodRatioSystem:
@@ -77,7 +73,7 @@ class Enrolled:
         it would make its images look less spread than the other's.
         """
         scorer = self._scorer if self._scorer.learned else self._scorer.adapt([*beside, one + other])
-        return exchangeable(scorer.project(one.values), scorer.project(other.values))
+        return exchangeable(scorer.whiten(one.values), scorer.whiten(other.values))
 
     def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
         """The calibrated one for that source; None where there are too few sources or images to calibrate."""
@@ -113,7 +109,8 @@ class Enrolled:
                 break
             sets, llrs, _ = trials[i]
             best = int(llrs[j].argmax())
-            if softmax(llrs[j]).max() >= min_posterior and self.exchangeability(sets[j], best) > ALPHA:
+            drawn = self.fingerprints[i][sets[j]]
+            if softmax(llrs[j]).max() >= min_posterior and self.exchangeability(drawn, best) > ALPHA:
                 scores[i][j] = score
                 above += 1 / len(scores[i]) / (len(trials) + 1)
         return upper_threshold(scores, rate)

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
-from genprint.scoring.frame import LeftOutImages
+from genprint.scoring.frame import Sources
 
 
 class Enrollment(Protocol):
@@ -27,39 +27,36 @@ class Enrollment(Protocol):
         """Log density of each probe's mean under each source, ``(n_probes, n_sources)``, in feature space."""
         ...
 
-
-class Frame(Protocol):
-    """What asks a gallery about itself: an adapted scorer, in coordinates that suit it.
-
-    All fingerprints that it is given went through ``take``.
-    """
-
-    def take(self, fingerprint: Fingerprint) -> Fingerprint:
-        """The fingerprint in these coordinates."""
-        ...
-
-    def enroll(self, gallery: Sequence[Fingerprint]) -> Ratios:
-        """What the gallery's images say of their sources."""
-        ...
-
-    def without(self, left: Sequence[LeftOutImages]) -> Enroller:
-        """The same as if the scorer had not been adapted to these images, which it was."""
-        ...
-
-
-class Enroller(Protocol):
-    """What takes up a gallery."""
-
-    def enroll(self, gallery: Sequence[Fingerprint]) -> Ratios:
-        """What the gallery's images say of their sources."""
+    def frame(self) -> Frame:
+        """What asks a gallery that the scorer is adapted to about itself; needs the features of its images."""
         ...
 
 
 class Ratios(Protocol):
-    """What gives raw log likelihood ratios."""
+    """What gives raw log likelihood ratios in the coordinates of a frame."""
 
-    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Of each probe for each source against an unknown one, ``(n_probes, n_sources)``."""
+    def llr(self, means: np.ndarray, count: int) -> np.ndarray:
+        """Of probes' means ``(n_probes, d)`` of so many images, for each source against an unknown one."""
+        ...
+
+
+class Frame(Ratios, Protocol):
+    """A gallery as its scorer knows it, in coordinates in which images can be left out of both."""
+
+    @property
+    def sources(self) -> Sources:
+        """The gallery's images in these coordinates."""
+        ...
+
+    def take(self, fingerprint: Fingerprint) -> np.ndarray:
+        """A probe's images in these coordinates, ``(images, d)``."""
+        ...
+
+    def without(self, left: Sequence[np.ndarray]) -> Ratios:
+        """As if neither scorer nor gallery had seen some images of each source, given by their numbers.
+
+        A source that loses all images stays enrolled; the scorer alone has not seen it.
+        """
         ...
 
 
@@ -79,12 +76,8 @@ class Scorer(Protocol):
         """The model of each source, given its enrolled images."""
         ...
 
-    def frame(self) -> Frame:
-        """What asks a gallery that it is adapted to about itself."""
-        ...
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        """Features ``(n, d)`` in coordinates where images of one source vary with the identity."""
+    def whiten(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, d)`` in some coordinates where images of one source vary with the identity."""
         ...
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:

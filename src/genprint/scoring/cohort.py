@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import product
-from operator import add
 from typing import Self
 
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.scoring.base import ByScorer, Scorer
+from genprint.scoring.base import ByScorer, Enrollment
+from genprint.scoring.frame import set_means
 from genprint.scoring.thresholds import SIZES
 
 # Lower bound of the gap between target and non-target scores, in nats; avoids dividing by nearly zero.
@@ -26,6 +25,7 @@ _MOST_SETS, _DRAWS = 10, 20
 # Each division of the images, and each of the sources, costs a scorer of its own. Two of 19 sources left out together,
 # siblings perhaps, already set the threshold wrong.
 _FOLDS, _GROUPS = 5, 20
+_NONE = np.array([], int)
 # Share of sets named right at which two sources count as separable.
 SEPARABLE = 0.95
 
@@ -86,34 +86,34 @@ class Cohort:
     source than fresh images ever do.
 
     Args:
-        scorer: adapted to the sources.
+        known: the sources, as a scorer that is adapted to them models them.
         fingerprints: of each enrolled source, with the features of its images.
     """
 
-    def __init__(self, scorer: Scorer, fingerprints: Sequence[Fingerprint]):
+    def __init__(self, known: Enrollment, fingerprints: Sequence[Fingerprint]):
         self.fingerprints = fingerprints
-        self._frame = scorer.frame()
-        self._sources = [self._frame.take(source) for source in fingerprints]
-        self._known = self._frame.enroll(self._sources)
+        self._frame = known.frame()
         self._fewest = min(map(len, fingerprints))
         self._targets: dict[int, list[np.ndarray]] = {}
         self._nontargets: dict[int, list[np.ndarray]] = {}
 
-    def take(self, probe: Fingerprint) -> Fingerprint:
-        """A probe in the coordinates in which ``llr`` takes it and parts of it."""
+    def take(self, probe: Fingerprint) -> np.ndarray:
+        """A probe's images in the coordinates in which ``llr`` takes them."""
         return self._frame.take(probe)
 
-    def llr(self, taken: Sequence[Fingerprint]) -> np.ndarray:
-        """Log ratios ``(n, sources)`` of probes that were taken, by the whole gallery."""
-        return self._known.llr(taken)
+    def llr(self, taken: np.ndarray, sets: np.ndarray) -> np.ndarray:
+        """Log ratios ``(n, sources)`` by the whole gallery of sets ``(n, size)`` of a probe's images, by number."""
+        return self._frame.llr(set_means(taken, sets), sets.shape[1])
 
     def size(self, images: int) -> int:
         """Of the sets that stand for a probe of so many images: as many, or half of what each source has."""
         return max(1, min(images, self._fewest // 2))
 
-    def sets(self, size: int) -> list[list[Fingerprint]]:
-        """Disjoint sets of each source's images."""
-        return _divided(self.fingerprints, size)
+    def sets(self, size: int) -> list[np.ndarray]:
+        """Numbers of each source's images that make disjoint sets of so many, ``(sets, size)``."""
+        rng = np.random.default_rng(0)
+        orders = [rng.permutation(len(source)) for source in self.fingerprints]
+        return [order[: min(_MOST_SETS, len(order) // size) * size].reshape(-1, size) for order in orders]
 
     def target_scores(self, size: int) -> list[np.ndarray]:
         """Log ratios of each source's sets, ``(sets, sources)`` each, by a gallery of the other images.
@@ -122,24 +122,30 @@ class Cohort:
         source's own column is NaN if it has none.
         """
         if size not in self._targets:
-            sets = _divided(self._sources, size)
+            sets = self.sets(size)
             ratios = [np.empty((len(drawn), len(sets))) for drawn in sets]
             for fold in range(min(_FOLDS, max(map(len, sets)))):
-                left = [drawn[fold::_FOLDS] for drawn in sets]
-                self._leave_out(left, [rows[fold::_FOLDS] for rows in ratios])
+                found = self._left_out([drawn[fold::_FOLDS] for drawn in sets])
+                for rows, own in zip(ratios, found, strict=True):
+                    rows[fold::_FOLDS] = own
             self._targets[size] = ratios
         return self._targets[size]
 
-    def _leave_out(self, left: Sequence[Sequence[Fingerprint]], ratios: Sequence[np.ndarray]) -> None:
-        """Fills in the log ratios of these sets of each source."""
-        rest = [_without(source, sets) for source, sets in zip(self._sources, left, strict=True)]
-        gone = [(reduce(add, sets), kept) for sets, kept in zip(left, rest, strict=True) if sets and len(kept)]
-        gallery = [kept if len(kept) else source for source, kept in zip(self._sources, rest, strict=True)]
-        known = (self._frame.without(gone) if gone else self._frame).enroll(gallery)
-        for i, sets in enumerate(left):
-            if sets:
-                ratios[i][:] = known.llr(sets)
-                ratios[i][:, i] = np.where(len(rest[i]), ratios[i][:, i], np.nan)
+    def _left_out(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log ratios of these sets of each source, ``(sets, sources)`` each, by a gallery without them."""
+        lacking = [drawn.size == len(source) for source, drawn in zip(self.fingerprints, sets, strict=True)]
+        left = [_NONE if alone else drawn.ravel() for alone, drawn in zip(lacking, sets, strict=True)]
+        known = self._frame.without(left) if any(map(len, left)) else self._frame
+        means = self._means_of(sets)
+        ratios = known.llr(np.concatenate(means), sets[0].shape[1])
+        found = np.split(ratios, np.cumsum([len(own) for own in means])[:-1])
+        for i in np.flatnonzero(lacking):
+            found[i][:, i] = np.nan
+        return found
+
+    def _means_of(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Means ``(sets, d)`` of these sets of each source, in the frame's coordinates."""
+        return [self._frame.sources.means_of(i, drawn) for i, drawn in enumerate(sets)]
 
     def nontarget_scores(self, size: int) -> list[np.ndarray]:
         """Log ratios of each source's sets, ``(sets, sources)`` each, as if it were not enrolled.
@@ -147,18 +153,19 @@ class Cohort:
         Its own column is minus infinity. One in ``_GROUPS`` of the sources is kept from the scorer at a time.
         """
         if size not in self._nontargets:
-            # Smaller sizes are needed too (likelihood ratio by number of images), and adapting takes longest.
-            sizes = {*SIZES, size} - set(self._nontargets)
-            wanted = {n: _divided(self._sources, n) for n in sizes if n <= size}
-            for n in wanted:
-                self._nontargets[n] = [np.empty(0)] * len(self._sources)
-            groups = np.array_split(np.arange(len(self._sources)), min(_GROUPS, len(self._sources)))
-            for group in groups:
-                known = self._frame.without([(self._sources[i], None) for i in group]).enroll(self._sources)
-                for (n, sets), i in product(wanted.items(), group):
-                    ratios = known.llr(sets[i])
+            # Smaller sizes are needed too (likelihood ratio by number of images), and leaving out takes longest.
+            sizes = {n for n in (*SIZES, size) if n <= size} - set(self._nontargets)
+            means = {n: self._means_of(self.sets(n)) for n in sizes}
+            self._nontargets |= {n: [] for n in sizes}
+            sources = range(len(self.fingerprints))
+            for group in np.array_split(sources, min(_GROUPS, len(sources))):
+                known = self._frame.without(
+                    [np.arange(len(self.fingerprints[i])) if i in group else _NONE for i in sources]
+                )
+                for n, i in product(sizes, group):
+                    ratios = known.llr(means[n][i], n)
                     ratios[:, i] = -np.inf
-                    self._nontargets[n][i] = ratios
+                    self._nontargets[n].append(ratios)
         return self._nontargets[size]
 
     def separation(self, one: int, other: int) -> tuple[int, float]:
@@ -180,7 +187,7 @@ class Cohort:
         """For probes of so many images. Raises as ``Normaliser.fit`` does."""
         return Normaliser.fit(self._means(size))
 
-    def unknown(self, size: int) -> Iterator[tuple[list[Fingerprint], np.ndarray, np.ndarray]]:
+    def unknown(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """For each source: its sets, their log ratios, and their scores for the likeliest, as if it were not enrolled.
 
         Raises:
@@ -195,30 +202,14 @@ class Cohort:
         size = self.size(len(probe))
         rng = np.random.default_rng(0)
         draws = _DRAWS if len(probe) > size else 1
-        taken = self.take(probe)
-        parts = [taken[rng.permutation(len(taken))[:size]] for _ in range(draws)]
-        return float(self.normaliser(size)(self.llr(parts), np.full(draws, chosen)).mean())
+        parts = np.stack([rng.permutation(len(probe))[:size] for _ in range(draws)])
+        return float(self.normaliser(size)(self.llr(self.take(probe), parts), np.full(draws, chosen)).mean())
 
     def _means(self, size: int) -> np.ndarray:
         """Mean log ratio of each source's sets (rows) for each source (columns)."""
         means = np.stack([rows.mean(0) for rows in self.nontarget_scores(size)])
         np.fill_diagonal(means, [rows[:, i].mean() for i, rows in enumerate(self.target_scores(size))])
         return means
-
-
-def _divided(sources: Sequence[Fingerprint], size: int) -> list[list[Fingerprint]]:
-    """Disjoint sets of so many images of each source."""
-    rng = np.random.default_rng(0)
-    orders = [rng.permutation(len(source)) for source in sources]
-    return [
-        [source[order[at : at + size]] for at in range(0, len(order) - size + 1, size)][:_MOST_SETS]
-        for source, order in zip(sources, orders, strict=True)
-    ]
-
-
-def _without(fingerprint: Fingerprint, sets: Sequence[Fingerprint]) -> Fingerprint:
-    left = {digest for drawn in sets for digest in drawn.digests}
-    return fingerprint[[i for i, digest in enumerate(fingerprint.digests) if digest not in left]]
 
 
 class Normalised(ByScorer):
@@ -228,10 +219,8 @@ class Normalised(ByScorer):
     """
 
     def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
-        known = [source.pooled() for source in gallery]
-        adapted = self.scorer.adapt(known)
-        cohort = Cohort(adapted, gallery)
-        ratios = adapted.enroll(known).llr(probes)
+        known = self.scorer.adapt(gallery).enroll(gallery)
+        cohort, ratios = Cohort(known, gallery), known.llr(probes)
         scores = [cohort.score(probe, int(row.argmax())) for probe, row in zip(probes, ratios, strict=True)]
         normalised: np.ndarray = ratios - ratios.max(1, keepdims=True) + np.array(scores)[:, None]
         return normalised

@@ -2,243 +2,256 @@
 
 Setting thresholds asks a gallery about itself many times, with a few of its images left out of it and of the scorer.
 Each time, the within-source covariance of d features changes by a matrix of rank k, the number of images. In
-coordinates where the whole gallery's covariances are diagonal, everything a score needs is then diagonal plus rank k or
-2 k, and is inverted by the formula of Sherman, Morrison & Woodbury in d k^2 steps, in place of the d^3 of another joint
-diagonalisation.
+coordinates where the whole gallery's covariances are diagonal, everything a score needs is then diagonal plus rank k,
+and is inverted in d k^2 steps (``genprint.scoring.low_rank``), in place of the d^3 of another joint diagonalisation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.gaussians import Gaussians, shrinkage_noise, spreads
+from genprint.scoring.low_rank import LowRank
 
-# What is left out of a source, and what is left of it; None: nothing.
-LeftOutImages = tuple[Fingerprint, Fingerprint | None]
+# Of no more images, the products of each with each other are kept.
+_MOST_PRODUCTS = 2048
 
 
-def deviations(left: Sequence[LeftOutImages]) -> tuple[np.ndarray, int]:
-    """What leaving images out takes from the summed scatter of their sources.
+@dataclass(frozen=True)
+class Sources:
+    """The images of a gallery's sources, in some coordinates.
 
-    Returns:
-        Vectors ``(k, d)`` whose outer products it is (Chan, Golub & LeVeque, 1983, equation 2.1), and its degrees of
-        freedom.
+    Attributes:
+        counts: of each source's images, ``(n,)``.
+        means: of each source, float64 ``(n, d)``.
+        deviations: of all images from the means of their sources, one under the other, ``(images, d)``.
     """
-    rows, freedom = [], 0
-    for out, rest in left:
-        rows.append(out.values.astype(np.float64) - out.mean)
-        freedom += len(out)
-        if rest is None:
-            freedom -= 1
-        else:
-            weight = np.sqrt(len(out) * len(rest) / (len(out) + len(rest)))
-            rows.append(weight * (out.mean - rest.mean)[None])
-    return np.concatenate(rows), freedom
+
+    counts: np.ndarray
+    means: np.ndarray = field(repr=False)
+    deviations: np.ndarray = field(repr=False)
+
+    @classmethod
+    def of(cls, gallery: Sequence[np.ndarray]) -> Self:
+        """From each source's images ``(images, d)``."""
+        means = [images.mean(0) for images in gallery]
+        deviations = [images - mean for images, mean in zip(gallery, means, strict=True)]
+        return cls(np.array([len(images) for images in gallery]), np.stack(means), np.concatenate(deviations))
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each source's images start, ``(n,)``."""
+        starts: np.ndarray = np.cumsum(self.counts) - self.counts
+        return starts
+
+    def means_of(self, source: int, sets: np.ndarray) -> np.ndarray:
+        """Means ``(sets, d)`` of sets ``(sets, size)`` of a source's images, given by their numbers."""
+        start = self.starts[source]
+        means: np.ndarray = self.means[source] + set_means(self.deviations[start : start + self.counts[source]], sets)
+        return means
+
+    def without(self, left: Sequence[np.ndarray]) -> Rest:
+        """What is left without some images of each source, given by their numbers."""
+        lost = np.array([len(chosen) for chosen in left])
+        whole, some = lost == self.counts, lost > 0
+        out = np.concatenate([start + chosen for start, chosen in zip(self.starts, left, strict=True)])
+        kept = np.ones(len(self.deviations), bool)
+        kept[out] = whole.repeat(lost)
+        counts, means = np.where(whole, self.counts, self.counts - lost), self.means.copy()
+        starts, freedom = (np.cumsum(lost) - lost)[some], int(lost.sum() - whole.sum())
+        rest = Rest(counts, means, kept, freedom, out, starts, counts[some, None])
+        means[some] -= rest.moved(self.deviations)
+        return rest
 
 
-def _means(fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray]:
-    """Means ``(n, d)`` and counts ``(n, 1)``."""
-    counts = np.array([fingerprint.count for fingerprint in fingerprints])[:, None]
-    return np.stack([fingerprint.mean for fingerprint in fingerprints]), counts
+@dataclass(frozen=True)
+class Rest:
+    """A gallery without some images. A source that has lost all of them stays; the scorer alone has not seen it.
+
+    Attributes:
+        counts: of the images that each source has left, ``(n,)``.
+        means: of these, ``(n, d)``.
+        kept: whether an image is left, ``(images,)``.
+        freedom: degrees of freedom that the scatter within the sources has lost.
+        out: numbers of the images that are left out, ``(out,)``.
+        starts: where among these those of a source start, ``(some,)``.
+        left: how many that source has left, ``(some, 1)``.
+    """
+
+    counts: np.ndarray
+    means: np.ndarray = field(repr=False)
+    kept: np.ndarray = field(repr=False)
+    freedom: int
+    out: np.ndarray = field(repr=False)
+    starts: np.ndarray = field(repr=False)
+    left: np.ndarray = field(repr=False)
+
+    def moved(self, values: np.ndarray) -> np.ndarray:
+        """How far the means have moved back, ``(..., some, d)``, of values as for ``lost``."""
+        moved: np.ndarray = np.add.reduceat(values[..., self.out, :], self.starts, axis=-2) / self.left
+        return moved.astype(values.dtype)
+
+    def lost(self, values: np.ndarray) -> np.ndarray:
+        """Vectors ``(..., out + some, d)`` whose outer products the summed scatter within the sources has lost.
+
+        They are of the images that are left out, and of how these pull at the means (Chan, Golub & LeVeque, 1983,
+        equation 2.1).
+
+        Args:
+            values: of all images, ``(..., images, d)``: deviations from the means of their sources, or linear in these.
+        """
+        pull = self.moved(values) * np.sqrt(self.left).astype(values.dtype)
+        return np.concatenate([values[..., self.out, :], pull], axis=-2)
+
+
+def set_means(images: np.ndarray, sets: np.ndarray) -> np.ndarray:
+    """Means ``(sets, d)`` of sets ``(sets, size)`` of images ``(images, d)``, given by their numbers."""
+    shares = np.zeros((len(sets), len(images)), images.dtype)
+    np.add.at(shares, (np.arange(len(sets))[:, None], sets), 1 / sets.shape[1])
+    means: np.ndarray = shares @ images
+    return means
 
 
 @dataclass(frozen=True)
 class PLDAFrame:
-    """The coordinates of an adapted PLDA, in which it scores without further ado.
+    """What a PLDA that is adapted to a gallery knows of it, in coordinates in which it scores without further ado.
 
     Attributes:
         project: takes features ``(n, parts * d)`` to these coordinates.
         between: variance of the sources' means, ``(parts * d,)``; images of one source vary with one.
         parts: equal parts that features come in.
         weight: how many images the within-source covariance is of, those counted that it was learned from.
+        sources: the gallery's, in these coordinates.
     """
 
     project: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     between: np.ndarray = field(repr=False)
     parts: int
     weight: float
+    sources: Sources
 
-    def take(self, fingerprint: Fingerprint) -> Fingerprint:
-        """The fingerprint with its features in these coordinates, float64."""
-        return replace(fingerprint, features=self.project(fingerprint.values))
+    def take(self, fingerprint: Fingerprint) -> np.ndarray:
+        """The fingerprint's images in these coordinates, ``(images, parts * d)``."""
+        return self.project(fingerprint.values)
 
-    def enroll(self, gallery: Sequence[Fingerprint]) -> FrameEnrollment:
-        """What the gallery's images say of their sources; fingerprints are in these coordinates."""
-        means, counts = _means(gallery)
-        squared = np.stack([np.square(self.by_part(source)).sum((1, 2)) for source in gallery])
-        dimensions = means.shape[1] // self.parts
-        spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
-        return FrameEnrollment(Gaussians.of(self.between, means, counts, spread, self.parts))
+    @cached_property
+    def gaussians(self) -> Gaussians:
+        """The posterior of each source."""
+        counts, dimensions = self.sources.counts[:, None], self.deviations.shape[2]
+        spread = spreads(self.summed(self.squared).T, counts, dimensions).repeat(dimensions, axis=1)
+        return Gaussians.of(self.between, self.sources.means, counts, spread, self.parts)
 
-    def by_part(self, source: Fingerprint) -> np.ndarray:
-        """Deviations of a source's images from their mean, ``(parts, n, d)``."""
-        return by_part(source.values - source.mean, self.parts)
+    def llr(self, means: np.ndarray, count: int) -> np.ndarray:
+        """Log ratios ``(n_probes, n)`` of each source against an unknown one, of means of so many images."""
+        return self.gaussians.llr(means, np.full((len(means), 1), count))
 
-    def without(self, left: Sequence[LeftOutImages]) -> WithoutImages:
-        """The scorer as if it had not been adapted to these images, which it was.
+    def without(self, left: Sequence[np.ndarray]) -> WithoutImages:
+        """The same as if neither scorer nor gallery had seen some images of each source, given by their numbers.
 
-        By how much the learned within-source covariance is narrowed (``PLDA.adapt``) stays that of the whole gallery.
+        A source that loses all images stays enrolled. By how much the learned within-source covariance is narrowed
+        (``PLDA.adapt``) stays that of the whole gallery.
         """
-        rows, freedom = deviations(left)
-        removed = by_part(rows / np.sqrt(self.weight), self.parts).swapaxes(1, 2)
-        return WithoutImages(self, removed, self.weight / (self.weight - freedom))
+        return WithoutImages(self, self.sources.without(left))
 
+    @cached_property
+    def deviations(self) -> np.ndarray:
+        """Of the images, ``(parts, images, d)``."""
+        return by_part(self.sources.deviations, self.parts)
 
-@dataclass(frozen=True)
-class FrameEnrollment:
-    """What a PLDA knows of a gallery, in its own coordinates."""
-
-    gaussians: Gaussians
-
-    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Raw log likelihood ratio of each source against an unknown one, ``(n_probes, n)``."""
-        return self.gaussians.llr(*_means(probes))
-
-
-@dataclass(frozen=True)
-class WithoutImages:
-    """A PLDA without some of the images that it was adapted to.
-
-    Attributes:
-        frame: of the whole gallery.
-        removed: deviations of the images left out, ``(parts, d, k)``.
-        scale: what the within-source covariance is multiplied by, for there are fewer images.
-    """
-
-    frame: PLDAFrame
-    removed: np.ndarray = field(repr=False)
-    scale: float
-
-    def enroll(self, gallery: Sequence[Fingerprint]) -> EnrollmentWithout:
-        """What the gallery's images say of their sources."""
-        means, counts = _means(gallery)
-        inner = np.eye(self.removed.shape[2]) - self.removed.swapaxes(1, 2) @ self.removed
-        squared = np.stack([self._squared(self.frame.by_part(source), inner) for source in gallery])
-        spread = spreads(squared / self.scale, counts, self.removed.shape[1])
-        between = by_part(self.frame.between[None], self.frame.parts)[:, 0]
-        parts = zip(between, self.removed, by_part(means, self.frame.parts), spread.T, strict=True)
-        return EnrollmentWithout([_Part(*part, self.scale, counts) for part in parts])
-
-    def _squared(self, rows: np.ndarray, inner: np.ndarray) -> np.ndarray:
-        """Sums of squares of rows ``(parts, n, d)`` under the covariance that is left, less its scale."""
-        across = rows @ self.removed
-        more: np.ndarray = across * np.linalg.solve(inner, across.swapaxes(1, 2)).swapaxes(1, 2)
-        squared: np.ndarray = np.square(rows).sum((1, 2)) + more.sum((1, 2))
+    @cached_property
+    def squared(self) -> np.ndarray:
+        """Squares of these, ``(parts, images)``."""
+        squared: np.ndarray = np.einsum("pnd,pnd->pn", self.deviations, self.deviations).astype(np.float64)
         return squared
 
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """Values of all images ``(parts, images)``, summed over those of each source, ``(parts, n)``."""
+        summed: np.ndarray = np.add.reduceat(values, self.sources.starts, axis=1)
+        return summed
 
-class EnrollmentWithout:
-    """What is known of a gallery without some images; scores as ``Gaussians`` do."""
+    def products(self, rest: Rest, lost: np.ndarray) -> np.ndarray:
+        """Of all deviations with those that ``rest`` has lost, ``(parts, images, k)``."""
+        if len(self.sources.deviations) > _MOST_PRODUCTS:
+            products: np.ndarray = self.deviations @ lost.swapaxes(1, 2)
+            return products
+        return rest.lost(self._products).swapaxes(1, 2)
 
-    def __init__(self, parts: Sequence[_Part]):
-        self._parts = parts
-
-    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Raw log likelihood ratio of each source against an unknown one, ``(n_probes, n)``."""
-        means, counts = _means(probes)
-        by_parts = by_part(means, len(self._parts))
-        ratios = np.empty((len(probes), self._parts[0].sources))
-        for count in np.unique(counts):
-            same = counts[:, 0] == count
-            found = [part.llr(rows[same], int(count)) for part, rows in zip(self._parts, by_parts, strict=True)]
-            ratios[same] = np.mean(found, axis=0)
-        return ratios
-
-
-class _LowRank:
-    """The covariance ``diag(diagonal) - factors @ inv(inverse) @ factors.T``, factorised.
-
-    Args:
-        diagonal: ``(d,)``.
-        factors: ``(d, k)``.
-        inverse: ``(k, k)``, positive definite.
-    """
-
-    def __init__(self, diagonal: np.ndarray, factors: np.ndarray, inverse: np.ndarray):
-        self._diagonal = diagonal
-        self._scaled = factors / diagonal[:, None]
-        self._small = cho_factor(inverse - factors.T @ self._scaled)
-        ratio = np.linalg.slogdet(inverse)[1] - 2 * np.log(np.diag(self._small[0])).sum()
-        self.log_determinant = float(np.log(diagonal).sum() - ratio)
-
-    def solve(self, rows: np.ndarray) -> np.ndarray:
-        """Rows ``(n, d)`` times the inverse."""
-        found: np.ndarray = rows / self._diagonal + cho_solve(self._small, self._scaled.T @ rows.T).T @ self._scaled.T
-        return found
-
-    def inverse_diagonal(self) -> np.ndarray:
-        """The diagonal of the inverse, ``(d,)``."""
-        factor, lower = self._small
-        halved = solve_triangular(factor, self._scaled.T, trans=0 if lower else 1, lower=lower)
-        found: np.ndarray = 1 / self._diagonal + np.square(halved).sum(0)
-        return found
+    @cached_property
+    def _products(self) -> np.ndarray:
+        products: np.ndarray = self.deviations @ self.deviations.swapaxes(1, 2)
+        return products
 
 
-class _Part:
-    """A gallery by one part of the features, with images left out.
+class WithoutImages:
+    """What a PLDA that is adapted to a gallery without some images knows of it."""
 
-    Args:
-        between: variance of the sources' means, ``(d,)``.
-        removed: deviations of the images left out, ``(d, k)``.
-        means: of the sources, ``(n, d)``.
-        spread: how much images of each vary, ``(n,)``.
-        scale: of the within-source covariance.
-        counts: of the sources' images, ``(n, 1)``.
-    """
-
-    def __init__(
-        self,
-        between: np.ndarray,
-        removed: np.ndarray,
-        means: np.ndarray,
-        spread: np.ndarray,
-        scale: float,
-        counts: np.ndarray,
-    ):
-        self.sources = len(means)
-        self._between, self._removed, self._scale = between, removed, scale
-        self._identity = np.eye(removed.shape[1])
-        self._most = int(counts.max())
+    def __init__(self, frame: PLDAFrame, rest: Rest):
+        self._between = by_part(frame.between[None], frame.parts)[:, 0]
+        # There are fewer images, which makes up for the freedom that is lost.
+        self._scale = frame.weight / (frame.weight - rest.freedom)
+        lost = rest.lost(frame.deviations)
+        self._removed = lost / np.float32(np.sqrt(frame.weight))
+        self._within = LowRank(np.full_like(self._between, self._scale), self._removed, self._scale)
+        self._most = int(rest.counts.max())
+        self._of_most = self._of_means(self._most)
+        means = by_part(rest.means, frame.parts)
         self._posterior = np.empty_like(means)
-        for count in np.unique(counts):
-            same = counts[:, 0] == count
-            self._posterior[same] = between * self._of_means(int(count)).solve(means[same])
-        # By the variances of the whole gallery: a correction of a correction.
-        self._noise = shrinkage_noise(between, means, scale / counts, spread[:, None], int(counts.argmax()))
+        for count in np.unique(rest.counts):
+            same = rest.counts == count
+            over_all = self._of_most if count == self._most else self._of_means(int(count))
+            self._posterior[:, same] = self._between[:, None] * over_all.solve(means[:, same])
+        across = self._within.halved(frame.products(rest, lost)) / np.sqrt(frame.weight * self._scale)
+        squared = frame.squared / self._scale + np.einsum("pnk,pnk->pn", across, across)
+        moved = self._within.embed(by_part(rest.means - frame.sources.means, frame.parts))
+        squared = frame.summed(squared * rest.kept) - rest.counts * np.square(moved).sum(2)
+        self._noise = self._noise_of(means, rest.counts[:, None], squared.T)
 
-    def _of_means(self, count: int) -> _LowRank:
+    def _of_means(self, count: int) -> LowRank:
         """Covariance of means of so many images, over all sources."""
-        return _LowRank(self._between + self._scale / count, self._removed, self._identity * count / self._scale)
+        scale = self._scale / count
+        return LowRank(self._between + scale, self._removed, scale)
 
-    def _predictive(self, count: int) -> _LowRank:
-        """Covariance of a probe's mean of so many images about a source's posterior mean."""
-        total = self._between + self._scale / self._most
-        gain = self._between / total
-        inverse = np.zeros((2 * len(self._identity),) * 2)
-        small = inverse[: len(self._identity), : len(self._identity)]
-        small[:] = self._identity * self._most / self._scale - self._removed.T @ (self._removed / total[:, None])
-        inverse[len(small) :, len(small) :] = self._identity * count / self._scale
-        diagonal = self._between * (1 - gain) + self._scale / count
-        return _LowRank(diagonal, np.hstack([gain[:, None] * self._removed, self._removed]), inverse)
+    def _noise_of(self, means: np.ndarray, counts: np.ndarray, squared: np.ndarray) -> np.ndarray:
+        """Variance of each posterior mean beyond that of the source with most images, ``(parts, n, d)``.
 
-    @cache  # noqa: B019 (it lives as long as the cohort asks)
-    def _at(self, count: int) -> tuple[_LowRank, _LowRank, np.ndarray, np.ndarray]:
-        """What probes of so many images share: both covariances, solved posterior means, and their squares."""
-        predictive, unknown = self._predictive(count), self._of_means(count)
-        solved = predictive.solve(self._posterior)
-        squared = (solved * self._posterior).sum(1) - self._noise @ predictive.inverse_diagonal()
-        return predictive, unknown, solved, squared
+        By the variances of the whole gallery: a correction of a correction.
 
-    def llr(self, probes: np.ndarray, count: int) -> np.ndarray:
-        """Of probes' means ``(m, d)`` of so many images, ``(m, n)``."""
-        predictive, unknown, solved, squared = self._at(count)
-        distances = (predictive.solve(probes) * probes).sum(1)[:, None] - 2 * probes @ solved.T + squared
-        away = (unknown.solve(probes) * probes).sum(1)[:, None]
-        ratios: np.ndarray = (away + unknown.log_determinant - distances - predictive.log_determinant) / 2
-        return ratios
+        Args:
+            means: of the sources, ``(parts, n, d)``.
+            counts: of their images, ``(n, 1)``.
+            squared: sums of their squared deviations under the covariance that is left, ``(n, parts)``.
+        """
+        spread, most = spreads(squared, counts, means.shape[2]), int(counts.argmax())
+        noise = [
+            shrinkage_noise(between, own, self._scale / counts, varied[:, None], most)
+            for between, own, varied in zip(self._between, means, spread.T, strict=True)
+        ]
+        return np.stack(noise)
+
+    def llr(self, means: np.ndarray, count: int) -> np.ndarray:
+        """Log ratios ``(n_probes, n)`` of each source against an unknown one, of means of so many images."""
+        probes, within, unknown = by_part(means, len(self._between)), self._within, self._of_means(count)
+        # What a source predicts of a probe's mean has the covariance P = inv(inv(B) + m inv(W)) + W / n, where B is
+        # between sources and W within them. Of c = n + m images, inv(P) = n m / c inv(W) + (n / c)^2 inv(B + W / c),
+        # and |P| = |W| |B + W / c| / |B + W / m| times (1 / n + 1 / m) to the power of d.
+        both = count + self._most
+        of_both = self._of_means(both)
+        terms = (within, count * self._most / both), (of_both, (count / both) ** 2)
+        rows = np.concatenate([probes, self._posterior], axis=1)
+        embedded = np.concatenate([np.sqrt(weight) * own.embed(rows) for own, weight in terms], axis=2)
+        asked, known = np.split(embedded, [len(means)], axis=1)
+        precision = np.sum([weight * own.inverse_diagonal for own, weight in terms], axis=0)
+        squared = np.square(known).sum(2) - (self._noise @ precision[:, :, None])[:, :, 0]
+        distances = np.square(asked).sum(2)[:, :, None] - 2 * asked @ known.swapaxes(1, 2) + squared[:, None]
+        away = np.square(unknown.embed(probes)).sum(2)
+        predicted = within.log_determinant + of_both.log_determinant - self._of_most.log_determinant
+        predicted += probes.shape[2] * np.log(1 / count + 1 / self._most)
+        ratios = away[:, :, None] - distances + (unknown.log_determinant - predicted)[:, None, None]
+        mean: np.ndarray = ratios.mean(0) / 2
+        return mean

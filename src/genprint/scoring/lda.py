@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
-from genprint.scoring.frame import LeftOutImages, deviations
+from genprint.scoring.frame import Sources
+from genprint.scoring.scatter import pooled_scatter
 
 _UNADAPTED = "linear discriminants follow from a gallery: adapt to one first"
 
@@ -40,38 +42,25 @@ class LDA:
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> LDA:
         """The discriminants of a gallery, from its within-source scatter; sources are read one at a time."""
-        freedom, scatter = 0, np.zeros((1, 1, 1))
-        for fingerprint in gallery:
-            freedom += fingerprint.count - 1
-            scatter = scatter + fingerprint.scatter
-        return self._of(scatter, freedom)
+        return self._of(*pooled_scatter(gallery))
 
     @classmethod
     def _of(cls, scatter: np.ndarray, freedom: int) -> LDA:
         white = np.stack([_white(within, freedom) for within in scatter / max(1, freedom)])
         return cls(white, scatter, freedom)
 
-    def frame(self) -> LDA:
-        """Itself: the covariance is shrunk in the features' own coordinates."""
-        return self
-
-    def take(self, fingerprint: Fingerprint) -> Fingerprint:
-        """The fingerprint as it is."""
-        return fingerprint
-
-    def without(self, left: Sequence[LeftOutImages]) -> LDA:
-        """The scorer as if it had not been adapted to these images, which it was."""
+    def without(self, rows: np.ndarray, freedom: int) -> LDA:
+        """The scorer without images that it was adapted to, whose scatter is that of ``rows`` ``(k, parts * d)``."""
         if self.scatter is None:
             raise ValueError(_UNADAPTED)
-        rows, freedom = deviations(left)
         parts = by_part(rows, len(self.scatter))
         return self._of(self.scatter - parts.swapaxes(1, 2) @ parts, self.freedom - freedom)
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Centres:
         """The means of the gallery's sources."""
-        return Centres(self, self.coordinates(gallery))
+        return Centres(self, self.coordinates(gallery), gallery)
 
-    def project(self, features: np.ndarray) -> np.ndarray:
+    def whiten(self, features: np.ndarray) -> np.ndarray:
         """Features ``(n, parts * d)`` whitened by the within-source covariance.
 
         Raises:
@@ -82,9 +71,9 @@ class LDA:
         parts: np.ndarray = by_part(features, len(self.white)) @ self.white
         return parts.swapaxes(0, 1).reshape(features.shape)
 
-    def coordinates(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
-        """Means ``(n, parts * d)`` in the coordinates of ``project``."""
-        return self.project(np.stack([fingerprint.mean for fingerprint in fingerprints]))
+    def coordinates(self, sets: Sequence[Fingerprint]) -> np.ndarray:
+        """Means ``(n, parts * d)``, whitened."""
+        return self.whiten(np.stack([images.mean for images in sets]))
 
     def distances(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         """Mahalanobis distances between sources' means, ``(n, n)``."""
@@ -93,14 +82,23 @@ class LDA:
 
 @dataclass(frozen=True, eq=False)
 class Centres:
-    """Means of gallery sources, in the coordinates of ``LDA.project``, ``(n, parts * d)``."""
+    """Means of gallery sources, in the coordinates of ``LDA.whiten``, ``(n, parts * d)``."""
 
     lda: LDA
     mean: np.ndarray = field(repr=False)
+    gallery: Sequence[Fingerprint] = field(repr=False)
 
     def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Scores ``(n_probes, n)``: as log ratios they lack the unknown source, and are never above zero."""
-        return -self._squared(self.lda.coordinates(probes)) / 2 / self._parts
+        return self.of(self.lda.coordinates(probes))
+
+    def of(self, coordinates: np.ndarray) -> np.ndarray:
+        """The same of probes' means in those coordinates."""
+        return -self._squared(coordinates) / 2 / self._parts
+
+    def frame(self) -> LDAFrame:
+        """What asks a gallery that the scorer is adapted to about itself."""
+        return LDAFrame(self.lda, Sources.of([source.values.astype(np.float64) for source in self.gallery]))
 
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Log density of each probe's mean under each source, ``(n_probes, n)``, in feature space."""
@@ -119,6 +117,32 @@ class Centres:
     def _squared(self, coordinates: np.ndarray) -> np.ndarray:
         squared: np.ndarray = np.square(coordinates[:, None] - self.mean).sum(2)
         return squared
+
+
+@dataclass(frozen=True, eq=False)
+class LDAFrame:
+    """A gallery and the LDA that is adapted to it, in the features' own coordinates: its covariance is shrunk there."""
+
+    lda: LDA
+    sources: Sources
+
+    def take(self, fingerprint: Fingerprint) -> np.ndarray:
+        """The features of its images."""
+        return fingerprint.values.astype(np.float64)
+
+    def llr(self, means: np.ndarray, count: int) -> np.ndarray:  # noqa: ARG002 (of any number alike)
+        """Scores ``(n_probes, n)`` of means of so many images."""
+        return self._centres.of(self.lda.whiten(means))
+
+    def without(self, left: Sequence[np.ndarray]) -> LDAFrame:
+        """The same as if neither scorer nor gallery had seen some images of each source, given by their numbers."""
+        rest = self.sources.without(left)
+        lda = self.lda.without(rest.lost(self.sources.deviations), rest.freedom)
+        return LDAFrame(lda, replace(self.sources, means=rest.means))
+
+    @cached_property
+    def _centres(self) -> Centres:
+        return Centres(self.lda, self.lda.whiten(self.sources.means), ())
 
 
 def _white(within: np.ndarray, freedom: int) -> np.ndarray:

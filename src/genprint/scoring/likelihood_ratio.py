@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from scipy.special import expit
 
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.cohort import Cohort
 from genprint.scoring.thresholds import SIZES
 
 _DRAWS = 200
+# Of the regression: half a square of the slopes is worth so much log loss, and a step must save so much a row.
+_RIDGE, _CONVERGED = 1e-3, 1e-14
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,7 @@ class LikelihoodRatioSystem:
 
         def llr(sets: np.ndarray, model: LogisticCalibration) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            ratios = self._cohort.llr([taken[chosen] for chosen in sets])
-            return model.llr(calibration_features(ratios)[:, source])
+            return model.llr(calibration_features(self._cohort.llr(taken, sets))[:, source])
 
         def of_parts(size: int) -> tuple[float, float, float]:
             """Mean and interval over parts drawn with replacement."""
@@ -151,8 +153,6 @@ class LogisticCalibration:
     @classmethod
     def fit(cls, same: Sequence[np.ndarray], different: Sequence[np.ndarray]) -> Self:
         """From features for the true source of probes, and for another; of each source one array ``(n, features)``."""
-        from sklearn.linear_model import LogisticRegression
-
         values = np.concatenate([*same, *different])
         truth = np.repeat([1, 0], [sum(map(len, same)), sum(map(len, different))])
         weights = np.concatenate(
@@ -161,13 +161,12 @@ class LogisticCalibration:
         kept = list(range(values.shape[1]))
         slopes = np.zeros(len(kept))
         while kept:
-            model = LogisticRegression(C=1e3).fit(values[:, kept], truth, weights * len(values) / 2)
-            found = model.coef_[0]
-            if found.min() >= 0:
+            *found, intercept = _regression(values[:, kept], truth, weights * len(values) / 2).tolist()
+            if min(found) >= 0:
                 slopes[kept] = found
-                return cls(tuple(slopes.tolist()), float(model.intercept_[0]), len(same))
+                return cls(tuple(slopes.tolist()), intercept, len(same))
             # A negative slope is no finding: with few sources, correlated features may come out so.
-            kept.pop(int(found.argmin()))
+            kept.pop(int(np.argmin(found)))
         return cls(tuple(slopes.tolist()), 0.0, len(same))  # no feature separates
 
     @property
@@ -179,3 +178,32 @@ class LogisticCalibration:
         """Natural log of the ratio, capped, of features ``(..., features)``."""
         ratios: np.ndarray = features @ np.array(self.slopes) + self.intercept
         return ratios.clip(-self.cap, self.cap)
+
+
+def _regression(values: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Slopes and intercept of a logistic regression, by Newton's method: of two features, a few steps.
+
+    Args:
+        values: ``(n, features)``.
+        truth: of each row, zero or one.
+        weights: of each row's log loss.
+    """
+    rows = np.hstack([values, np.ones((len(values), 1))])
+    ridge = np.append(np.full(values.shape[1], _RIDGE), 0)
+
+    def cost(found: np.ndarray) -> float:
+        logits = rows @ found
+        return float(weights @ (np.logaddexp(0, logits) - truth * logits) + ridge @ np.square(found) / 2)
+
+    found = np.zeros(rows.shape[1])
+    before, now = np.inf, cost(found)
+    while before - now > _CONVERGED * len(values):
+        chances = expit(rows @ found)
+        slope = rows.T @ (weights * (chances - truth)) + ridge * found
+        curvature = (rows.T * (weights * chances * (1 - chances))) @ rows + np.diag(ridge)
+        step = np.linalg.solve(curvature, slope)
+        while cost(found - step) > now:  # too far, where hardly any chance is between zero and one
+            step /= 2
+        found -= step
+        before, now = now, cost(found)
+    return found

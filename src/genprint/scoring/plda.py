@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, lapack, solve_triangular
 
 from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
-from genprint.scoring.frame import PLDAFrame
+from genprint.scoring.frame import PLDAFrame, Sources
 from genprint.scoring.gaussians import Gaussians, spreads
+from genprint.scoring.scatter import pooled_scatter
 
 # Features of large images are means over tiles, and vary far less than those of the small ones a scorer is learned
 # from. A learned within-source covariance wider than the gallery's regularises hard galleries; beyond three times as
@@ -95,32 +96,48 @@ class PLDA:
 
     def adapt(self, gallery: Iterable[Fingerprint]) -> Self:
         """The same with ``within`` shrunk towards the gallery's; sources are read one at a time."""
-        freedom, scatter = 0, np.zeros_like(self.within)
-        for fingerprint in gallery:
-            freedom += fingerprint.count - 1
-            scatter += fingerprint.scatter
+        scatter, freedom = pooled_scatter(gallery)
         if not freedom:
             return self  # single images
-        scale = (_WIDEST * self._variance(scatter) / freedom).clip(_LEAST_SCALE, 1)
-        learned = self.prior_images * scale[:, None, None] * self.within
+        learned = self.prior_images * self._narrowed(scatter / freedom)[:, None, None] * self.within
         within = (learned + scatter) / (self.prior_images + freedom)
         return replace(self, within=within, freedom=freedom)
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Posterior:
         """The posterior of each source's mean, given its enrolled images."""
+        if all(source.moments is None for source in gallery):
+            means, counts = self.coordinates(gallery)
+            sources = Sources(counts[:, 0], means, self._deviations(gallery))
+            weight = self.prior_images + self.freedom
+            frame = PLDAFrame(self.project, self.between_variance, len(self.within), weight, sources)
+            return Posterior(self, frame.gaussians, frame)
         means, counts = self.coordinates(gallery)
         dimensions = self.within.shape[-1]
         squared = dimensions * np.stack([self._variance(fingerprint.scatter) for fingerprint in gallery])
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
         return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
 
-    def frame(self) -> PLDAFrame:
-        """The coordinates in which a gallery that it is adapted to is asked about itself."""
-        return PLDAFrame(self.project, self.between_variance, len(self.within), self.prior_images + self.freedom)
+    def _narrowed(self, covariance: np.ndarray) -> np.ndarray:
+        """What ``within`` is multiplied by for a gallery whose images vary like this, ``(parts,)``."""
+        # tr(C)^2 <= tr(inv(W) C) tr(W C), by Cauchy & Schwarz: mostly that settles it, and nothing need be inverted.
+        least = np.einsum("pii->p", covariance) ** 2 / covariance.shape[1]
+        if (_WIDEST * least > np.einsum("pij,pij->p", self.within, covariance)).all():
+            return np.ones(len(covariance))
+        scale: np.ndarray = (_WIDEST * self._variance(covariance)).clip(_LEAST_SCALE, 1)
+        return scale
+
+    def _deviations(self, gallery: Sequence[Fingerprint]) -> np.ndarray:
+        """Of images from the means of their sources, in the coordinates of ``project``, ``(images, parts * d)``.
+
+        Float32 keeps more digits than few images tell.
+        """
+        rows = np.concatenate([(source.values - source.mean).astype(np.float32) for source in gallery])
+        along = by_part(rows, len(self.within)) @ self._vectors.astype(np.float32)
+        return along.swapaxes(0, 1).reshape(rows.shape)
 
     def _variance(self, scatter: np.ndarray) -> np.ndarray:
         """Of each part, in units of ``within``: the mean over its directions."""
-        variance: np.ndarray = np.einsum("pij,pij->p", self._precision, scatter) / self.within.shape[-1]
+        variance: np.ndarray = 2 * np.einsum("pij,pij->p", self._half_precision, scatter) / self.within.shape[-1]
         return variance
 
     @cached_property
@@ -128,8 +145,15 @@ class PLDA:
         return _joint_eigh(self.between, self.within)
 
     @cached_property
-    def _precision(self) -> np.ndarray:
-        return np.linalg.inv(self.within)
+    def _factor(self) -> np.ndarray:
+        return np.linalg.cholesky(self.within)
+
+    @cached_property
+    def _half_precision(self) -> np.ndarray:
+        """Lower triangles that make the inverses of ``within`` with their transposes: enough for traces of products."""
+        halves = np.stack([lapack.dpotri(factor, lower=True)[0] for factor in self._factor])
+        halves *= 1 - np.eye(halves.shape[1]) / 2
+        return halves
 
     @property
     def _vectors(self) -> np.ndarray:
@@ -143,7 +167,7 @@ class PLDA:
     @cached_property
     def log_volume(self) -> float:
         """Of the coordinates of ``project`` against those of the features, a part."""
-        return float(np.linalg.slogdet(self._vectors)[1].mean())
+        return -float(np.log(np.diagonal(self._factor, axis1=1, axis2=2)).sum(1).mean())
 
     def similarity(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
         """Cosines ``(n_left, n_right)`` of the unit vectors that ``distances`` are between."""
@@ -155,6 +179,12 @@ class PLDA:
         unit: np.ndarray = means / np.sqrt(self.between_variance + 1 / counts)
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         return unit
+
+    def whiten(self, features: np.ndarray) -> np.ndarray:
+        """Features ``(n, parts * d)`` in some coordinates where within is the identity, at a fraction of the cost."""
+        parts = by_part(features - self.mean, len(self.within))
+        white = [solve_triangular(*pair, lower=True).T for pair in zip(self._factor, parts.swapaxes(1, 2), strict=True)]
+        return np.concatenate(white, axis=1)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         """Features ``(n, parts * d)`` in coordinates where within is the identity and between is diagonal."""
@@ -196,10 +226,12 @@ class Posterior:
     Attributes:
         plda: in whose coordinates (``PLDA.project``) the posterior is.
         gaussians: of the sources' means.
+        images: what they follow from, where the features of single images are kept.
     """
 
     plda: PLDA
     gaussians: Gaussians
+    images: PLDAFrame | None = None
 
     def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Raw log likelihood ratio (natural log) of each source against an unknown one, ``(n_probes, n)``."""
@@ -211,6 +243,18 @@ class Posterior:
         In the coordinates of the features, so that densities under different covariances can be compared.
         """
         return self.gaussians.log_density(*self.plda.coordinates(probes)) + self.plda.log_volume
+
+    def frame(self) -> PLDAFrame:
+        """What asks a gallery that the scorer is adapted to about itself.
+
+        Raises:
+            ValueError: of some sources, only moments are kept.
+        """
+        if self.images is None:
+            raise ValueError(
+                "a gallery is asked about itself by the features of its images; of some, only moments are kept"
+            )
+        return self.images
 
 
 def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
