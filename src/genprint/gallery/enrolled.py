@@ -17,7 +17,7 @@ from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.base import Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort
-from genprint.scoring.conditions import can_match, candidates, in_condition, match
+from genprint.scoring.conditions import can_match, candidates, few, in_condition, match
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
@@ -47,9 +47,14 @@ class Enrolled:
         self._thresholds: dict[tuple[int, float, float], float] = {}
 
     @cached_property
+    def adapted(self) -> Scorer:
+        """The scorer, adapted to the sources."""
+        return self._scorer.adapt(self.fingerprints)
+
+    @cached_property
     def known(self) -> Enrollment:
-        """The sources as the scorer, adapted to them, models them."""
-        return self._scorer.adapt(self.fingerprints).enroll(self.fingerprints)
+        """The sources as the adapted scorer models them."""
+        return self.adapted.enroll(self.fingerprints)
 
     @cached_property
     def cohort(self) -> Cohort:
@@ -142,29 +147,31 @@ class EnrolledIn:
         self._model = model
         self._gallery = [replace(fingerprint, source=name) for name, fingerprint in known.items()]
         self._matched = conditions and can_match(self._gallery)
-        self._made = Recent[Enrolled](_HELD)
+        self._made, self._tried = Recent[Enrolled](_HELD), Recent[Enrollment](_HELD)
         self.original = Enrolled(model.scorer, self._gallery)
 
-    def __call__(
-        self, processing: Processing | None = None, most: int | None = None, progress: Progress | None = None
-    ) -> Enrolled:
-        """The sources in a condition, None for the original, by so many images of each at most."""
-        if processing is None and (most is None or all(source.count <= most for source in self._gallery)):
+    def __call__(self, processing: Processing | None, progress: Progress | None = None) -> Enrolled:
+        """The sources in a condition, None for the original, by the images whose originals are kept."""
+        if processing is None and all(source.count <= KEPT for source in self._gallery):
             return self.original
 
         def make() -> Enrolled:
-            among = in_condition(self._gallery, None, most)
-            if processing:
-                expect(progress, sum(source.count for source in among))
-            made = in_condition(among, processing, progress=progress)
-            return Enrolled(self._model.scorer, made, processing.name if processing else ORIGINAL)
+            name = processing.name if processing else ORIGINAL
+            return Enrolled(self._model.scorer, self._read(processing, KEPT, progress), name)
 
-        return self._made.get((processing, most), make)
+        return self._made.get(processing, make)
+
+    def _read(self, processing: Processing | None, most: int, progress: Progress | None) -> list[Fingerprint]:
+        """The sources in a condition, by so many images of each at most."""
+        among = in_condition(self._gallery, None, most)
+        if processing:
+            expect(progress, sum(source.count for source in among))
+        return in_condition(among, processing, progress=progress)
 
     def called(self, condition: str) -> Enrolled:
         """The sources in that condition, if it was asked for lately; else in the original."""
-        made = (one for one in self._made if one.condition == condition)
-        return max(made, key=lambda one: sum(source.count for source in one.fingerprints), default=self.original)
+        made = [] if condition == ORIGINAL else list(self._made)
+        return next((one for one in made if one.condition == condition), self.original)
 
     def candidates(self, probes: Sequence[Fingerprint]) -> list[Processing]:
         """Conditions, beside the original, that the probes may well be in; they share one."""
@@ -175,12 +182,18 @@ class EnrolledIn:
     def match(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Enrolled:
         """The sources in the condition that the probes are in."""
         found = self.condition(probes, progress)
-        return self(found, KEPT) if found else self.original
+        return self(found, progress) if found else self.original
 
     def condition(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Processing | None:
         """The condition that the probes are in; None for the original."""
 
-        def known(processing: Processing | None, most: int | None) -> Enrollment:
-            return self(processing, most, progress).known
+        def tried(processing: Processing | None) -> Enrollment:
+            def make() -> Enrollment:
+                return self.original.adapted.enroll(self._read(processing, few(len(self._gallery)), progress))
 
-        return match(known, len(self._gallery), self.candidates(probes), probes)
+            return self._tried.get(processing, make)
+
+        def known(processing: Processing | None) -> Enrollment:
+            return self(processing, progress).known
+
+        return match(tried, known, self.candidates(probes), probes)

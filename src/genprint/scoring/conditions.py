@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 
 from genprint.fingerprints.conditions import CONDITIONS, KEPT
 from genprint.fingerprints.fingerprint import Fingerprint, Moments
-from genprint.images.processing import Chain, Jpeg, Processing
+from genprint.images.processing import Chain, Jpeg, Noise, Processing
 from genprint.scoring.base import ByScorer, Enrollment, Scorer
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
@@ -28,13 +28,18 @@ MARGIN = 40.0
 # Candidates: conditions that are expected to gain so much, and how many of them. The gain expected of an unprocessed
 # set is nothing; of a processed one, half of what it turns out to be.
 _EXPECTED, _CANDIDATES = 5.0, 3
-# Noise hardly moves means; the population's spread shows it.
+# Noise hardly moves means; how sets of the population are spread shows it, if they are more typical by so much.
 _NOISY = 40.0
 # Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
 _TRIED, _FEWEST = 64, 2
 
-#: A gallery in a condition (None: the original), by so many images of each source at most (None: all).
-InCondition = Callable[[Processing | None, int | None], Enrollment]
+#: The enrolled sources in a condition; None: the original.
+InCondition = Callable[[Processing | None], Enrollment]
+
+
+def few(sources: int) -> int:
+    """Images of each of so many sources that candidates are tried on."""
+    return max(_FEWEST, _TRIED // sources)
 
 
 def can_match(gallery: Sequence[Fingerprint]) -> bool:
@@ -82,25 +87,24 @@ def candidates(
 
 
 def match(
-    gallery: InCondition, sources: int, likely: Sequence[Processing], probes: Sequence[Fingerprint]
+    tried: InCondition, known: InCondition, likely: Sequence[Processing], probes: Sequence[Fingerprint]
 ) -> Processing | None:
     """The condition that these probes have in common, whichever sources they are of; None for the original.
 
     Args:
-        gallery: the enrolled sources, in the condition that is asked for.
-        sources: how many these are.
+        tried: the sources by a few images of each, as one scorer sees them in all conditions.
+        known: the sources by ``KEPT`` images of each, as a scorer that is adapted to them sees them.
         likely: the candidates.
         probes: sets, or images alone.
     """
     if not likely:
         return None
-    few = max(_FEWEST, _TRIED // sources)
-    tried = [_explained(gallery(processing, few), probes) for processing in likely]
-    best = int(np.argmax(tried))
-    if tried[best] <= _explained(gallery(None, few), probes):
+    explained = [_explained(tried(processing), probes) for processing in (None, *likely)]
+    best = int(np.argmax(explained))
+    if best == 0:
         return None
-    gained = _explained(gallery(likely[best], KEPT), probes) - _explained(gallery(None, KEPT), probes)
-    return likely[best] if gained > MARGIN else None
+    found = likely[best - 1]
+    return found if _explained(known(found), probes) - _explained(known(None), probes) > MARGIN else None
 
 
 def _saved(probes: Sequence[Fingerprint]) -> Jpeg | None:
@@ -129,9 +133,10 @@ def _expected(
     explained = logsumexp(original.log_density(asked), axis=1).reshape(-1, len(probes)).mean(1)
     gained = dict(zip(known, explained[1:] - explained[0], strict=True))
     likely = sorted((name for name in known if gained[name] > _EXPECTED), key=lambda name: -gained[name])[:_CANDIDATES]
-    most_typical = max(known, key=lambda name: typical[name])
-    if typical[most_typical] - typical[first] > _NOISY:
-        likely.append(most_typical)
+    noisiest = max((name for name in known if isinstance(CONDITIONS[name], Noise)), key=lambda name: typical[name])
+    quiet = max(level for name, level in typical.items() if not isinstance(CONDITIONS.get(name), Noise))
+    if typical[noisiest] - quiet > _NOISY:
+        likely.append(noisiest)
     return [CONDITIONS[name] for name in dict.fromkeys(likely)]
 
 
@@ -160,15 +165,21 @@ class Matched(ByScorer):
         if not can_match(gallery):
             return super()._score(probes, gallery)
 
-        @cache
-        def enrolled(processing: Processing | None, most: int | None) -> Enrollment:
-            known = [source.pooled() for source in in_condition(gallery, processing, most)]
-            return self.scorer.adapt(known).enroll(known)
+        adapted = self.scorer.adapt(gallery)
+        original = adapted.enroll(gallery)
 
-        original = enrolled(None, None)
+        @cache
+        def tried(processing: Processing | None) -> Enrollment:
+            return adapted.enroll(in_condition(gallery, processing, few(len(gallery))))
+
+        @cache
+        def known(processing: Processing | None) -> Enrollment:
+            sources = in_condition(gallery, processing, KEPT)
+            return self.scorer.adapt(sources).enroll(sources)
+
         scores = np.empty((len(probes), len(gallery)))
         for i, probe in enumerate(probes):
             likely = candidates([probe], original, self.scorer, self.population)
-            found = match(enrolled, len(gallery), likely, [probe])
-            scores[i] = enrolled(found, KEPT if found else None).llr([probe])[0]
+            found = match(tried, known, likely, [probe])
+            scores[i] = (known(found) if found else original).llr([probe])[0]
         return scores
