@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Candidate, Evidence
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
@@ -90,6 +91,7 @@ class Identifier:
         rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
         min_posterior: the best source has to reach it, else the answer is 'inconclusive'.
         conditions: whether probes that look processed are compared with the enrolled images after the same processing.
+        cache: for what is learned of the sources, such as thresholds.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Identifier:
         rate: float = 0.05,
         min_posterior: float = 0.75,
         conditions: bool = True,
+        cache: Cache | None = None,
     ):
         if not known:
             raise ValueError("no source is enrolled; enroll some, or give known sources")
@@ -106,7 +109,7 @@ class Identifier:
         self.model, self.min_posterior = model, min_posterior
         self.known = {name: fingerprint.ordered() for name, fingerprint in known.items()}
         self.rate = max(rate, smallest_rate(len(known)))
-        self.enrolled = EnrolledIn(model, self.known, conditions)
+        self.enrolled = EnrolledIn(model, self.known, conditions, cache)
 
     def threshold(self, images: int) -> tuple[float, int] | None:
         """The threshold for unprocessed probes of so many images, and the set size it was set at, if there is one."""
@@ -206,7 +209,8 @@ class GalleryIdentifier:
         return found
 
     def _identifier(self, store: GalleryStore, names: Iterable[str] | None) -> Identifier:
-        return Identifier(self._model, store.fingerprints(names), self._rate, conditions=self._conditions)
+        known = store.fingerprints(names)
+        return Identifier(self._model, known, self._rate, conditions=self._conditions, cache=store.cache)
 
     def _indexed(self, store: GalleryStore, processing: Processing, progress: Progress | None) -> Index:
         """Vectors of all sources in a condition, by a few images of each."""

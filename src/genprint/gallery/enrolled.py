@@ -9,14 +9,16 @@ from functools import cached_property
 import numpy as np
 from scipy.special import softmax
 
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import KEPT, ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
+from genprint.gallery.learned import Learned
 from genprint.gallery.recent import Recent
 from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.base import Enrollment, Scorer
-from genprint.scoring.cohort import SEPARABLE, Cohort
+from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
 from genprint.scoring.conditions import can_match, candidates, few, in_condition, match
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
@@ -37,13 +39,21 @@ class Enrolled:
         scorer: not adapted.
         fingerprints: of each source in that condition, with the features of its images.
         condition: its name.
+        keep: keeps what takes long to work out for the next time that these sources are asked about.
     """
 
-    def __init__(self, scorer: Scorer, fingerprints: Sequence[Fingerprint], condition: str = ORIGINAL):
+    def __init__(
+        self,
+        scorer: Scorer,
+        fingerprints: Sequence[Fingerprint],
+        condition: str = ORIGINAL,
+        keep: Keep = make_anew,
+    ):
         self.fingerprints = list(fingerprints)
         self.names = tuple(known.source for known in fingerprints)
         self.condition = condition
-        self._scorer = scorer
+        self._scorer, self._keep = scorer, keep
+        self._white: dict[int, np.ndarray] = {}
         self._thresholds: dict[tuple[int, float, float], float] = {}
 
     @cached_property
@@ -59,7 +69,7 @@ class Enrolled:
     @cached_property
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
-        return Cohort(self.known, self.fingerprints)
+        return Cohort(self.known, self.fingerprints, self._keep)
 
     @cached_property
     def _ratios(self) -> LikelihoodRatioSystem:
@@ -67,8 +77,21 @@ class Enrolled:
 
     def exchangeability(self, probe: Fingerprint, source: int) -> float:
         """p of the test that the probe's images and the source's are drawn alike."""
+        if self._scorer.learned:
+            return exchangeable(self._whitened(source), self._scorer.whiten(probe.values))
         others = [known for i, known in enumerate(self.fingerprints) if i != source]
         return self.exchangeable(self.fingerprints[source], probe, others)
+
+    def _whitened(self, source: int) -> np.ndarray:
+        if source not in self._white:
+            self._white[source] = self._scorer.whiten(self.fingerprints[source].values)
+        return self._white[source]
+
+    def _left_out_exchangeability(self, source: int, drawn: np.ndarray, other: int) -> float:
+        """p of the test that some of a source's images and those of another source are drawn alike."""
+        if self._scorer.learned:
+            return exchangeable(self._whitened(other), self._whitened(source)[drawn])
+        return self.exchangeability(self.fingerprints[source][drawn], other)
 
     def exchangeable(self, one: Fingerprint, other: Fingerprint, beside: Sequence[Fingerprint] = ()) -> float:
         """p of the test that the images of two sets are drawn alike.
@@ -99,7 +122,8 @@ class Enrolled:
         size = self.cohort.size(images)
         key = size, rate, min_posterior
         if key not in self._thresholds:
-            self._thresholds[key] = self._upper_threshold(*key)
+            (found,) = self._keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
+            self._thresholds[key] = float(found)
         return self._thresholds[key], size
 
     def _upper_threshold(self, size: int, rate: float, min_posterior: float) -> float:
@@ -114,8 +138,7 @@ class Enrolled:
                 break
             sets, llrs, _ = trials[i]
             best = int(llrs[j].argmax())
-            drawn = self.fingerprints[i][sets[j]]
-            if softmax(llrs[j]).max() >= min_posterior and self.exchangeability(drawn, best) > ALPHA:
+            if softmax(llrs[j]).max() >= min_posterior and self._left_out_exchangeability(i, sets[j], best) > ALPHA:
                 scores[i][j] = score
                 above += 1 / len(scores[i]) / (len(trials) + 1)
         return upper_threshold(scores, rate)
@@ -141,14 +164,17 @@ class EnrolledIn:
         known: fingerprint of each source, by name.
         conditions: whether probes are compared in other conditions than the original, too; it takes originals of all
             sources.
+        cache: for what is learned of the sources.
     """
 
-    def __init__(self, model: Model, known: Mapping[str, Fingerprint], conditions: bool = True):
-        self._model = model
+    def __init__(
+        self, model: Model, known: Mapping[str, Fingerprint], conditions: bool = True, cache: Cache | None = None
+    ):
+        self._model, self._cache = model, cache
         self._gallery = [replace(fingerprint, source=name) for name, fingerprint in known.items()]
         self._matched = conditions and can_match(self._gallery)
         self._made, self._tried = Recent[Enrolled](_HELD), Recent[Enrollment](_HELD)
-        self.original = Enrolled(model.scorer, self._gallery)
+        self.original = self._enrolled(self._gallery, ORIGINAL)
 
     def __call__(self, processing: Processing | None, progress: Progress | None = None) -> Enrolled:
         """The sources in a condition, None for the original, by the images whose originals are kept."""
@@ -157,9 +183,13 @@ class EnrolledIn:
 
         def make() -> Enrolled:
             name = processing.name if processing else ORIGINAL
-            return Enrolled(self._model.scorer, self._read(processing, KEPT, progress), name)
+            return self._enrolled(self._read(processing, KEPT, progress), name)
 
         return self._made.get(processing, make)
+
+    def _enrolled(self, gallery: Sequence[Fingerprint], condition: str) -> Enrolled:
+        keep = Learned.of(self._cache, self._model.identity, gallery, condition).keep if self._cache else make_anew
+        return Enrolled(self._model.scorer, gallery, condition, keep)
 
     def _read(self, processing: Processing | None, most: int, progress: Progress | None) -> list[Fingerprint]:
         """The sources in a condition, by so many images of each at most."""

@@ -7,7 +7,7 @@ in the tens, and the siblings of either half as much. Target scores (a source's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Self
@@ -26,8 +26,15 @@ _MOST_SETS, _DRAWS = 10, 20
 # siblings perhaps, already set the threshold wrong.
 _FOLDS, _GROUPS = 5, 20
 _NONE = np.array([], int)
+# Keeps arrays under a name: those that are there already, else those that are made.
+Keep = Callable[[str, Callable[[], list[np.ndarray]]], list[np.ndarray]]
 # Share of sets named right at which two sources count as separable.
 SEPARABLE = 0.95
+
+
+def make_anew(_: str, make: Callable[[], list[np.ndarray]]) -> list[np.ndarray]:
+    """Keeps nothing."""
+    return make()
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,12 @@ class Cohort:
     Args:
         known: the sources, as a scorer that is adapted to them models them.
         fingerprints: of each enrolled source, with the features of its images.
+        keep: keeps scores for the next cohort of the same sources.
     """
 
-    def __init__(self, known: Enrollment, fingerprints: Sequence[Fingerprint]):
+    def __init__(self, known: Enrollment, fingerprints: Sequence[Fingerprint], keep: Keep = make_anew):
         self.fingerprints = fingerprints
-        self._frame = known.frame()
+        self._frame, self._keep = known.frame(), keep
         self._fewest = min(map(len, fingerprints))
         self._targets: dict[int, list[np.ndarray]] = {}
         self._nontargets: dict[int, list[np.ndarray]] = {}
@@ -122,14 +130,17 @@ class Cohort:
         source's own column is NaN if it has none.
         """
         if size not in self._targets:
-            sets = self.sets(size)
-            ratios = [np.empty((len(drawn), len(sets))) for drawn in sets]
-            for fold in range(min(_FOLDS, max(map(len, sets)))):
-                found = self._left_out([drawn[fold::_FOLDS] for drawn in sets])
-                for rows, own in zip(ratios, found, strict=True):
-                    rows[fold::_FOLDS] = own
-            self._targets[size] = ratios
+            self._targets[size] = self._keep(f"targets {size}", lambda: self._folded(self.sets(size)))
         return self._targets[size]
+
+    def _folded(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log ratios of these sets of each source, each left out with others of its fold."""
+        ratios = [np.empty((len(drawn), len(sets))) for drawn in sets]
+        for fold in range(min(_FOLDS, max(map(len, sets)))):
+            found = self._left_out([drawn[fold::_FOLDS] for drawn in sets])
+            for rows, own in zip(ratios, found, strict=True):
+                rows[fold::_FOLDS] = own
+        return ratios
 
     def _left_out(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log ratios of these sets of each source, ``(sets, sources)`` each, by a gallery without them."""
@@ -154,19 +165,26 @@ class Cohort:
         """
         if size not in self._nontargets:
             # Smaller sizes are needed too (likelihood ratio by number of images), and leaving out takes longest.
-            sizes = {n for n in (*SIZES, size) if n <= size} - set(self._nontargets)
-            means = {n: self._means_of(self.sets(n)) for n in sizes}
-            self._nontargets |= {n: [] for n in sizes}
-            sources = range(len(self.fingerprints))
-            for group in np.array_split(sources, min(_GROUPS, len(sources))):
-                known = self._frame.without(
-                    [np.arange(len(self.fingerprints[i])) if i in group else _NONE for i in sources]
-                )
-                for n, i in product(sizes, group):
-                    ratios = known.llr(means[n][i], n)
-                    ratios[:, i] = -np.inf
-                    self._nontargets[n].append(ratios)
+            sizes = sorted({n for n in (*SIZES, size) if n <= size} - set(self._nontargets))
+            found = self._keep(f"nontargets {sizes}", lambda: self._without_sources(sizes))
+            sources = len(self.fingerprints)
+            self._nontargets |= {n: found[i * sources : (i + 1) * sources] for i, n in enumerate(sizes)}
         return self._nontargets[size]
+
+    def _without_sources(self, sizes: Sequence[int]) -> list[np.ndarray]:
+        """Log ratios of each source's sets without the source, of one size after the other."""
+        means = {n: self._means_of(self.sets(n)) for n in sizes}
+        found: dict[int, list[np.ndarray]] = {n: [] for n in sizes}
+        sources = range(len(self.fingerprints))
+        for group in np.array_split(sources, min(_GROUPS, len(sources))):
+            known = self._frame.without(
+                [np.arange(len(self.fingerprints[i])) if i in group else _NONE for i in sources]
+            )
+            for n, i in product(sizes, group):
+                ratios = known.llr(means[n][i], n)
+                ratios[:, i] = -np.inf
+                found[n].append(ratios)
+        return [ratios for n in sizes for ratios in found[n]]
 
     def separation(self, one: int, other: int) -> tuple[int, float]:
         """The fewest images at which sets of two sources are separable, and the accuracy there.
