@@ -28,7 +28,6 @@ from genprint.fingerprints.bulk import chunks
 from genprint.fingerprints.cluster import Cluster
 from genprint.images.sets import ImageSet
 from genprint.model import Model
-from genprint.storage.malloc import tune_malloc
 
 _SIDE, _MOSAIC = 512, 16
 _OFTEN = 4  # the cluster gets the same images: at its end a worker waits for the other
@@ -177,7 +176,6 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
-    tune_malloc()  # as the command does
     start, model = time.monotonic(), Model.load()
     encoder, identity = encoder_of(model), model.identity
     real, rng = np.load(given.real)["images"], np.random.default_rng(given.seed)

@@ -19,6 +19,7 @@ from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import to_pixels
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet
+from genprint.storage.device import device
 from genprint.storage.files import digest
 from genprint.storage.hub import folder_of
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
@@ -119,6 +120,17 @@ class SetEncoder(Fingerprinter):
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
 
+    def to(self, name: str | torch.device) -> Self:
+        """Computes on that device from now on; features differ by rounding from one device to another.
+
+        Where it computes when loaded, the environment variable ``GENPRINT_DEVICE`` says.
+
+        Raises:
+            DeviceError: this machine has no such device.
+        """
+        self.network.to(device(str(name)))
+        return self
+
     def fit(self, sets: Sequence[ImageSet], sources: Sequence[str], steps: int = 600) -> Self:
         """Fine-tunes the network (the shipped one if none is loaded) on sets of known sources.
 
@@ -181,7 +193,7 @@ class SetEncoder(Fingerprinter):
             network.load_state_dict(tensors_below(tensors, "network."))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{directory}: not a complete set encoder: {error}") from None
-        self.network_ = network
+        self.network_ = network.to(device())
         return self
 
 

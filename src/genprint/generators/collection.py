@@ -132,13 +132,17 @@ def seed_of(name: str, seed: int) -> int:
 
 
 @torch.inference_mode()
-def sample(generator: Generator, name: str, n: int, seed: int = 0, batch: int = 64) -> np.ndarray:
-    """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed.
+def sample(
+    generator: Generator, name: str, n: int, seed: int = 0, batch: int = 64, device: torch.device | str = "cpu"
+) -> np.ndarray:
+    """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed, and from the kind of device.
 
     The first images of a longer run are those of a shorter one with the same ``batch``.
     """
-    rng = torch.Generator().manual_seed(seed_of(name, seed))
-    return np.concatenate([to_levels(generator.sample(batch, rng)).numpy() for _ in range(-(-n // batch))])[:n]
+    rng = torch.Generator(device).manual_seed(seed_of(name, seed))
+    generator.to(device)
+    drawn = [to_levels(generator.sample(batch, rng)).cpu().numpy() for _ in range(-(-n // batch))]
+    return np.concatenate(drawn)[:n]
 
 
 def reference_images(count: int, seed: int) -> dict[str, np.ndarray]:

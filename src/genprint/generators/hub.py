@@ -29,7 +29,14 @@ def is_pipeline(folder: Path) -> bool:
 
 
 def sample_folder(
-    folder: Path, name: str, n: int, seed: int = 0, batch: int = 16, prompt: str | None = None, steps: int | None = None
+    folder: Path,
+    name: str,
+    n: int,
+    seed: int = 0,
+    batch: int = 16,
+    prompt: str | None = None,
+    steps: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> np.ndarray:
     """``n`` images, uint8 ``(n, h, w, 3)``, of a pipeline's or a genprint generator's folder; noise from name and seed.
 
@@ -41,6 +48,7 @@ def sample_folder(
         batch: images that a pipeline makes at once.
         prompt: for pipelines that need one.
         steps: of the sampler; the pipeline's if None.
+        device: that computes.
 
     Raises:
         WeightsError: the folder holds neither, or its weights are not in safetensors.
@@ -50,9 +58,9 @@ def sample_folder(
             raise WeightsError(
                 f"{folder}: neither a diffusers pipeline ({_PIPELINE}) nor a generator saved by genprint ({CONFIG})"
             )
-        return sample(load(folder)[0], name, n, seed)
+        return sample(load(folder)[0], name, n, seed, device=device)
     with _told(folder):
-        pipeline = _open(folder)
+        pipeline = _open(folder).to(device)
     rng = torch.Generator().manual_seed(seed_of(name, seed))
     arguments: dict[str, Any] = {"num_inference_steps": steps} if steps else {}
     if prompt is not None:
