@@ -38,7 +38,6 @@ from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA
-from genprint.storage.malloc import tune_malloc
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 SOURCES = (100, 400, 1600, PROJECTION_SOURCES)
@@ -315,7 +314,6 @@ def main() -> None:
         "--more", type=Path, required=True, help="the other real images that the encoder was trained on"
     )
     given = options.parse_args()
-    tune_malloc()
     start = time.monotonic()
     real = [np.load(path)["images"] for path in (given.real, given.more)]
     reference, wild = collections(given.real, given.wild).values()

@@ -34,7 +34,6 @@ from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import Comparer
-from genprint.storage.malloc import tune_malloc
 
 SIZES = (1, 5, 10)
 DEFAULT = ("set_encoder", "set_encoder_lda", "imagenet", "colour", "thumbnail")
@@ -162,7 +161,6 @@ def main() -> None:
     )
     options.add_argument("--csv", type=Path, help="append all rates with their intervals to this file")
     given = options.parse_args()
-    tune_malloc()
     pipelines = given.pipelines or sorted(own.name for own in given.folder.iterdir() if own.is_dir())
     sources = given.sources or list(labels(given.folder))
     names = photographs(given.folder, pipelines, sources, given.limit)

@@ -17,7 +17,6 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
-from genprint.storage.malloc import tune_malloc
 
 SIZES, REPEATS = (1, 10), 4
 _PAGE = """# Fine-tuning on the sources at hand
@@ -77,7 +76,6 @@ def row(title: str, sets: list[ImageSet], seed: int) -> str:
 def main() -> None:
     """Fits, measures and writes."""
     given = parser(__doc__).parse_args()
-    tune_malloc()
     start = time.monotonic()
     world = collections(given.real, given.wild)
     log_wild_run(given.wild.name, "fit", given.why)

@@ -30,7 +30,6 @@ from genprint.model import Model
 from genprint.report import figures as plots
 from genprint.scoring.base import ByScorer
 from genprint.storage.files import write_atomically
-from genprint.storage.malloc import tune_malloc
 
 CLASSES = {"vae": "VAE", "flow": "Flow", "gan": "GAN", "score": "Score-based"}
 EXISTENCE = ("set_encoder", "marra", "spectrum", "colour", "thumbnail")
@@ -157,7 +156,6 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--images", type=int, default=1000)
     arguments = options.parse_args()
-    tune_malloc()
     start = time.monotonic()
     collection, floor = measure(arguments.real, arguments.images, arguments.seed)
     for kind in CLASSES:

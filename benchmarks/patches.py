@@ -17,7 +17,6 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
-from genprint.storage.malloc import tune_malloc
 
 TILES, SIZES, ENROLLED, REPEATS = (1, 2, 4, 8, 16), (1, 2, 5, 10), 16, 5
 _PAGE = """# Tiles of large images
@@ -42,7 +41,6 @@ def main() -> None:
     options.add_argument("--side", type=int, default=96)
     options.add_argument("--images", type=int, default=64)
     given = options.parse_args()
-    tune_malloc()
     start, sets = time.monotonic(), []
     for folder in shipped():
         if describe(folder)["class"] == "score":

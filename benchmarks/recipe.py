@@ -23,7 +23,6 @@ from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
 from genprint.scoring.lda import LDA
-from genprint.storage.malloc import tune_malloc
 
 SIZES, ENROLLED, REPEATS = (1, 5, 10, 20), (32, 10), 3
 _CHANNELS = (24, 24, 48, 48, 96, 96)
@@ -87,7 +86,6 @@ def main() -> None:
     options.add_argument("--work", type=Path, required=True, help="folder that keeps the training")
     options.add_argument("--steps", type=int, default=4400)
     given = options.parse_args()
-    tune_malloc()
     start = time.monotonic()
     given.work.mkdir(parents=True, exist_ok=True)
     log_wild_run(given.wild.name, "recipe", given.why)

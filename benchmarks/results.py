@@ -30,7 +30,6 @@ from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
 from genprint.scoring.base import Comparer
 from genprint.storage.files import write_atomically
-from genprint.storage.malloc import tune_malloc
 
 SIZES = (1, 5, 10, 20)
 STABLE = ("set_encoder_cosine", "covariance", "marra", "spectrum", "durall", "frank", "imagenet", "colour", "thumbnail")
@@ -243,7 +242,6 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=10)
     options.add_argument("--only", help="make only sections whose heading begins so anew, and keep the others")
     arguments = options.parse_args()
-    tune_malloc()
     start, seed = time.monotonic(), arguments.seed
     model = Model.load()
     page = ROOT / "docs/results.md"

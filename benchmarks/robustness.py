@@ -25,7 +25,6 @@ from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.conditions import Matched
-from genprint.storage.malloc import tune_malloc
 
 ENROLLED, IMAGES = 32, 132
 SIZES = SIZE, LOSS_SIZE = 10, 20
@@ -130,7 +129,6 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--repeats", type=int, default=3)
     given = options.parse_args()
-    tune_malloc()
     start, model = time.monotonic(), Model.load()
     reference = {
         folder.name: sample(load(folder)[0], folder.name, IMAGES)

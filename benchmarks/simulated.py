@@ -17,7 +17,6 @@ from genprint.encoder.training.pretraining import simulated_fingerprints
 from genprint.evaluation.answers import answers
 from genprint.evaluation.intervals import Mean
 from genprint.model import Model
-from genprint.storage.malloc import tune_malloc
 
 SOURCES, GROUPS, ENROLLED, SIZE, PROBES = 200, 4, 32, 10, 2
 RATES = (0.01, 0.1)
@@ -44,7 +43,6 @@ def main() -> None:
     options.add_argument("--real", type=Path, required=True)
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
-    tune_malloc()
     start, model = time.monotonic(), Model.load()
     fingerprints = simulated_fingerprints(
         encoder_of(model), held_out(given.real), SOURCES, given.seed + 100, ENROLLED + PROBES * SIZE

@@ -37,7 +37,6 @@ from genprint.fingerprints.residuals import to_pixels
 from genprint.images.processing import Jpeg
 from genprint.images.sets import ImageSet
 from genprint.storage.files import digest
-from genprint.storage.malloc import tune_malloc
 
 CHECKPOINT = ROOT / "benchmarks/trained/tower64.checkpoint.safetensors"
 # What is saved has whole chroma blocks, and pixels around the tile, as images have them.
@@ -171,7 +170,6 @@ def main() -> None:
     options.add_argument("--bfloat16", action="store_true", help="faster where the processor has it")
     options.add_argument("--speed", action="store_true", help="only ten steps, and nothing kept")
     given = options.parse_args()
-    tune_malloc()
     photographs = [image.pixels for image in ImageSet.read(given.photographs)]
     cut = len(photographs) - len(photographs) // 10
     torch.manual_seed(0)

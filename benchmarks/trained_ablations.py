@@ -38,7 +38,6 @@ from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.plda import PLDA
 from genprint.storage.files import write_atomically
-from genprint.storage.malloc import tune_malloc
 
 SIZES, ENROLLED, REPEATS = (1, 10), 32, 3
 PROJECTION, CALIBRATION = 400, 300
@@ -247,7 +246,6 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=500)
     options.add_argument("--only", nargs="*", choices=list(CELLS), help="cells to train now")
     given = options.parse_args()
-    tune_malloc()
     start = time.monotonic()
     given.work.mkdir(parents=True, exist_ok=True)
     real = [np.load(path)["images"] for path in (given.real, given.more)]

@@ -22,7 +22,6 @@ from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA, Posterior
-from genprint.storage.malloc import tune_malloc
 
 SIZES, REPEATS, ASKED = (1, 10), 4, 100
 # Which half of the sources gets few images, and who gets which number, is drawn anew in each repeat.
@@ -112,7 +111,6 @@ def rows(title: str, sets: list[ImageSet], seed: int) -> list[str]:
 def main() -> None:
     """Measures and writes."""
     given = parser(__doc__).parse_args()
-    tune_malloc()
     start = time.monotonic()
     log_wild_run(given.wild.name, "unequal", given.why)
     titles = {"reference": "shipped generators and real images", "wild": f"third-party ({given.wild.name})"}

@@ -21,7 +21,6 @@ from genprint.fingerprints.residuals import to_pixels
 from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Processing, Resize, Shift
 from genprint.images.sets import ImageSet
 from genprint.model import Model
-from genprint.storage.malloc import tune_malloc
 
 SIMULATED, SIZES, LARGEST = 100, (2, 10, 30), 30
 # Some are conditions that populations are known in, some lie between or beyond.
@@ -96,7 +95,6 @@ def _processed(
 def main() -> None:
     """Measures and writes."""
     given = parser(__doc__).parse_args()
-    tune_malloc()
     start, model = time.monotonic(), Model.load()
     assert model.population
     world = collections(given.real, given.wild)

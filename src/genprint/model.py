@@ -114,6 +114,16 @@ class Model:
         learned = f" {self.weights_digest}" if self.weights_digest else ""
         return f"{self.fingerprinter.extractor_id}, {type(self.scorer).__name__}{learned}"
 
+    def to(self, device: str) -> Self:
+        """Computes on that device from now on, if its fingerprinter is a network; see ``SetEncoder.to``.
+
+        Raises:
+            DeviceError: this machine has no such device.
+        """
+        if isinstance(self.fingerprinter, SetEncoder):
+            self.fingerprinter.to(device)
+        return self
+
     @property
     def plda(self) -> PLDA:
         """The scorer, for what only a PLDA can do.

@@ -17,6 +17,7 @@ from genprint.generators import collection
 from genprint.images.processing import Blur
 from genprint.images.sets import ImageSet
 from tests.answers.test_audit import write
+from tests.cli.conftest import run
 from tests.conftest import encoded, textured
 from tests.images.test_manifest import sign
 
@@ -242,3 +243,9 @@ def test_old_options_are_taken_and_warned_of(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert "--no-histories is --no-conditions now" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_one_line(folder, tmp_path):
+    for command in (("fingerprint", folder, "-o", tmp_path / "f.npz"), ("enroll-all", folder)):
+        said = run("--device", "cuda:77", *command, code=1).stderr
+        assert "device cuda:77: this machine has no CUDA device; leave it (--device, GENPRINT_DEVICE) out" in said

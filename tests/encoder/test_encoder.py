@@ -12,6 +12,7 @@ from genprint.encoder.encoder import SHIPPED, SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.tiles import cut_tiles
 from genprint.encoder.training.episodes import pad_sets
+from genprint.fingerprints.residuals import to_pixels
 from genprint.images.sets import ImageSet
 from genprint.storage.weights import WeightsError, load_model, save_config
 from tests.conftest import textured
@@ -45,22 +46,84 @@ def test_tiles_lie_on_the_grid_and_follow_from_content_and_seed(rng):
     (image,) = as_set(textured(rng, 1, side=80))
 
     def places(count, seed):
-        found = []
-        for tile in cut_tiles(image, count, seed):
+        found = {}
+        for tile, share in zip(*cut_tiles(image, count, seed), strict=True):
             (place,) = [
                 (top, left)
                 for top in range(49)
                 for left in range(49)
                 if (image.pixels[top : top + 32, left : left + 32] == tile).all()
             ]
-            found.append(place)
+            found[place] = share * count
         return found
 
     assert all(top % 8 == left % 8 == 0 for top, left in places(16, 0))
     assert places(16, 0) == places(16, 0) != places(16, 1)
+    assert sum(places(200, 0).values()) == pytest.approx(200)  # of 49 places, so that most are drawn several times
     (small,) = as_set(textured(rng, 1, side=32))
-    assert len(cut_tiles(small, 8, 0)) == 1
-    assert (cut_tiles(small, 8, 0)[0] == small.pixels).all()
+    for count in (8, None):
+        ((only,), shares) = cut_tiles(small, count, 0)
+        assert (only == small.pixels).all()
+        assert shares == [1]
+
+
+@pytest.mark.parametrize(("height", "width", "rows", "columns"), [(64, 96, 2, 3), (71, 40, 2, 1), (20, 70, 1, 2)])
+def test_all_tiles_cover_the_image_side_by_side(rng, height, width, rows, columns):
+    (image,) = as_set(textured(rng, 1, side=96)[:, :height, :width])
+    tiles, shares = cut_tiles(image, None, 0)
+    assert tiles.shape == (rows * columns, min(32, height), 32, 3)
+    assert shares.sum() == pytest.approx(1)
+    lines = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2)
+    assert (lines.reshape(-1, 32 * columns, 3) == image.pixels[: rows * tiles.shape[1], : 32 * columns]).all()
+
+
+@pytest.mark.parametrize("tiles", [8, 100, None])
+def test_features_of_a_large_image_are_the_mean_of_its_tiles(encoder, rng, tiles):
+    encoder = copy.deepcopy(encoder).set_params(tiles=tiles)
+    large, small = textured(rng, 2, side=72), textured(rng, 3)
+    images = [*as_set(large), *as_set(small)]
+    found = encoder._features(images)
+    for image, features in zip(images, found, strict=True):
+        cut, shares = cut_tiles(image, tiles, 0)
+        with torch.inference_mode():
+            each = encoder.network.eval().features(to_pixels(cut)).numpy()
+        np.testing.assert_allclose(features, shares @ each, atol=1e-4)
+
+
+def test_features_are_those_of_the_network_as_it_is_now(encoder, rng):
+    encoder = copy.deepcopy(encoder)
+    images = list(as_set(textured(rng, 3)))
+    before = encoder._features(images)
+    with torch.no_grad():
+        encoder.network.towers[0].layers[1][1].bias.add_(0.5)
+    after = encoder._features(images)
+    assert not np.allclose(before, after)
+    assert (after == copy.deepcopy(encoder)._features(images)).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (17, 24)])
+def test_statistics_are_what_plain_formulas_give(encoder, rng, size):
+    """In double precision, so that rounding hides nothing."""
+    tower = copy.deepcopy(encoder.network.towers[0]).eval()
+    pixels = to_pixels(textured(rng, 4)[:, : size[0], : size[1]])
+    with torch.inference_mode():
+        found = tower.statistics(pixels)
+        maps = torch.cat([gain * view(pixels.double()) for view, gain in tower.front_ends], dim=1)
+        parts = []
+        for i, layer in enumerate(tower.double().layers):
+            maps = layer(maps)
+            values = maps.flatten(2)
+            spread = (values.var(2, correction=0) + 1e-4).sqrt()
+            mean = values.mean(2)
+            parts += [mean, spread, mean / spread, spread.log()]
+            if i < tower.correlated:
+                inner = (values - mean.unsqueeze(2)) / spread.unsqueeze(2)
+                one, other = torch.triu_indices(maps.shape[1], maps.shape[1], 1)
+                parts.append((inner[:, one] * inner[:, other]).mean(2))
+                down, right = (1 - 2.0 * (torch.arange(side) % 2).double() for side in size)
+                phases = [down[:, None].expand(size), right.expand(size), torch.outer(down, right)]
+                parts.append(torch.stack([(inner * phase.flatten()).mean(2) for phase in phases], -1).flatten(1))
+    np.testing.assert_allclose(found, torch.cat(parts, 1), atol=1e-4)
 
 
 def test_padding_changes_nothing(encoder):

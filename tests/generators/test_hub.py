@@ -51,8 +51,9 @@ def test_a_pipeline_is_sampled_from_the_cache(cached, tmp_path):
     assert (a != c).any()
 
 
-def test_a_folder_with_a_pipeline_or_a_generator_will_do_too(cached):
-    images = hub.sample_folder(cached, "x", 3, steps=2, batch=2)
+def test_a_folder_with_a_pipeline_or_a_generator_will_do_too(cached, monkeypatch):
+    monkeypatch.setattr(hub, "_BATCH", 2)
+    images = hub.sample_folder(cached, "x", 3, steps=2)
     assert images.shape == (3, 16, 16, 3)
     assert images.std() > 1
     assert hub.sample_folder(find("vae-conv-s0"), "vae-conv-s0", 2).shape == (2, 32, 32, 3)

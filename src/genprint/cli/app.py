@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,6 @@ from genprint.cli import answers, enrollment, fingerprinting, generators, report
 from genprint.cli.common import bar, errors, load_model, tell, use_cache
 from genprint.cli.evaluate import app as evaluate
 from genprint.cli.serve import serve
-from genprint.storage.malloc import tune_malloc
 
 # Words of before 0.2.
 _OLD_OPTIONS = {"--histories": "--conditions", "--no-histories": "--no-conditions"}
@@ -54,8 +54,18 @@ def options(
         Path | None,
         typer.Option(envvar="GENPRINT_CACHE", help="File that keeps images' features, so that asking again is fast."),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(envvar="GENPRINT_DEVICE", help="Where networks compute: cpu, cuda, cuda:1; cpu if left out."),
+    ] = None,
 ) -> None:
     """Options before any command."""
+    if device is not None:
+        from genprint.storage.device import VARIABLE
+        from genprint.storage.device import device as find
+
+        with errors():
+            os.environ[VARIABLE] = str(find(device))  # whatever loads a network goes by it, in processes of ours too
     if cache is not None:
         with errors():
             use_cache(cache)
@@ -81,7 +91,6 @@ def demo(
 
 def main() -> None:
     """Entry point of the command ``genprint``."""
-    tune_malloc()
     for i, word in enumerate(sys.argv):
         if word in _OLD_OPTIONS:
             tell(f"{word} is {_OLD_OPTIONS[word]} now; the old word leaves with the next version", "warning: ")

@@ -30,11 +30,14 @@ def fingerprint(
     from genprint.fingerprints import bulk
     from genprint.fingerprints.cluster import Cluster
     from genprint.images.sets import read_sources
+    from genprint.storage.device import device
     from genprint.storage.files import write_atomically
 
     with errors(as_json):
         if (gpu or workers) and not cluster:
             raise ValueError("--workers and --gpu are of a cluster: add --cluster")
+        if cluster and device().type != "cpu":
+            raise ValueError("--device is of one process: what workers compute on, --gpu says")
         fingerprinter, sets = load_model(model).fingerprinter, read_sources(data)
         ledger = bulk.Ledger(output.with_suffix(".ledger.sqlite"))
         runner = Cluster(workers, gpu=gpu).run if cluster else bulk.local

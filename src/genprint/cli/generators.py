@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Reference generators: list, train,
 _COLUMNS = ("class", "architecture", "part", "upsampling", "loss", "seed", "parent", "change")
 
 RealImages = Annotated[Path, typer.Argument(exists=True, help="Folder, archive or .npz of real 32x32 images.")]
-Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda.")]
+Device = Annotated[str | None, typer.Option(help="Where to train: cpu, cuda; as `genprint --device` if left out.")]
 
 
 def _shown(advance: Any) -> Callable[[int, int, dict[str, float]], None]:
@@ -50,17 +50,18 @@ def train(
         int | None, typer.Option(min=1, help="Training steps; the architecture's own if left out.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights, batches and noise.")] = 0,
-    device: Device = "cpu",
+    device: Device = None,
 ) -> None:
     """Trains a reference generator. Killed, it goes on from its checkpoint when called again."""
     from genprint.generators.recipes import Images, Recipe, make
     from genprint.images.sets import ImageSet
+    from genprint.storage.device import device as found
 
     with errors():
         recipe = Recipe(output.name, architecture, seed, steps=steps)
         with bar("training", total=recipe.training_steps()) as advance:
             real = Images(ImageSet.read(images).to_array(), images.stem)
-            make(recipe, real, None, output.parent, _shown(advance), device)
+            make(recipe, real, None, output.parent, _shown(advance), str(found(device)))
         print(f"saved in {output}; look at it: genprint generators sample {output} -n 64 -o samples")
 
 
@@ -72,7 +73,7 @@ def train_all(
         Path | None, typer.Option(exists=True, help="Other real images, for the members that are fine-tuned.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this member; may be given several times.")] = None,
-    device: Device = "cpu",
+    device: Device = None,
 ) -> None:
     """Makes the whole reference collection, one member after another.
 
@@ -80,6 +81,7 @@ def train_all(
     """
     from genprint.generators.recipes import RECIPES, Images, make
     from genprint.images.sets import ImageSet
+    from genprint.storage.device import device as found
 
     with errors():
         real = Images(ImageSet.read(images).to_array(), images.stem)
@@ -93,7 +95,7 @@ def train_all(
             if (output / recipe.name / "config.json").exists():
                 continue
             with bar(f"{recipe.name} ({i} of {len(wanted)})") as advance:
-                make(recipe, real, tuning, output, _shown(advance), device)
+                make(recipe, real, tuning, output, _shown(advance), str(found(device)))
             print(f"saved {output / recipe.name}")
 
 
@@ -123,6 +125,7 @@ def sample(
 
     from genprint.generators import hub
     from genprint.generators.collection import describe, find, sample_each, shipped
+    from genprint.storage.device import device as found
     from genprint.storage.hub import PREFIX, fetch
 
     with errors():
@@ -140,10 +143,10 @@ def sample(
         with bar("sampling", total=n * len(folders)) as advance:
             made: Iterable[tuple[str, Any]]
             if name == "all":
-                made = sample_each(list(folders.values()), n, seed, advance)
+                made = sample_each(list(folders.values()), n, seed, advance, device=found())
             else:
                 made = [
-                    (each, hub.sample_folder(folder, each, n, seed, prompt=prompt, steps=steps, progress=advance))
+                    (each, hub.sample_folder(folder, each, n, seed, prompt, steps, advance, found()))
                     for each, folder in folders.items()
                 ]
             for each, images in made:

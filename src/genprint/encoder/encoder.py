@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -18,12 +19,17 @@ from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import to_pixels
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet
+from genprint.storage.device import device
 from genprint.storage.files import digest
 from genprint.storage.hub import folder_of
 from genprint.storage.weights import WeightsError, load_model, save_model, serialise
 
 KIND = "set_encoder"
 SHIPPED = Path(__file__).parent / "shipped"
+# Tiles that go through the network at once: what is between its layers stays in a processor's cache.
+_PASS = 32
+# By network: its tensors when it was fused, and what came of it. Not an attribute, which would be copied and pickled.
+_FUSED: WeakKeyDictionary[SetNetwork, tuple[tuple[tuple[int, int], ...], SetNetwork]] = WeakKeyDictionary()
 
 
 class SetEncoder(Fingerprinter):
@@ -32,7 +38,8 @@ class SetEncoder(Fingerprinter):
     ``genprint.load`` gives it with its scorer and reference population; by itself it only makes fingerprints.
 
     Args:
-        tiles: native-resolution tiles averaged into the features of an image larger than 32 px.
+        tiles: native-resolution tiles averaged into the features of an image larger than 32 px; None: all that lie side
+            by side on a grid of 32 px, which of large images are many (1,024 of 1024 px).
         seed: of the tiles' positions and of ``fit``.
 
     Attributes:
@@ -49,7 +56,7 @@ class SetEncoder(Fingerprinter):
 
     network_: SetNetwork
 
-    def __init__(self, tiles: int = 8, seed: int = 0):
+    def __init__(self, tiles: int | None = 8, seed: int = 0):
         self.tiles = tiles
         self.seed = seed
 
@@ -70,35 +77,39 @@ class SetEncoder(Fingerprinter):
 
     def _learned_digest(self) -> str:
         network = self.network
-        # Tensors count how often they were written to, so that training is seen.
         state = network.state_dict()
-        now = (id(network), sum(value._version for value in state.values()))
+        now = _written(state)
         if getattr(self, "_digest", (None, ""))[0] != now:
             self._digest = now, digest(serialise(state))
         return self._digest[1]
 
+    def _fused(self) -> SetNetwork:
+        """The network as it is now, faster; made again only if the network has changed."""
+        network = self.network
+        now = _written(network.state_dict())
+        if network not in _FUSED or _FUSED[network][0] != now:
+            _FUSED[network] = now, network.eval().fused()
+        return _FUSED[network][1]
+
     @torch.inference_mode()
     def _features(self, images: Sequence[Image]) -> np.ndarray:
-        network = self.network.eval().fused()
-        by_image = [cut_tiles(image, self.tiles, self.seed) for image in images]
-        owner = np.repeat(np.arange(len(images)), [len(tiles) for tiles in by_image])
-        flat = [tile for tiles in by_image for tile in tiles]
-        features: np.ndarray | None = None
-        by_size: dict[tuple[int, ...], list[int]] = {}
-        for i, tile in enumerate(flat):
-            by_size.setdefault(tile.shape, []).append(i)
-        for chosen in by_size.values():
-            for start in range(0, len(chosen), 64):
-                part = chosen[start : start + 64]
-                pixels = to_pixels(np.stack([flat[i] for i in part])).to(self._device)
-                rows = network.features(pixels).cpu().numpy()
-                if features is None:
-                    features = np.empty((len(flat), rows.shape[1]), np.float32)
-                features[part] = rows
-        assert features is not None
-        sums = np.zeros((len(images), features.shape[1]), np.float32)
-        np.add.at(sums, owner, features)
-        return sums / np.bincount(owner)[:, None].astype(np.float32)
+        network, cut = self._fused(), [cut_tiles(image, self.tiles, self.seed) for image in images]
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for i, (tiles, _) in enumerate(cut):
+            by_shape.setdefault(tiles.shape[1:], []).append(i)
+        means: Tensor | None = None
+        for chosen in by_shape.values():
+            tiles = np.concatenate([cut[i][0] for i in chosen])
+            shares = torch.from_numpy(np.concatenate([cut[i][1] for i in chosen])).to(self._device)
+            owners = torch.tensor([i for i in chosen for _ in cut[i][1]], device=self._device)
+            for start in range(0, len(tiles), _PASS):
+                part = slice(start, start + _PASS)
+                statistics = network.statistics(to_pixels(tiles[part], self._device))
+                if means is None:
+                    means = statistics.new_zeros(len(images), statistics.shape[1])
+                means.index_add_(0, owners[part], statistics * shares[part, None])
+        assert means is not None
+        return network.project(means).cpu().numpy()
 
     @torch.inference_mode()
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -108,6 +119,17 @@ class SetEncoder(Fingerprinter):
     @property
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
+
+    def to(self, name: str | torch.device) -> Self:
+        """Computes on that device from now on; features differ by rounding from one device to another.
+
+        Where it computes when loaded, the environment variable ``GENPRINT_DEVICE`` says.
+
+        Raises:
+            DeviceError: this machine has no such device.
+        """
+        self.network.to(device(str(name)))
+        return self
 
     def fit(self, sets: Sequence[ImageSet], sources: Sequence[str], steps: int = 600) -> Self:
         """Fine-tunes the network (the shipped one if none is loaded) on sets of known sources.
@@ -171,8 +193,13 @@ class SetEncoder(Fingerprinter):
             network.load_state_dict(tensors_below(tensors, "network."))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{directory}: not a complete set encoder: {error}") from None
-        self.network_ = network
+        self.network_ = network.to(device())
         return self
+
+
+def _written(state: Mapping[str, Tensor]) -> tuple[tuple[int, int], ...]:
+    """Where tensors are, and how often they were written to, so that training is seen."""
+    return tuple((value.data_ptr(), value._version) for value in state.values())
 
 
 def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

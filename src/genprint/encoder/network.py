@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -31,8 +32,9 @@ class _SpatialMoments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(maps)
-        wide = maps.float()
-        return wide.mean((2, 3)), torch.linalg.vector_norm(wide, dim=(2, 3)).square() / maps[0, 0].numel()
+        pixels = _by_pixel(maps)
+        # Not vector_norm: that takes eight times as long.
+        return pixels.mean(1), pixels.square().mean(1)
 
     @staticmethod
     def backward(ctx: Any, by_mean: Tensor, by_square: Tensor) -> Tensor:
@@ -42,24 +44,28 @@ class _SpatialMoments(torch.autograd.Function):
         return torch.addcmul(offset, slope, maps)
 
 
-def _correlations(maps: Float[Tensor, "n c y x"], mean: Tensor, spread: Tensor) -> Float[Tensor, "n p"]:
-    """Of each pair of maps, over their pixels."""
-    with torch.autocast(maps.device.type, enabled=False):  # products less products of means: needs all digits
-        pixels = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
-        covariance = pixels.transpose(1, 2) @ pixels / pixels.shape[1] - mean.unsqueeze(2) * mean.unsqueeze(1)
-        one, other = torch.triu_indices(maps.shape[1], maps.shape[1], 1, device=maps.device)
-        return covariance[:, one, other] / (spread[:, one] * spread[:, other])
+def _by_pixel(maps: Float[Tensor, "n c y x"]) -> Float[Tensor, "n yx c"]:
+    """Each pixel's values, float32; of maps in channels-last order, a view."""
+    return maps.float().permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def _parities(maps: Float[Tensor, "n c y x"], spread: Tensor) -> Float[Tensor, "n p"]:
-    """Correlation of each map with the parity of row, of column, and of both: up-sampling differs by pixel phase."""
-    rows, columns = (1 - 2.0 * (torch.arange(side, device=maps.device) % 2) for side in maps.shape[2:])
-    rows, columns = rows.unsqueeze(1).expand(maps.shape[2:]), columns.expand(maps.shape[2:])
-    parities = torch.stack([rows, columns, rows * columns], dim=-1).flatten(0, 1)
-    parities = parities - parities.mean(0)  # of an odd side, one parity has more pixels
-    with torch.autocast(maps.device.type, enabled=False):
-        pixels = maps.float().permute(0, 2, 3, 1).flatten(1, 2)
-        return (pixels.transpose(1, 2) @ parities / pixels.shape[1] / spread.unsqueeze(2)).flatten(1)
+@lru_cache(64)
+def _pixel_phases(height: int, width: int, device: torch.device) -> Float[Tensor, "4 yx"]:
+    """What takes pixels to their mean, and to their covariances with the parity of row, of column, and of both."""
+    with torch.inference_mode(False):  # they are kept, for training perhaps
+        rows, columns = (1 - 2.0 * (torch.arange(side, device=device) % 2) for side in (height, width))
+        rows, columns = rows.unsqueeze(1).expand(height, width), columns.expand(height, width)
+        parities = torch.stack([rows, columns, rows * columns]).flatten(1)
+        parities = parities - parities.mean(1, keepdim=True)  # of an odd side, one parity has more pixels
+        return torch.cat([torch.ones_like(parities[:1]), parities]) / (height * width)
+
+
+@lru_cache(64)
+def _pairs(maps: int, device: torch.device) -> Tensor:
+    """Where each pair of maps stands in a matrix of all, row after row."""
+    with torch.inference_mode(False):
+        rows, columns = torch.triu_indices(maps, maps, 1, device=device).unbind()
+        return maps * rows + columns
 
 
 class Tower(nn.Module):
@@ -108,18 +114,33 @@ class Tower(nn.Module):
         statistics = []
         for i, layer in enumerate(self.layers):
             maps = layer(maps)
-            mean, square = _SpatialMoments.apply(maps)
-            spread = ((square - mean.square()).clamp(min=0) + _SPREAD_FLOOR).sqrt()
-            statistics += [mean, spread, mean / spread, spread.log()] if self.relative else [mean, spread]
             if i < self.correlated:
-                statistics.append(_correlations(maps, mean, spread))
-                if self.phases:
-                    statistics.append(_parities(maps, spread))
+                statistics += self._with_correlations(maps)
+            else:
+                statistics += self._moments(*_SpatialMoments.apply(maps))
         return torch.cat(statistics, dim=1)
 
-    def forward(self, pixels: Pixels) -> Float[Tensor, "n d"]:
-        features: Tensor = self.project(self.statistics(pixels))
-        return features
+    def _moments(self, mean: Tensor, square: Tensor) -> list[Tensor]:
+        """Mean and spread of each map, then perhaps their ratio and the logarithm."""
+        spread = ((square - mean.square()).clamp(min=0) + _SPREAD_FLOOR).sqrt()
+        return [mean, spread, mean / spread, spread.log()] if self.relative else [mean, spread]
+
+    def _with_correlations(self, maps: Float[Tensor, "n c y x"]) -> list[Tensor]:
+        """Moments, the correlation of each pair of maps over their pixels, and perhaps that of each with phases.
+
+        Up-sampling differs by pixel phase. All sums over pixels are matrix products.
+        """
+        with torch.autocast(maps.device.type, enabled=False):  # products less products of means: needs all digits
+            pixels, size = _by_pixel(maps), maps.shape[2:]
+            products = pixels.transpose(1, 2) @ pixels / pixels.shape[1]
+            by_phase = _pixel_phases(*size, maps.device)[: 4 if self.phases else 1] @ pixels
+            mean, parities = by_phase[:, 0], by_phase[:, 1:]
+            moments = self._moments(mean, products.diagonal(dim1=1, dim2=2))
+            spread = moments[1]
+            covariance = products - mean.unsqueeze(2) * mean.unsqueeze(1)
+            correlations = covariance / (spread.unsqueeze(2) * spread.unsqueeze(1))
+            pairs = correlations.flatten(1).index_select(1, _pairs(maps.shape[1], maps.device))
+            return [*moments, pairs, (parities / spread.unsqueeze(1)).transpose(1, 2).flatten(1)]
 
     def fused(self) -> Tower:
         """The same in evaluation mode, faster: every normalisation is part of the convolution before it."""
@@ -167,7 +188,16 @@ class SetNetwork(nn.Module):
 
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
         """Features of single images, one tower's after the other's."""
-        return torch.cat([tower(pixels) for tower in self.towers], dim=1)
+        return self.project(self.statistics(pixels))
+
+    def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
+        """What features of single images follow from, one tower's after the other's."""
+        return torch.cat([tower.statistics(pixels) for tower in self.towers], dim=1)
+
+    def project(self, statistics: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+        """Features from statistics. It is linear: means of tiles' statistics give means of their features."""
+        by_tower = zip(self.towers, statistics.chunk(len(self.towers), dim=1), strict=True)
+        return torch.cat([tower.project(part) for tower, part in by_tower], dim=1)
 
     def fused(self) -> SetNetwork:
         """The same in evaluation mode, with towers that are faster (``Tower.fused``)."""

@@ -138,23 +138,34 @@ def seed_of(name: str, seed: int) -> int:
 
 @torch.inference_mode()
 def sample(
-    generator: Generator, name: str, n: int, seed: int = 0, batch: int = 64, progress: Progress | None = None
+    generator: Generator,
+    name: str,
+    n: int,
+    seed: int = 0,
+    batch: int = 64,
+    progress: Progress | None = None,
+    device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed.
+    """``n`` images, uint8 ``(n, h, w, 3)``. The noise follows from name and seed, and from the kind of device.
 
     The first images of a longer run are those of a shorter one with the same ``batch``.
     """
-    rng = torch.Generator().manual_seed(seed_of(name, seed))
+    rng = torch.Generator(device).manual_seed(seed_of(name, seed))
+    generator.to(device)
     parts = []
     for start in range(0, n, batch):
-        parts.append(to_levels(generator.sample(batch, rng)).numpy()[: n - start])
+        parts.append(to_levels(generator.sample(batch, rng)).cpu().numpy()[: n - start])
         if progress:
             progress(len(parts[-1]))
     return np.concatenate(parts)
 
 
 def sample_each(
-    folders: Sequence[Path], n: int, seed: int = 0, progress: Progress | None = None
+    folders: Sequence[Path],
+    n: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+    device: torch.device | str = "cpu",
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names of saved generators with ``n`` images of each, in order; the images are those of ``sample``.
 
@@ -166,6 +177,7 @@ def sample_each(
         n: images of each.
         seed: of the noise, together with the folder's name.
         progress: called from other threads, by one at a time.
+        device: that computes.
 
     Raises:
         WeightsError: one is missing or damaged.
@@ -184,7 +196,7 @@ def sample_each(
     def one(folder: Path) -> np.ndarray:
         with opening:  # the first imports what its class needs
             generator, _ = load(folder)
-        return sample(generator, folder.name, n, seed, progress=made)
+        return sample(generator, folder.name, n, seed, progress=made, device=device)
 
     torch.set_num_threads(threads // workers)
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))

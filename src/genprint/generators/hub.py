@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 _PIPELINE = "model_index.json"
+_BATCH = 16  # images that a pipeline makes at once
 
 
 def is_pipeline(folder: Path) -> bool:
@@ -29,9 +30,15 @@ def is_pipeline(folder: Path) -> bool:
 
 
 def sample_folder(
-    folder: Path, name: str, n: int, seed: int = 0, batch: int = 16, prompt: str | None = None,
-    steps: int | None = None, progress: Progress | None = None,
-) -> np.ndarray:  # fmt: skip
+    folder: Path,
+    name: str,
+    n: int,
+    seed: int = 0,
+    prompt: str | None = None,
+    steps: int | None = None,
+    progress: Progress | None = None,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
     """``n`` images, uint8 ``(n, h, w, 3)``, of a pipeline's or a genprint generator's folder; noise from name and seed.
 
     Args:
@@ -39,10 +46,10 @@ def sample_folder(
         name: seeds the noise together with ``seed``.
         n: number of images.
         seed: of the noise.
-        batch: images that a pipeline makes at once.
         prompt: for pipelines that need one.
         steps: of the sampler; the pipeline's if None.
         progress: called with the number of images made since its last call.
+        device: that computes.
 
     Raises:
         WeightsError: the folder holds neither, or its weights are not in safetensors.
@@ -52,16 +59,16 @@ def sample_folder(
             raise WeightsError(
                 f"{folder}: neither a diffusers pipeline ({_PIPELINE}) nor a generator saved by genprint ({CONFIG})"
             )
-        return sample(load(folder)[0], name, n, seed, progress=progress)
+        return sample(load(folder)[0], name, n, seed, progress=progress, device=device)
     with _told(folder):
-        pipeline = _open(folder)
+        pipeline = _open(folder).to(device)
     rng = torch.Generator().manual_seed(seed_of(name, seed))
     arguments: dict[str, Any] = {"num_inference_steps": steps} if steps else {}
     if prompt is not None:
         arguments["prompt"] = prompt
     parts = []
-    for start in range(0, n, batch):
-        count = min(batch, n - start)
+    for start in range(0, n, _BATCH):
+        count = min(_BATCH, n - start)
         arguments["num_images_per_prompt" if prompt is not None else "batch_size"] = count
         with _told(folder):
             images = pipeline(generator=rng, output_type="np", **arguments).images

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from genprint.generators.base import Generator, to_unit
 from genprint.storage.files import digest
+from genprint.storage.malloc import tune_malloc
 from genprint.storage.weights import WeightsError, load_checkpoint, save_checkpoint
 
 # step, steps, smoothed loss of each part
@@ -41,6 +42,7 @@ def train(
     Raises:
         WeightsError: the checkpoint belongs to another training.
     """
+    tune_malloc()
     generator.to(device)
     parts = generator.parts()
     optimizers = {

@@ -29,7 +29,7 @@ def collect(sets: Sequence[ImageSet], sources: Sequence[str], seed: int) -> tupl
     """
     by_source: dict[str, list[np.ndarray]] = {}
     for images, source in zip(sets, sources, strict=True):
-        by_source.setdefault(source, []).extend(cut_tiles(image, 1, seed)[0] for image in images)
+        by_source.setdefault(source, []).extend(cut_tiles(image, 1, seed)[0][0] for image in images)
     if len(by_source) < 2:
         raise ImageSetError(f"training needs at least two sources; there is {', '.join(by_source) or 'none'}")
     for source, tiles in by_source.items():

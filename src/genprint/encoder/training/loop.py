@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.training.episodes import Episode, Episodes, pad_sets
 from genprint.encoder.training.sharing import add_gradients, is_first, processes, share_norms, shared_features
+from genprint.storage.malloc import tune_malloc
 from genprint.storage.weights import WeightsError, load_checkpoint, save_checkpoint
 
 # step, steps, training loss, validation loss (the last two: smoothed, latest)
@@ -83,6 +84,7 @@ def train(
     """
     from pytorch_metric_learning.losses import SupConLoss
 
+    tune_malloc()
     contrast = SupConLoss(temperature=config.temperature)
     criterion = criterion or contrast
     learned = nn.ModuleList([network.head if config.head_only else network, criterion])
@@ -131,17 +133,19 @@ def train(
 
 
 def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor], config: TrainingConfig) -> Tensor:
+    device = next(network.parameters()).device
     network.train()
     for tower in network.towers:
         tower.train(not config.head_only)
     with (
         torch.set_grad_enabled(not config.head_only),
-        torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"),
+        torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"),
     ):
-        features = shared_features(network, episode.pixels).float()
-    loss = criterion(network(*pad_sets(features, episode.sizes)), episode.labels)
+        features = shared_features(network, episode.pixels.to(device)).float()
+    labels = episode.labels.to(device)
+    loss = criterion(network(*pad_sets(features, episode.sizes)), labels)
     if config.image_loss:
-        owners = episode.labels.repeat_interleave(torch.tensor(episode.sizes))
+        owners = labels.repeat_interleave(torch.tensor(episode.sizes, device=device))
         loss = loss + config.image_loss * criterion(network(*pad_sets(features, [1] * len(features))), owners)
     return loss
 
@@ -150,5 +154,9 @@ def _loss(network: SetNetwork, episode: Episode, criterion: Callable[..., Tensor
 def evaluate(network: SetNetwork, episodes: Sequence[Episode], criterion: Callable[..., Tensor]) -> float:
     """Mean loss over episodes, in evaluation mode."""
     network.eval()
-    losses = [criterion(network(*pad_sets(network.features(e.pixels), e.sizes)), e.labels).item() for e in episodes]
+    device = next(network.parameters()).device
+    losses = []
+    for episode in episodes:
+        features = network.features(episode.pixels.to(device))
+        losses.append(criterion(network(*pad_sets(features, episode.sizes)), episode.labels.to(device)).item())
     return sum(losses) / len(losses)

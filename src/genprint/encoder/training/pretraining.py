@@ -21,6 +21,7 @@ from genprint.fingerprints.residuals import to_pixels
 from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Resize
 from genprint.images.sets import ImageSet
 from genprint.scoring.plda import PLDA
+from genprint.storage.device import device
 from genprint.storage.files import digest
 
 # As many images a step as sets have on average.
@@ -116,7 +117,7 @@ def pretrain(  # noqa: PLR0913
     towers = []
     for i, views in enumerate(front_ends):
         torch.manual_seed(seed)
-        deep = SetNetwork(front_ends=[views])
+        deep = SetNetwork(front_ends=[views]).to(device())
         if start:
             deep.with_layers_of([start.network.towers[i]])
         along = _of_all(progress, i, len(front_ends))
@@ -147,7 +148,7 @@ def first_layers(front_ends: Sequence[Sequence[str]], towers: Sequence[Tower]) -
     """The first layers of these towers, side by side, with all statistics there are; the rest is untrained."""
     channels = [layer[0].out_channels for layer in towers[0].layers[:KEPT_LAYERS]]  # type: ignore[index]
     network = SetNetwork(channels, FEATURES, front_ends=front_ends, relative=True, phases=True)
-    return network.with_layers_of(towers)
+    return network.with_layers_of(towers).to(device())
 
 
 def _aside(checkpoint: Path | None, what: str) -> Path | None:
