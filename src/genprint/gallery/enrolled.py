@@ -172,7 +172,11 @@ class EnrolledIn:
     def called(self, condition: str) -> Enrolled:
         """The sources in that condition, which was asked for just now; else in the original."""
         with self._lock:
-            made = [one for (_, most), one in self._made.items() if most == KEPT and one.condition == condition]
+            made = [
+                one
+                for (processing, most), one in self._made.items()
+                if processing and most == KEPT and one.condition == condition
+            ]
         return made[-1] if made else self.original
 
     def candidates(self, probes: Sequence[Fingerprint]) -> list[Processing]:
