@@ -150,15 +150,15 @@ class Cohort:
             # Smaller sizes are needed too (likelihood ratio by number of images), and adapting takes longest.
             sizes = {*SIZES, size} - set(self._nontargets)
             wanted = {n: _divided(self._sources, n) for n in sizes if n <= size}
-            for n in wanted:
-                self._nontargets[n] = [np.empty(0)] * len(self._sources)
+            made = {n: [np.empty(0)] * len(self._sources) for n in wanted}
             groups = np.array_split(np.arange(len(self._sources)), min(_GROUPS, len(self._sources)))
             for group in groups:
                 known = self._frame.without([(self._sources[i], None) for i in group]).enroll(self._sources)
                 for (n, sets), i in product(wanted.items(), group):
                     ratios = known.llr(sets[i])
                     ratios[:, i] = -np.inf
-                    self._nontargets[n][i] = ratios
+                    made[n][i] = ratios
+            self._nontargets.update(made)  # whole: other threads may ask meanwhile
         return self._nontargets[size]
 
     def separation(self, one: int, other: int) -> tuple[int, float]:
