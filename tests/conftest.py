@@ -103,7 +103,7 @@ def given(
     conditions: Mapping[Processing, np.ndarray] | None = None,
     **more,
 ) -> Fingerprint:
-    """The fingerprint of a set whose features are given ``(n, d)``; of its originals too, where there are conditions."""
+    """The fingerprint of a set whose features are given ``(n, d)``; with conditions, it has originals."""
     values = np.asarray(values, np.float32)
     digests = digests or tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)
     if conditions is not None:
@@ -170,3 +170,35 @@ def small_model_folder(tmp_path_factory, request) -> Path:
 def small_model(small_model_folder) -> Model:
     """The shipped model cut to the first 48 discriminants of each tower: answers in a fraction of the time."""
     return Model.load(small_model_folder)
+
+
+class Told:
+    """What a progress was told: how many images are to come, and how many were done."""
+
+    def __init__(self):
+        self.expected, self.done = [], []
+
+    def __call__(self, images):
+        self.done.append(images)
+
+    def expect(self, images):
+        self.expected.append(images)
+
+
+#: Of ``jpeg_case``: its sources, how many images of each are known and asked, and how the probes were saved.
+JPEG_SOURCES, JPEG_IMAGES, JPEG_QUALITY = ("vae-conv-s1", "gan-dcgan-s1", "flow-wavelet-s0", "score-ddim-s0"), 16, 60
+
+
+@pytest.fixture(scope="session")
+def jpeg_case(tmp_path_factory, golden_images) -> Path:
+    """Lossless images of four generators in ``known``, and others of each in ``probes``, saved as JPEG."""
+    root = tmp_path_factory.mktemp("jpeg")
+    for name in JPEG_SOURCES:
+        known, probe = root / "known" / name, root / "probes" / name
+        for folder in (known, probe):
+            folder.mkdir(parents=True)
+        for i, pixels in enumerate(golden_images[name][:JPEG_IMAGES]):
+            Image.fromarray(pixels).save(known / f"{i:02d}.png")
+        for i, pixels in enumerate(golden_images[name][20 : 20 + JPEG_IMAGES]):
+            Image.fromarray(pixels).save(probe / f"{i:02d}.jpg", quality=JPEG_QUALITY)
+    return root

@@ -171,7 +171,7 @@ def test_what_was_made_is_kept_for_the_last_few_conditions(model, rng):
 
 
 def test_what_a_probe_was_compared_with_is_found_again_by_its_name(model, rng):
-    enrolled, known = in_conditions(rng, model, images=40)
+    enrolled, _ = in_conditions(rng, model, images=40)
     assert enrolled.called("moved") is enrolled.original  # not asked for yet
     few, whole, _ = enrolled(MOVED, 5), enrolled(MOVED, KEPT), enrolled(None, KEPT)
     assert enrolled.called("moved") is whole is not few

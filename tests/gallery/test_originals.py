@@ -1,4 +1,4 @@
-"""Originals: which images of a source are kept, how much of them, and that nothing of them is left once it is removed."""
+"""Originals: which images of a source are kept, how much of them, and that nothing is left once it is removed."""
 
 import io
 import sqlite3

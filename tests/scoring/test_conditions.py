@@ -43,9 +43,7 @@ def middle_model(images, shipped):
 
 @pytest.fixture(scope="module")
 def gallery(images, middle_model):
-    return {
-        name: middle_model.fingerprint(ImageSet.from_array(own[:ENROLLED], name)) for name, own in images.items()
-    }
+    return {name: middle_model.fingerprint(ImageSet.from_array(own[:ENROLLED], name)) for name, own in images.items()}
 
 
 @pytest.fixture

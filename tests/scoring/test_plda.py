@@ -210,3 +210,10 @@ def test_distances_are_of_the_scorer_as_it_is(model, rng):
     sets = [fingerprint(rng.normal(i, 1, (9, 4))) for i in range(3)]
     assert not np.allclose(model.distances(sets), model.adapt(sets).distances(sets))
     assert np.allclose(ByScorer(model).distances(sets), model.adapt(sets).distances(sets))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_differences_in_its_coordinates_go_back_to_features(rng, parts):
+    model = made_up(rng, parts)
+    one, other = rng.normal(size=(2, 5, 4 * parts))
+    assert np.allclose(model.back(model.project(one) - model.project(other)), one - other)

@@ -46,4 +46,6 @@ def test_what_cannot_be_written_is_read(tmp_path, monkeypatch, name):
 def test_one_is_made_with_its_folder(tmp_path):
     made = open_database(tmp_path / "deep" / "down" / "a.sqlite", TABLES)
     made.execute("INSERT INTO pair VALUES (1, 2)")
-    assert open_database(tmp_path / "deep" / "down" / "a.sqlite", TABLES).execute("SELECT one FROM pair").fetchone() == (1,)
+    assert open_database(tmp_path / "deep" / "down" / "a.sqlite", TABLES).execute(
+        "SELECT one FROM pair"
+    ).fetchone() == (1,)
