@@ -5,6 +5,8 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from PIL import Image
 from benchmarks import golden
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.plda import PLDA
 
@@ -60,10 +63,52 @@ class Given(Fingerprinter):
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
-def given(values, source: str = "given", digests: tuple[str, ...] | None = None, **more) -> Fingerprint:
-    """The fingerprint of a set whose features are given ``(n, d)``."""
+@dataclass(frozen=True)
+class Named(Processing):
+    """A processing that only has a name: features after it are given."""
+
+    word: str
+
+    @property
+    def name(self):
+        return self.word
+
+    def __call__(self, images):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class GivenOriginals:
+    """Originals of which the features after processings are given; any other processing leaves them as they are."""
+
+    digests: tuple[str, ...]
+    plain: np.ndarray
+    after: Mapping[Processing, np.ndarray]
+    #: what was asked for, and of which images
+    asked: list[tuple[Processing, tuple[str, ...]]] = field(default_factory=list)
+
+    def under(self, processing, digests, progress=None):
+        self.asked.append((processing, tuple(digests)))
+        values = self.after.get(processing, self.plain)
+        found = [values[self.digests.index(digest)] for digest in digests]
+        if progress:
+            progress(len(found))
+        return given(found, digests=tuple(digests))
+
+
+def given(
+    values,
+    source: str = "given",
+    digests: tuple[str, ...] | None = None,
+    conditions: Mapping[Processing, np.ndarray] | None = None,
+    **more,
+) -> Fingerprint:
+    """The fingerprint of a set whose features are given ``(n, d)``; with conditions, it has originals."""
     values = np.asarray(values, np.float32)
     digests = digests or tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)
+    if conditions is not None:
+        after = {processing: np.asarray(own, np.float32) for processing, own in conditions.items()}
+        more["originals"] = (GivenOriginals(digests, values, after),)
     return Fingerprint(source, values, digests, Given().extractor_id, **more)
 
 
@@ -125,3 +170,35 @@ def small_model_folder(tmp_path_factory, request) -> Path:
 def small_model(small_model_folder) -> Model:
     """The shipped model cut to the first 48 discriminants of each tower: answers in a fraction of the time."""
     return Model.load(small_model_folder)
+
+
+class Told:
+    """What a progress was told: how many images are to come, and how many were done."""
+
+    def __init__(self):
+        self.expected, self.done = [], []
+
+    def __call__(self, images):
+        self.done.append(images)
+
+    def expect(self, images):
+        self.expected.append(images)
+
+
+#: Of ``jpeg_case``: its sources, how many images of each are known and asked, and how the probes were saved.
+JPEG_SOURCES, JPEG_IMAGES, JPEG_QUALITY = ("vae-conv-s1", "gan-dcgan-s1", "flow-wavelet-s0", "score-ddim-s0"), 16, 60
+
+
+@pytest.fixture(scope="session")
+def jpeg_case(tmp_path_factory, golden_images) -> Path:
+    """Lossless images of four generators in ``known``, and others of each in ``probes``, saved as JPEG."""
+    root = tmp_path_factory.mktemp("jpeg")
+    for name in JPEG_SOURCES:
+        known, probe = root / "known" / name, root / "probes" / name
+        for folder in (known, probe):
+            folder.mkdir(parents=True)
+        for i, pixels in enumerate(golden_images[name][:JPEG_IMAGES]):
+            Image.fromarray(pixels).save(known / f"{i:02d}.png")
+        for i, pixels in enumerate(golden_images[name][20 : 20 + JPEG_IMAGES]):
+            Image.fromarray(pixels).save(probe / f"{i:02d}.jpg", quality=JPEG_QUALITY)
+    return root

@@ -16,7 +16,6 @@ from genprint import answering, api
 from genprint.answers.results import Attribution
 from genprint.cli.app import app
 from genprint.errors import GenprintError
-from genprint.fingerprints.conditions import CONDITIONS
 from genprint.gallery.enrolled import Enrolled
 from genprint.gallery.store import GalleryError, NotEnough
 from genprint.images.sets import ImageSet, ImageSetError
@@ -53,7 +52,7 @@ def root(tmp_path_factory, pixels) -> Path:
 def gallery(root, small_model) -> api.Gallery:
     """The sources, enrolled in memory."""
     made = api.Gallery(model=small_model)
-    made.enroll(root / "known", conditions=False)
+    made.enroll(root / "known", originals=False)
     return made
 
 
@@ -110,7 +109,7 @@ def test_it_is_attributed(answer):
 @pytest.fixture(scope="module")
 def in_a_file(root, small_model, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("gallery") / "g.sqlite"
-    api.Gallery(path, small_model).enroll(root / "known", conditions=False)
+    api.Gallery(path, small_model).enroll(root / "known", originals=False)
     return path
 
 
@@ -187,13 +186,13 @@ def test_thresholds_are_worked_out_once_until_something_is_enrolled(root, small_
     cut, upper = [], Enrolled._upper_threshold
     monkeypatch.setattr(Enrolled, "_upper_threshold", lambda self, *key: cut.append(key) or upper(self, *key))
     gallery = api.Gallery(model=small_model)
-    gallery.enroll(root / "known", conditions=False)
+    gallery.enroll(root / "known", originals=False)
     first, again = gallery.attribute(pixels["probe"]), gallery.attribute(pixels["probe"])
     assert first == again
     assert len(made) == len(cut) == 1
     gallery.attribute(pixels["probe"], rate=0.3)
     assert len(made) == 2  # another question
-    gallery.enroll(pixels["a"][:3] // 2, "f", conditions=False)
+    gallery.enroll(pixels["a"][:3] // 2, "f", originals=False)
     asked = gallery.attribute(pixels["probe"])
     assert len(made) == 3
     assert len(asked.evidence.candidates) == 6
@@ -222,11 +221,11 @@ def test_derived_keeps_until_the_state_changes():
 
 def test_enrolling_says_what_came_of_it(small_model, pixels, tmp_path):
     gallery = api.Gallery(model=small_model)
-    assert gallery.enroll(pixels["a"], "a", conditions=False) == [api.Added("a", 16, ())]
-    assert gallery.enroll(pixels["a"], "a", conditions=False) == [api.Added("a", 0, ())]
+    assert gallery.enroll(pixels["a"], "a", originals=False) == [api.Added("a", 16, ())]
+    assert gallery.enroll(pixels["a"], "a", originals=False) == [api.Added("a", 0, ())]
     (tmp_path / "text.png").write_text("no image")
     Image.fromarray(pixels["b"][0]).save(tmp_path / "image.png")
-    (added,) = gallery.enroll(tmp_path, "b", conditions=False)
+    (added,) = gallery.enroll(tmp_path, "b", originals=False)
     assert (added.images, [left.reason for left in added.left_out]) == (1, ["not an image"])
     assert gallery.counts() == {"a": 16, "b": 1}
     with pytest.raises(GenprintError, match="a source needs a name"):
@@ -237,27 +236,28 @@ def test_all_sources_are_enrolled_or_none(small_model, pixels, tmp_path):
     (tmp_path / "empty").mkdir()
     gallery = api.Gallery(model=small_model)
     with pytest.raises(ImageSetError, match="empty"):
-        gallery.enroll({"a": pixels["a"], "empty": tmp_path / "empty"}, conditions=False)
+        gallery.enroll({"a": pixels["a"], "empty": tmp_path / "empty"}, originals=False)
     assert len(gallery) == 0
 
 
 def test_a_model_enrolls(small_model_folder, pixels, tmp_path):
     model = genprint.load(small_model_folder)
     kept = model.enroll({"a": pixels["a"][:2]}, save=tmp_path / "g.sqlite")
-    assert set(kept.fingerprints()["a"].conditions) == set(CONDITIONS)
+    assert kept.lacking_originals() == []
+    assert genprint.open(tmp_path / "g.sqlite", model).originals()["a"][0] == 2
     assert genprint.open(tmp_path / "g.sqlite", model).counts() == {"a": 2}
-    in_memory = model.enroll({"a": pixels["a"][:2]}, conditions=False)
-    assert in_memory.fingerprints()["a"].conditions == {}
+    in_memory = model.enroll({"a": pixels["a"][:2]}, originals=False)
+    assert in_memory.lacking_originals() == ["a"]
 
 
 def test_only_a_folder_with_all_sources_is_their_origin(root, small_model, pixels):
     gallery = api.Gallery(model=small_model)
-    gallery.enroll(root / "known", conditions=False)
+    gallery.enroll(root / "known", originals=False)
     assert gallery.origin == str((root / "known").resolve())
-    gallery.enroll(pixels["probe"], "probe", conditions=False)
+    gallery.enroll(pixels["probe"], "probe", originals=False)
     assert gallery.origin is None
     one = api.Gallery(model=small_model)
-    one.enroll(root / "known" / "a", "a", conditions=False)
+    one.enroll(root / "known" / "a", "a", originals=False)
     assert one.origin is None
 
 
@@ -266,9 +266,9 @@ def test_reports_know_the_files_of_what_is_enrolled_now(small_model, pixels, tmp
         Image.fromarray(image).save(tmp_path / f"{i}.{'png' if i < 8 else 'bmp'}")
     gallery = api.Gallery(model=small_model)
     for kind in ("png", "bmp"):
-        gallery.enroll(sorted(tmp_path.glob(f"*.{kind}")), "b", conditions=False)
-    gallery.enroll(pixels["a"], "a", conditions=False)
-    gallery.enroll(pixels["c"], "gone", conditions=False)
+        gallery.enroll(sorted(tmp_path.glob(f"*.{kind}")), "b", originals=False)
+    gallery.enroll(pixels["a"], "a", originals=False)
+    gallery.enroll(pixels["c"], "gone", originals=False)
     gallery.remove("gone")
     files = known_files(gallery.attribute(pixels["probe"]).asked.sources)
     assert {name: sum(one.facts.values()) for name, one in files.items()} == {"a": 16, "b": 16}
@@ -369,7 +369,7 @@ def test_a_saved_attribution_is_made_again(root, small_model_folder, tmp_path):
     model = api.load(small_model_folder)
     genprint.attribute(root / "probe", root / "known", model=model, conditions=False).save(tmp_path / "r.html")
     record = json.loads((tmp_path / "r.json").read_text())
-    assert record["conditions"] == ["original"]
+    assert record["attribution"]["condition"] == "original"
     assert record["inputs"] == {
         "probe": str((root / "probe").resolve()), "known": str((root / "known").resolve()), "gallery": None,
         "model": str(small_model_folder.resolve()), "rate": 0.05, "conditions": False,

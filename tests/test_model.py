@@ -120,17 +120,21 @@ def test_models_of_which_nothing_was_learned(tmp_path):
     assert isinstance(model_of_sources(np.eye(2)).plda, PLDA)
 
 
-def test_fingerprints_in_the_conditions_that_are_wanted(tmp_path, rng):
+def test_fingerprints_and_their_conditions_are_kept_in_the_cache(tmp_path, rng):
     (images,) = sets_of(rng, 3, a=20.0)
-    model = Model(NeighbourhoodCovariance(), cache=Cache(tmp_path / "c.sqlite"))
-    assert model.fingerprint(images).conditions == {}
-    assert list(model.fingerprint(images, {"mine": Jpeg(77)}).conditions) == ["mine"]
-    told = []
-    whole = model.fingerprint(images, True, told.append)
-    assert list(whole.conditions) == list(CONDITIONS)
+    model, told = Model(NeighbourhoodCovariance(), cache=Cache(tmp_path / "c.sqlite")), []
+    whole = model.fingerprint(images, told.append)
     assert sum(told) == 3
-    assert (whole.values == model.fingerprint(images).values).all()
-    assert all(row is not None for row in model.cache.get(model.fingerprinter.extractor_id, whole.digests))
+    after = whole.under(Jpeg(77))
+    extractor = model.fingerprinter.extractor_id
+    for maker, found in ((extractor, whole), (f"{extractor} after {Jpeg(77)!r}", after)):
+        assert np.array_equal(model.cache.features(maker, whole.digests), found.values)
+
+
+def test_a_population_is_calibrated_in_the_conditions_that_are_wanted(small_model, rng):
+    known = {s.name: small_model.fingerprint(s) for s in sets_of(rng, 4, a=3.0, b=60.0)}
+    made = small_model.calibrated(small_model.plda, known, "two", [Jpeg(77)])
+    assert made.population.conditions == ("original", "JPEG 77")
 
 
 @pytest.mark.slow

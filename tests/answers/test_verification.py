@@ -10,9 +10,9 @@ from genprint.images.sets import ImageSetError
 from genprint.model import Model
 from genprint.scoring.lda import LDA
 from genprint.scoring.population import ReferencePopulation
-from tests.conftest import Given, drawn_digests, given, model_of_sources
+from tests.conftest import Given, Named, drawn_digests, given, model_of_sources
 
-DIM = 24
+DIM, SQUEEZE = 24, Named("squeeze")
 
 
 @pytest.fixture
@@ -25,13 +25,12 @@ def images(rng, centre, count=40):
     return given(centre + rng.normal(size=(count, DIM)), digests=drawn_digests(rng, count))
 
 
-def sources(rng, count, common=0.0, conditions=()):
-    """Sources about a point that all have in common, hard to tell apart; in other conditions all lie far off."""
+def sources(rng, count, common=0.0):
+    """Sources about a point that all have in common, hard to tell apart; squeezed, all lie far off."""
     made = {}
     for i in range(count):
         own = images(rng, common + 0.3 * rng.normal(size=DIM))
-        moved = {name: (6 + 0.3 * own.values).astype(np.float32) for name in conditions}
-        made[f"s{i}"] = replace(own, source=f"s{i}", conditions=moved)
+        made[f"s{i}"] = given(own.values, f"s{i}", own.digests, conditions={SQUEEZE: 6 + 0.3 * own.values})
     return made
 
 
@@ -74,15 +73,15 @@ def test_one_odd_source_does_not_make_strangers_typical(model, rng):
 
 def test_sets_that_went_through_something_are_judged_by_what_did(model, rng, monkeypatch):
     monkeypatch.setattr("genprint.scoring.population._RULED_OUT", 10.0)
-    population = ReferencePopulation.fit(model.plda, sources(rng, 40, conditions=["squeeze"]), "forty")
-    a, b = (halves(own)[0] for own in sources(rng, 2, conditions=["squeeze"]).values())
+    population = ReferencePopulation.fit(model.plda, sources(rng, 40), "forty", conditions=(SQUEEZE,))
+    a, b = (halves(own)[0] for own in sources(rng, 2).values())
     before, after = (
-        verify(model, own[0], own[1], population) for own in ((a, b), (a.under("squeeze"), b.under("squeeze")))
+        verify(model, own[0], own[1], population) for own in ((a, b), (a.under(SQUEEZE), b.under(SQUEEZE)))
     )
     assert (before.evidence.conditions, after.evidence.conditions) == (("original",), ("squeeze",))
     assert before.evidence.similarity < after.evidence.similarity < after.evidence.same_above
     # one of them alone: what they differ in is not their source's
-    mixed = verify(model, a, b.under("squeeze"), population)
+    mixed = verify(model, a, b.under(SQUEEZE), population)
     assert not mixed.evidence.one_condition
     assert mixed.decision == "inconclusive"
     assert mixed.llr is None

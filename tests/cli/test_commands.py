@@ -140,7 +140,7 @@ def test_commands_use_the_cache(folder, tmp_path):
 
 
 def test_a_folder_of_sources_is_enrolled(tmp_path, folder, small_model):
-    command = ["enroll-all", str(folder), "--gallery", str(tmp_path / "g.sqlite"), "--no-conditions"]
+    command = ["enroll-all", str(folder), "--gallery", str(tmp_path / "g.sqlite"), "--no-originals"]
     assert "3 sources, 72 images added" in CliRunner().invoke(app, command).stdout
     assert GalleryStore(tmp_path / "g.sqlite", small_model).counts() == {"coarse": 24, "fine": 24, "middle": 24}
 

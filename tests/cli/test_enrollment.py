@@ -10,11 +10,11 @@ from tests.cli.conftest import run
 
 def test_sources_are_removed(tmp_path, folder):
     gallery = tmp_path / "g.sqlite"
-    run("enroll-all", folder, "--gallery", gallery, "--no-conditions")
+    run("enroll-all", folder, "--gallery", gallery, "--no-originals")
     run("remove", "fine", "--gallery", gallery)
     assert list(json.loads(run("sources", "--gallery", gallery, "--json").stdout)) == ["coarse", "middle"]
     assert "not enrolled" in run("remove", "fine", "--gallery", gallery, code=1).stderr
-    nameless = run("enroll", "", folder / "fine", "--gallery", gallery, "--no-conditions", code=1)
+    nameless = run("enroll", "", folder / "fine", "--gallery", gallery, "--no-originals", code=1)
     assert "a source needs a name" in nameless.stderr
 
 
@@ -23,10 +23,10 @@ def test_a_gallery_of_other_tiles_is_refused(tmp_path, folder, small_model_folde
     model = Model.load(small_model_folder)
     model.fingerprinter.set_params(tiles=4)
     model.save(other)
-    run("enroll-all", folder, "--gallery", gallery, "--no-conditions")
+    run("enroll-all", folder, "--gallery", gallery, "--no-originals")
     for command in (
         ("attribute", folder / "fine", "--gallery", gallery, "--model", other),
-        ("enroll", "more", folder / "fine", "--gallery", gallery, "--no-conditions", "--model", other),
+        ("enroll", "more", folder / "fine", "--gallery", gallery, "--no-originals", "--model", other),
     ):
         refused = run(*command, code=1)
         assert "enrolled with another model" in refused.stderr
@@ -40,9 +40,7 @@ def test_sources_without_conditions_are_told(tmp_path, folder):
     for source, few in (("fine", True), ("middle", False)):
         for path in sorted((folder / source).iterdir())[2:]:
             path.unlink()
-        done = run(
-            "enroll", source, folder / source, "--gallery", gallery, "--conditions" if few else "--no-conditions"
-        )
+        done = run("enroll", source, folder / source, "--gallery", gallery, "--conditions" if few else "--no-originals")
     assert "Condition matching is off: 1 sources (middle) were enrolled without processed versions" in done.stderr
     run("enroll", "middle", folder / "middle", "--gallery", gallery, "--conditions")
     assert "matching is off" not in run("attribute", folder / "coarse", "--gallery", gallery, code=4).stderr

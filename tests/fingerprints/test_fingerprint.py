@@ -8,15 +8,9 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.lineage import lineage
 from genprint.answers.mixture import unmix
 from genprint.answers.verification import verify
-from genprint.fingerprints.conditions import ORIGINAL
-from genprint.fingerprints.fingerprint import (
-    ExtractorError,
-    Fingerprint,
-    check_comparable,
-    check_disjoint,
-    common_conditions,
-)
+from genprint.fingerprints.fingerprint import ExtractorError, Fingerprint, check_comparable, check_disjoint
 from genprint.gallery.store import GalleryStore
+from genprint.images.processing import Blur, Grey
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut
 from genprint.scoring.population import ReferencePopulation
 from tests.conftest import given, model_of_sources, textured
@@ -34,10 +28,10 @@ def test_moments_are_numpys(rng):
 
 
 def test_moments_alone_say_the_same_of_a_set(rng):
-    whole = given(rng.normal(size=(9, 6)), parts=2, names=tuple("abcdefghi"), conditions={"grey": np.ones((9, 6))})
+    whole = given(rng.normal(size=(9, 6)), parts=2, names=tuple("abcdefghi"), conditions={Grey(): np.ones((9, 6))})
     pooled = whole.pooled()
     assert pooled.features is None
-    assert pooled.conditions == {}
+    assert pooled.originals == ()
     assert (pooled.count, pooled.digests, pooled.names) == (whole.count, whole.digests, whole.names)
     for name in ("mean", "variance", "scatter"):
         assert np.allclose(getattr(pooled, name), getattr(whole, name))
@@ -72,30 +66,53 @@ def test_a_sum_has_a_vector(small_model, rng):
         assert np.allclose(vector, expected, atol=1e-5)
 
 
-def test_a_sum_is_in_the_conditions_that_both_are_known_in(rng):
+def test_a_sum_has_the_originals_of_both(rng):
     values = rng.normal(size=(4, 2, 3))
-    one = given(values[0], conditions={"grey": values[1], "blur 1": values[2]}, left_out=(LeftOut("a", "why"),))
-    other = given(values[3], conditions={"grey": -values[1]}, left_out=(LeftOut("b", "why"),))
+    one = given(values[0], conditions={Grey(): values[1]}, left_out=(LeftOut("a", "why"),))
+    other = given(values[2], conditions={Grey(): values[3]}, left_out=(LeftOut("b", "why"),))
     total = one + other
-    assert list(total.conditions) == ["grey"]
-    assert np.allclose(total.conditions["grey"], np.concatenate([values[1], -values[1]]))
-    assert np.allclose(total.under("grey").values, total.conditions["grey"])
-    assert total.under("grey").conditions == {}
-    assert (total.under(ORIGINAL).values == total.values).all()
-    assert (total.under("never heard of").values == total.values).all()
+    grey = total.under(Grey())
+    assert np.allclose(grey.values, np.concatenate([values[1], values[3]]))
+    assert (grey.source, grey.digests, grey.extractor) == (total.source, total.digests, total.extractor)
+    assert (grey.originals, grey.left_out) == ((), ())
+    assert np.allclose(total[[3, 0]].under(Grey()).values, [values[3][1], values[1][0]])
     assert [left.name for left in total.left_out] == ["a", "b"]
-    assert common_conditions([one, other]) == [ORIGINAL, "grey"]
-    assert common_conditions([one]) == [ORIGINAL, "grey", "blur 1"]
+    assert (one + other.pooled()).originals == ()  # of whose images nobody would know any more which is which
+
+
+def test_only_the_images_in_question_are_asked_for_and_each_once(rng):
+    whole, told = given(rng.normal(size=(5, 3)), conditions={}), []
+    (originals,) = whole.originals
+    whole[[4, 1]].under(Blur(1), told.append)
+    assert [(processing, set(digests)) for processing, digests in originals.asked] == [
+        (Blur(1), {whole.digests[1], whole.digests[4]})
+    ]
+    assert told == [2]
+    originals.asked.clear()
+    (whole[[0, 1]] + whole[[2]]).under(Blur(1))  # both parts have all the originals
+    assert [len(digests) for _, digests in originals.asked] == [3]
+
+
+def test_what_is_kept_are_the_first_by_digest_of_the_originals(rng):
+    at_hand = given(rng.normal(size=(6, 3)), conditions={})
+    whole = given(rng.normal(size=(3, 3))) + at_hand
+    assert set(whole.kept().digests) == set(at_hand.digests)
+    for most in (1, 4, 6, 9):
+        assert set(whole.kept(most).digests) == set(sorted(at_hand.digests)[:most])
+        assert np.allclose(whole.kept(most).under(Grey()).mean, whole.kept(most).mean)  # the originals come with it
+    assert list(whole.kept(4).digests) == [digest for digest in whole.digests if digest in sorted(at_hand.digests)[:4]]
+    assert len(given(rng.normal(size=(3, 3))).kept()) == 0
+    with pytest.raises(ImageSetError, match="given: cannot be compared after grey, for the originals of 3 images"):
+        whole.under(Grey())
 
 
 def test_some_of_the_images(rng):
     values = rng.normal(size=(5, 3))
-    whole = given(values, names=tuple("abcde"), conditions={"grey": values + 1}, left_out=(LeftOut("x", "why"),))
+    whole = given(values, names=tuple("abcde"), left_out=(LeftOut("x", "why"),))
     some = whole[[3, 1]]
     assert some.names == ("d", "b")
     assert some.digests == (whole.digests[3], whole.digests[1])
     assert np.allclose(some.values, values[[3, 1]])
-    assert np.allclose(some.conditions["grey"], values[[3, 1]] + 1)
     assert some.left_out == ()
     ordered = whole.ordered()
     assert list(ordered.digests) == sorted(whole.digests)

@@ -106,12 +106,14 @@ def test_one_pass_gives_what_a_set_is(fingerprinter, tmp_path, rng):
 
 def test_features_in_a_condition_are_those_of_the_processed_images(fingerprinter, rng):
     images = textured(rng, 5)
-    wanted = {"JPEG 90": Jpeg(90), "other name": Blur(1)}
-    found = fingerprinter.extract(as_set(images), batch=2, conditions=wanted)
-    assert list(found.conditions) == list(wanted)
-    for name, processing in wanted.items():
-        alone = fingerprinter.extract(as_set(processing(images)))
-        assert close(found.under(name).values, alone.values), name
+    whole = fingerprinter.extract(as_set(images), batch=2)
+    for processing in (Jpeg(90), Blur(1)):
+        found, alone = whole.under(processing), fingerprinter.extract(as_set(processing(images)))
+        assert close(found.values, alone.values), processing
+        assert found.digests == whole.digests  # of the images as they were
+        at_once = fingerprinter.extract(as_set(images), batch=2, processing=processing)
+        assert (at_once.digests, at_once.originals) == (whole.digests, ())
+        assert close(at_once.values, alone.values), processing
 
 
 def test_constructor_only_stores(fingerprinter):

@@ -1,5 +1,7 @@
 """One gallery in one condition: thresholds are those of all tests together, and what would separate two sources."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -7,11 +9,12 @@ from scipy.special import softmax
 from genprint.answers.attribution import Identifier
 from genprint.answers.results import INCONCLUSIVE
 from genprint.evaluation.answers import answers
-from genprint.gallery.enrolled import _LEAST_SCORE, ALPHA, Enrolled
+from genprint.fingerprints.conditions import CONDITIONS, KEPT
+from genprint.gallery.enrolled import _HELD, _LEAST_SCORE, ALPHA, Enrolled, EnrolledIn
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.lda import LDA
 from genprint.scoring.thresholds import upper_threshold
-from tests.conftest import given
+from tests.conftest import Named, given
 from tests.scoring.test_cohort import model, source
 
 __all__ = ["model"]
@@ -64,7 +67,7 @@ def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources,
     # The weights of 19 and 39 sources add up to just above the rate. All are much alike, so that many pass the tests.
     known = {f"{i}": source(rng, 24, 0.3 * rng.normal(size=6)) for i in range(sources)}
     for min_posterior in (0.0, 0.2):
-        enrolled = Enrolled(model.scorer, {name: own.ordered() for name, own in known.items()})
+        enrolled = Enrolled(model.scorer, [own.ordered() for own in known.values()])
         scores = []
         for own, (sets, llrs, reached) in zip(enrolled.fingerprints, enrolled.cohort.unknown(2), strict=True):
             passed = [
@@ -81,27 +84,28 @@ def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources,
 def test_what_separates_two_sources(model, rng):
     near = [np.zeros(6), np.array([0.8, 0, 0, 0, 0, 0]), np.full(6, 9.0)]
     known = {name: source(rng, 40, centre) for name, centre in zip("abc", near, strict=True)}
-    enrolled = Enrolled(model.scorer, known)
+    enrolled = Enrolled(model.scorer, list(known.values()))
     assert enrolled.what_separates(1, 0, 2) == "the gallery's sets of 1 are told apart, so that it may be neither"
     said = enrolled.what_separates(1, 0, 1)
     assert "more images would tell them apart" in said or "cannot tell them apart" in said
     known["c"] = known["c"] + known["a"][[0, 1]]
-    assert Enrolled(model.scorer, known).what_separates(5, 0, 2) == (
+    assert Enrolled(model.scorer, list(known.values())).what_separates(5, 0, 2) == (
         "they share 2 enrolled images: leave these out of one"
     )
-    same = Enrolled(model.scorer, {name: source(rng, 40, np.zeros(6)) for name in "abcde"})
+    same = Enrolled(model.scorer, [source(rng, 40, np.zeros(6)) for _ in "abcde"])
     said = [same.what_separates(5, i, j) for i in range(5) for j in range(i)]
     assert np.mean(["this gallery cannot tell them apart (" in one for one in said]) >= 0.8
 
 
 def test_exchangeability_is_asked_in_units_of_what_was_learned(model, rng):
     known = {name: source(rng, 40) for name in "abc"}
-    enrolled, probe = Enrolled(model.scorer, known), source(rng, 20)
+    enrolled, probe = Enrolled(model.scorer, list(known.values())), source(rng, 20)
     expected = exchangeable(*(model.scorer.whiten(own.values) for own in (known["b"], probe)))
     assert enrolled.exchangeability(probe, 1) == expected
     for scorer in (model.scorer, LDA()):
-        assert Enrolled(scorer, known).exchangeability(source(rng, 20), 0) < 0.05
-        assert Enrolled(scorer, known).exchangeability(known["a"], 0) > 0.9
+        enrolled = Enrolled(scorer, list(known.values()))
+        assert enrolled.exchangeability(source(rng, 20), 0) < 0.05
+        assert enrolled.exchangeability(known["a"], 0) > 0.9
 
 
 def test_a_scorer_that_has_learned_nothing_rejects_one_own_probe_in_twenty(rng):
@@ -111,20 +115,75 @@ def test_a_scorer_that_has_learned_nothing_rejects_one_own_probe_in_twenty(rng):
     values = []
     for _ in range(40):
         drawn = rng.normal(size=(sources, 1, size)) + rng.normal(size=(sources, enrolled + asked, size)) @ mixing.T
-        known = {str(i): given(own[:enrolled]) for i, own in enumerate(drawn)}
-        gallery = Enrolled(LDA(), known)
+        gallery = Enrolled(LDA(), [given(own[:enrolled]) for own in drawn])
         values += [gallery.exchangeability(given(own[enrolled:]), i) for i, own in enumerate(drawn)]
     for level in (0.05, 0.2, 0.5):
         assert (np.array(values) <= level).mean() <= level + 2.6 * (level * (1 - level) / len(values)) ** 0.5
     assert (np.array(values) <= 0.5).mean() > 0.35
 
 
-def test_it_is_in_one_condition(model, rng):
+MOVED, OTHER = Named("moved"), Named("other")
+
+
+def in_conditions(rng, model, images=20, sources=3, **more):
+    """A gallery of which the features after two processings are given, and its sources."""
     known = {}
-    for name in "abc":
-        own = source(rng, 20)
-        known[name] = given(own.values, digests=own.digests, conditions={"grey": own.values + 5})
-    assert np.allclose(Enrolled(model.scorer, known).fingerprints[0].values, known["a"].values)
-    grey = Enrolled(model.scorer, known, "grey")
-    assert (grey.condition, grey.names) == ("grey", ("a", "b", "c"))
-    assert np.allclose(grey.fingerprints[0].values, known["a"].values + 5)
+    for i in range(sources):
+        own = source(rng, images)
+        after = {MOVED: own.values + 5, OTHER: own.values - 5}
+        known["abcdefgh"[i]] = given(own.values, digests=own.digests, conditions=after)
+    return EnrolledIn(model, known, **more), known
+
+
+def test_it_is_had_in_the_condition_that_is_asked_for(model, rng):
+    enrolled, known = in_conditions(rng, model)
+    assert enrolled() is enrolled.original
+    assert (enrolled.original.condition, enrolled.original.names) == ("original", ("a", "b", "c"))
+    moved, told = enrolled(MOVED), []
+    assert (moved.condition, moved.names) == ("moved", ("a", "b", "c"))
+    for own, name in zip(moved.fingerprints, known, strict=True):
+        assert np.allclose(own.values, known[name].values + 5)
+    few = enrolled(MOVED, 4, told.append)
+    assert [len(own) for own in few.fingerprints] == [4, 4, 4]
+    for own, name in zip(few.fingerprints, known, strict=True):
+        assert set(own.digests) == set(sorted(known[name].digests)[:4])
+    assert sum(told) == 12
+    assert enrolled(None, 20) is enrolled.original  # of no more images than that
+    assert [len(own) for own in enrolled(None, 5).fingerprints] == [5, 5, 5]
+    assert np.allclose(enrolled(OTHER, 4).fingerprints[0].mean, few.fingerprints[0].mean - 10, atol=1e-5)
+
+
+def test_what_was_made_is_kept_for_the_last_few_conditions(model, rng):
+    enrolled, known = in_conditions(rng, model)
+    asked = known["a"].originals[0].asked
+    first = enrolled(MOVED)
+    assert enrolled(MOVED) is first
+    assert len(asked) == 1
+    for i in range(_HELD - 1):
+        enrolled(Named(f"{i}"))
+        assert enrolled(MOVED) is first  # in use
+    assert len(asked) == _HELD
+    enrolled(Named("0"))
+    assert len(asked) == _HELD  # as many are held
+    enrolled(Named("one more"))
+    enrolled(Named("1"))  # not used for longest
+    assert len(asked) == _HELD + 2
+
+
+def test_what_a_probe_was_compared_with_is_found_again_by_its_name(model, rng):
+    enrolled, _ = in_conditions(rng, model, images=40)
+    assert enrolled.called("moved") is enrolled.original  # not asked for yet
+    few, whole, _ = enrolled(MOVED, 5), enrolled(MOVED, KEPT), enrolled(None, KEPT)
+    assert enrolled.called("moved") is whole is not few
+    assert enrolled.called("original") is enrolled.original
+    assert [len(own) for own in enrolled.called("original").fingerprints] == [40] * 3
+
+
+def test_a_source_without_originals_leaves_the_original_condition_alone(model, rng):
+    enrolled, known = in_conditions(rng, model)
+    probe = given(known["a"].values + 5.01, "probe")
+    assert enrolled.candidates([probe]) == list(CONDITIONS.values())
+    bare = {**known, "b": replace(known["b"], originals=())}
+    for gallery in (EnrolledIn(model, bare), EnrolledIn(model, known, conditions=False)):
+        assert gallery.candidates([probe]) == []
+        assert gallery.match([probe]) is gallery.original

@@ -9,10 +9,9 @@ import pytest
 
 from genprint.answers import attribution
 from genprint.answers.attribution import GalleryIdentifier, Identifier
-from genprint.fingerprints.conditions import ORIGINAL
-from genprint.fingerprints.fingerprint import ExtractorError, common_conditions
+from genprint.fingerprints.conditions import CONDITIONS
+from genprint.fingerprints.fingerprint import ExtractorError
 from genprint.gallery.store import GalleryError, GalleryStore, merge
-from genprint.images.processing import Blur, Chain, Jpeg
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
@@ -26,15 +25,11 @@ def model():
     return model_of_sources(9 * np.eye(SIZE))
 
 
-def made_up(rng, sources, images=6, conditions=()):
-    def values(centre):
-        return (centre + 0.3 * rng.normal(size=(images, SIZE))).astype(np.float32)
-
+def made_up(rng, sources, images=6, conditions=None):
     for i in range(sources):
-        centre = 3 * rng.normal(size=SIZE)
-        digests = drawn_digests(rng, images)
+        values = 3 * rng.normal(size=SIZE) + 0.3 * rng.normal(size=(images, SIZE))
         name = f"source {i:03d}"
-        yield name, given(values(centre), name, digests, conditions={c: values(-centre) for c in conditions})
+        yield name, given(values, name, drawn_digests(rng, images), conditions=conditions)
 
 
 def asked_with(model: Model, **parameters) -> Model:
@@ -96,15 +91,17 @@ def old_gallery(tmp_path, rng, small_model):
     """A gallery as it was before 0.2, which knows its model by the digest of the weights alone."""
     new, path = tmp_path / "new.sqlite", tmp_path / "old.sqlite"
     images = ImageSet.from_array(textured(rng, 5), "a")
-    found = small_model.fingerprint(images, {"JPEG 90": Jpeg(90)})
+    found = small_model.fingerprint(images)
     store = GalleryStore(new, small_model)
-    store.add("a", found)
+    store.add("a", found, originals=False)
     store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with sqlite3.connect(path) as old:
         old.executescript(_OLD)
         old.execute("ATTACH ? AS new", (str(new),))
-        for table in ("source", "history", "vector"):
+        for table in ("source", "vector"):
             old.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
+        old.execute("INSERT INTO history SELECT name, 'JPEG 90', features, sha256 FROM source")
+        old.execute("INSERT INTO vector SELECT source, 'JPEG 90', zeroblob(length(value)) FROM vector")
         old.execute("INSERT INTO about VALUES ('weights', ?)", (small_model.weights_digest,))
     return path, found
 
@@ -117,13 +114,22 @@ def test_an_old_gallery_of_the_same_weights_is_opened_and_knows_its_extractor_fr
     again = store.fingerprints()["a"]
     assert (again.digests, again.extractor) == (enrolled.digests, enrolled.extractor)
     assert np.array_equal(again.values, enrolled.values)
-    assert np.array_equal(again.conditions["JPEG 90"], enrolled.conditions["JPEG 90"])
+    assert store.lacking_originals() == ["a"]  # features in other conditions are of no use any more
     assert store.index().nearest(small_model.fingerprinter.embed(enrolled), 1) == ["a"]
+    assert np.allclose(store.vectors()[1], small_model.fingerprinter.embed(enrolled))
     with pytest.raises(GalleryError, match=r"tiles=8.*tiles=1"):
         GalleryStore(path, asked_with(small_model, tiles=1))
-    other = small_model.fingerprint(ImageSet.from_array(textured(rng, 2), "b"), {"JPEG 90": Jpeg(90)})
+    other = small_model.fingerprint(ImageSet.from_array(textured(rng, 2), "b"))
     assert GalleryStore(path, small_model).add("a", other) == 2
-    assert len(GalleryStore(path, small_model).fingerprints()["a"]) == 7
+    store = GalleryStore(path, small_model)
+    assert len(store.fingerprints()["a"]) == 7
+    assert store.originals()["a"][0] == 2
+    # enrolled once more, its images are there for other conditions, too
+    assert store.add("a", small_model.fingerprint(enrolled.originals[0].images)) == 0
+    assert len(store.fingerprints()["a"].kept()) == 7
+    GalleryStore(path, None).remove("a")
+    with sqlite3.connect(path) as old:
+        assert old.execute("SELECT (SELECT count(*) FROM history), (SELECT count(*) FROM vector)").fetchone() == (0, 0)
 
 
 def test_an_old_gallery_of_other_weights_says_how_to_make_it_anew(old_gallery, small_model):
@@ -138,89 +144,69 @@ def test_an_old_gallery_of_other_weights_says_how_to_make_it_anew(old_gallery, s
         assert old.execute("SELECT count(*) FROM source").fetchone() == (1,)
 
 
-def of(digests, *conditions, source="a"):
-    values = np.arange(len(digests), dtype=np.float32)[:, None] + np.zeros((1, 3), np.float32)
-    return given(values, source, tuple(digests), conditions={name: values + 1 for name in conditions})
+def of(digests):
+    return given(np.arange(len(digests), dtype=np.float32)[:, None] + np.zeros((1, 3)), "a", tuple(digests))
 
 
-# old images and conditions, new ones; digests and conditions that are kept (None: all stays as it is), images added
+# old images, new ones; digests that are kept (None: all stays as it is), images added
 MERGES = {
-    "the first images": (None, ("ab", "J"), ("ab", "J"), 2),
-    "no image": (("ab", ""), ("", ""), None, 0),
-    "the same images": (("ab", ""), ("ab", ""), None, 0),
-    "the same images without conditions": (("ab", "J"), ("ab", ""), None, 0),
-    "the same images in one condition fewer": (("ab", "JK"), ("ab", "J"), None, 0),
-    "the same images in more conditions": (("ab", "J"), ("ab", "JK"), ("ab", "JK"), 0),
-    "the same images in conditions for the first time": (("ab", ""), ("ba", "J"), ("ba", "J"), 0),
-    "the same images in other conditions": (("ab", "J"), ("ab", "K"), None, 0),
-    "some of the same images in more conditions": (("abc", "J"), ("ab", "JK"), None, 0),
-    "all and more images in more conditions": (("ab", "J"), ("abc", "JK"), ("abc", "JK"), 1),
-    "other images": (("ab", ""), ("cd", ""), ("abcd", ""), 2),
-    "some images again": (("ab", "J"), ("bc", "J"), ("abc", "J"), 1),
-    "more images in fewer conditions": (("ab", "JK"), ("cd", "J"), ("abcd", "J"), 2),
-    "more images in more conditions": (("ab", "J"), ("cd", "JK"), ("abcd", "J"), 2),
-    "more images, old ones in no condition": (("ab", ""), ("cd", "JK"), ("abcd", ""), 2),
-    "more images in other conditions": (("ab", "J"), ("cd", "K"), ("abcd", ""), 2),
-    "more images in no condition": (("ab", "J"), ("cd", ""), GalleryError, 0),
-    "all and more images in no condition": (("ab", "J"), ("abc", ""), GalleryError, 0),
+    "the first images": (None, "ab", "ab", 2),
+    "no image": ("ab", "", None, 0),
+    "the same images": ("ab", "ab", None, 0),
+    "the same images in another order": ("ab", "ba", None, 0),
+    "some of the same images": ("abc", "ab", None, 0),
+    "all and more images": ("ab", "abc", "abc", 1),
+    "other images": ("ab", "cd", "abcd", 2),
+    "some images again": ("ab", "bc", "abc", 1),
 }
 
 
 @pytest.mark.parametrize("case", MERGES)
 def test_what_is_kept_when_images_are_added(case):
     old, new, expected, added = MERGES[case]
-    before, images = (of(own[0], *own[1]) if own else None for own in (old, new))
-    if expected is GalleryError:
-        with pytest.raises(GalleryError, match=r"a: enrolled in other conditions.*would be lost"):
-            merge(before, images)
-        return
+    before, images = (None if own is None else of(own) for own in (old, new))
     kept, count = merge(before, images)
     assert count == added
-    assert (None if kept is None else ("".join(kept.digests), "".join(kept.conditions))) == expected
-    if kept:
-        assert all(len(values) == len(kept) for values in kept.conditions.values())
+    assert (None if kept is None else "".join(kept.digests)) == expected
+    if kept and before:
+        assert np.array_equal(kept.values[: len(before)], before.values)
 
 
-def test_conditions_are_kept_where_all_images_of_a_source_have_them(tmp_path, rng, small_model):
-    images = textured(rng, 12)
-    some = {"JPEG 90": Jpeg(90), "blur 1": Blur(1)}
-    parts = [ImageSet.from_array(images[at : at + 4], "a") for at in (0, 4, 8)]
-    store = GalleryStore(tmp_path / "g.sqlite", small_model)
-    store.add("a", small_model.fingerprint(parts[0], some))
-    store.add("a", small_model.fingerprint(parts[1], {"JPEG 90": some["JPEG 90"]}))
-    whole = GalleryStore(tmp_path / "g.sqlite", small_model).fingerprints()["a"]
-    expected = small_model.fingerprint(ImageSet.from_array(images[:8], "a"), some)
-    assert list(whole.conditions) == ["JPEG 90"]
-    assert np.allclose(whole.conditions["JPEG 90"], expected.conditions["JPEG 90"], atol=1e-3)  # in other batches
-    assert store.add("a", small_model.fingerprint(parts[0])) == 0  # nothing new: nothing lost
-    assert common_conditions([store.fingerprints()["a"]]) == [ORIGINAL, "JPEG 90"]
-    with pytest.raises(GalleryError, match="would be lost"):
-        store.add("a", small_model.fingerprint(parts[2]))
-    assert common_conditions([store.fingerprints()["a"]]) == [ORIGINAL, "JPEG 90"]
-    store.remove("a")
-    store.add("a", small_model.fingerprint(parts[2]))
-    assert not store.fingerprints()["a"].conditions
-    assert store.add("a", small_model.fingerprint(parts[2], some)) == 0  # the same images, looked at again
-    assert list(store.fingerprints()["a"].conditions) == list(some)
-
-
-def test_sources_that_lack_conditions_are_named(tmp_path, rng, model):
-    store = GalleryStore(tmp_path / "g.sqlite", model)
-    assert store.lacking_conditions() == []
-    store.add_all(made_up(rng, 2, conditions=("JPEG 90",)))
-    assert store.lacking_conditions() == []
+def test_originals_of_a_gallery_in_memory_are_those_of_the_fingerprints(rng, model):
+    store = GalleryStore(None, model)
+    assert store.lacking_originals() == []
+    store.add_all(made_up(rng, 2, conditions={}))
+    (more,) = dict(made_up(rng, 1, conditions={})).values()
+    store.add("source 000", more)
+    assert store.lacking_originals() == []
+    assert len(store.fingerprints()["source 000"].kept()) == 12
     store.add("bare", next(iter(made_up(rng, 1)))[1])
-    assert store.lacking_conditions() == ["bare"]
+    store.add("not kept", next(iter(made_up(rng, 1, conditions={})))[1], originals=False)
+    assert store.lacking_originals() == ["bare", "not kept"]
+    assert list(store.fingerprints(["source 001", "nobody"])) == ["source 001"]
 
 
-def test_conditions_of_a_gallery_are_left_out_if_so_wanted(tmp_path, rng, model):
-    store = GalleryStore(tmp_path / "g.sqlite", model)
-    store.add_all(made_up(rng, 3, conditions=("JPEG 90",)))
+def test_conditions_are_left_out_if_so_wanted(rng, model):
+    store = GalleryStore(None, model)
+    store.add_all(made_up(rng, 3, conditions={}))
     probe = next(iter(made_up(rng, 1)))[1]
-    for conditions, kept in ((True, [ORIGINAL, "JPEG 90"]), (False, [ORIGINAL])):
+    for conditions, likely in ((True, list(CONDITIONS.values())), (False, [])):
         identifier = GalleryIdentifier(store, conditions=conditions).near(store, probe)
-        assert common_conditions(list(identifier.known.values())) == kept
-        assert list(store.fingerprints(["source 001", "nobody"], conditions)) == ["source 001"]
+        assert identifier.enrolled.candidates([probe]) == likely
+    store.add("bare", next(iter(made_up(rng, 1)))[1])  # one source without originals, and none is compared after them
+    assert GalleryIdentifier(store).near(store, probe).enrolled.candidates([probe]) == []
+
+
+def test_without_a_model_sources_are_listed_and_removed(tmp_path, rng, model):
+    GalleryStore(tmp_path / "g.sqlite", model).add_all(made_up(rng, 3))
+    store = GalleryStore(tmp_path / "g.sqlite", None)
+    assert store.counts() == {"source 000": 6, "source 001": 6, "source 002": 6}
+    store.remove("source 001")
+    assert list(GalleryStore(tmp_path / "g.sqlite", model).fingerprints()) == ["source 000", "source 002"]
+    with pytest.raises(GalleryError, match=r"g\.sqlite: was opened without a model"):
+        store.fingerprints()
+    with pytest.raises(GalleryError, match="opened without a model"):
+        store.add_all(made_up(rng, 1))
 
 
 def test_a_database_of_something_else_is_left_as_it_is(tmp_path, model):
@@ -273,14 +259,11 @@ def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, model, mo
         GalleryIdentifier(GalleryStore(None, model))
 
 
-@pytest.mark.parametrize("table", ["source", "history"])
-def test_changed_features_are_refused(tmp_path, rng, table, small_model):
+def test_changed_features_are_refused(tmp_path, rng, small_model):
     store = GalleryStore(tmp_path / "g.sqlite", small_model)
     images = ImageSet.from_array(textured(rng, 6), "a")
-    store.add("a", small_model.fingerprint(images, {"nothing": Chain(())}))
+    store.add("a", small_model.fingerprint(images))
     assert len(store.fingerprints()["a"]) == 6
-    store._connection.execute(f"UPDATE {table} SET features = zeroblob(length(features))")
+    store._connection.execute("UPDATE source SET features = zeroblob(length(features))")
     with pytest.raises(GalleryError, match=r"g\.sqlite: damaged .*not those that were enrolled.*enroll anew"):
         store.fingerprints()
-    if table == "history":
-        assert len(store.fingerprints(conditions=False)["a"]) == 6

@@ -74,7 +74,7 @@ def check(page):
 @pytest.fixture(scope="module")
 def gallery(world, small_model):
     made = api.Gallery(model=small_model)
-    made.enroll(world / "known", conditions=False)
+    made.enroll(world / "known", originals=False)
     return made
 
 
@@ -163,7 +163,7 @@ def test_a_probe_of_one_image_has_no_interval_and_no_tree(gallery, rng):
 
 def test_images_of_several_sizes_have_no_average(world, small_model, tmp_path, rng):
     stored = api.Gallery(tmp_path / "g.sqlite", small_model)
-    stored.enroll(world / "known", conditions=False)
+    stored.enroll(world / "known", originals=False)
     images = [*textured(rng, 2), *textured(rng, 2, side=40)]
     page, _ = case(result := stored.attribute(images), result.asked)
     assert "images are of different sizes" in page
@@ -172,7 +172,7 @@ def test_images_of_several_sizes_have_no_average(world, small_model, tmp_path, r
 
 def test_without_enough_sources_it_says_why_there_is_no_ratio(small_model, rng):
     gallery = api.Gallery(model=small_model)
-    gallery.enroll({"a": textured(rng, 4), "b": textured(rng, 4, grain=50)}, conditions=False)
+    gallery.enroll({"a": textured(rng, 4), "b": textured(rng, 4, grain=50)}, originals=False)
     page, record = case(result := gallery.attribute(textured(rng, 3)), result.asked)
     assert "takes three enrolled sources or more" in page
     assert record["propositions"] is None

@@ -49,7 +49,7 @@ def test_a_record_holds_question_answer_and_evidence(world):
 
 def test_a_gallery_without_conditions_says_so(world, tmp_path):
     gallery = tmp_path / "gallery.sqlite"
-    run("enroll-all", world / "known", "--gallery", gallery, "--no-conditions")
+    run("enroll-all", world / "known", "--gallery", gallery, "--no-originals")
     done = run("attribute", world / "probe", "--gallery", gallery, "--report", tmp_path / "r.html")
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "r.json").read_text())
@@ -103,7 +103,7 @@ def test_other_inputs_are_named(world, tmp_path, rng):
 
 def test_a_gallery_has_no_files_to_compare(world, tmp_path):
     gallery = tmp_path / "gallery.sqlite"
-    run("enroll-all", world / "known", "--gallery", gallery, "--no-conditions")
+    run("enroll-all", world / "known", "--gallery", gallery, "--no-originals")
     page = tmp_path / "report.html"
     run("attribute", world / "probe", "--gallery", gallery, "--report", page, "--no-conditions")
     assert "files of the known sources were not at hand" in page.read_text().replace("\n", " ")
@@ -168,7 +168,7 @@ def test_order_of_enrolling_changes_nothing(world, tmp_path, small_model):
         for name in order:
             paths = sorted((world / "known" / name).iterdir(), reverse=order[0] != "a")
             for half in (paths[:12], paths[12:]):
-                Gallery(gallery, small_model).enroll(half, name, conditions=False)
+                Gallery(gallery, small_model).enroll(half, name, originals=False)
         galleries.append(gallery)
     run("attribute", world / "probe", "--gallery", galleries[0], "--no-conditions", "--report", tmp_path / "r.html")
     assert run("report", "reproduce", tmp_path / "r.json", "--gallery", galleries[1]).exit_code == 0

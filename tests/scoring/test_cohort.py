@@ -98,3 +98,19 @@ def test_scores_of_smaller_sets_are_the_same_whoever_asks_first(model, rng):
     for size in (1, 2, 5):
         for a, b in zip(one.nontarget_scores(size), other.nontarget_scores(size), strict=True):
             assert np.array_equal(a, b)
+
+
+def test_while_scores_are_worked_out_no_part_of_them_is_seen(model, rng, monkeypatch):
+    """Threads share a cohort."""
+    cohort = cohort_of(model, [source(rng, 20) for _ in range(5)])
+    without, seen = cohort._frame.without, []
+
+    def watched(left):
+        seen.append(dict(cohort._nontargets))
+        return without(left)
+
+    monkeypatch.setattr(type(cohort._frame), "without", lambda _, left: watched(left))
+    scores = cohort.nontarget_scores(5)
+    assert all(rows.shape == (4, 5) for rows in scores)
+    assert len(seen) > 1
+    assert not any(seen)

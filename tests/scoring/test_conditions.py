@@ -1,19 +1,25 @@
 """Conditions: probes that went through something are compared with enrolled images that did too."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarks import golden
 from genprint.answers.attribution import Identifier
 from genprint.answers.mixture import unmix
-from genprint.fingerprints.conditions import CONDITIONS, ORIGINAL
-from genprint.gallery.enrolled import Enrolled
+from genprint.fingerprints.conditions import CONDITIONS, KEPT, ORIGINAL
+from genprint.gallery.enrolled import EnrolledIn
 from genprint.generators.collection import demonstrated, load, sample
-from genprint.images.processing import Chain, Jpeg, Shift
+from genprint.images.decoding import FileFacts
+from genprint.images.processing import Blur, Chain, Jpeg, Noise, Resize, Shift
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer
-from genprint.scoring.conditions import MARGIN, Matched, match, match_mixed
-from tests.conftest import drawn_digests, given, model_of_sources, textured
+from genprint.scoring.conditions import MARGIN, Matched, can_match, candidates, in_condition, match
+from genprint.scoring.lda import LDA
+from genprint.scoring.population import ReferencePopulation
+from tests.conftest import Named, drawn_digests, given, model_of_sources, textured
 
 ENROLLED = 24
 
@@ -37,10 +43,7 @@ def middle_model(images, shipped):
 
 @pytest.fixture(scope="module")
 def gallery(images, middle_model):
-    return {
-        name: middle_model.fingerprint(ImageSet.from_array(own[:ENROLLED], name), conditions=True)
-        for name, own in images.items()
-    }
+    return {name: middle_model.fingerprint(ImageSet.from_array(own[:ENROLLED], name)) for name, own in images.items()}
 
 
 @pytest.fixture
@@ -56,8 +59,7 @@ def probes(images, middle_model):
 
 @pytest.mark.slow
 def test_a_jpeg_probe_is_told_by_a_lossless_gallery(middle_model, gallery, probes):
-    plain = {name: own.under(ORIGINAL) for name, own in gallery.items()}
-    blind, matched = Identifier(middle_model, plain), Identifier(middle_model, gallery)
+    blind, matched = Identifier(middle_model, gallery, conditions=False), Identifier(middle_model, gallery)
     asked = probes(Jpeg(60))
     nearest = [blind.identify(own).evidence.candidates[0].source == name for name, own in asked.items()]
     answers = {name: matched.identify(own) for name, own in asked.items()}
@@ -70,23 +72,21 @@ def test_a_jpeg_probe_is_told_by_a_lossless_gallery(middle_model, gallery, probe
 @pytest.mark.slow
 def test_a_probe_cropped_and_saved_is_taken_for_that(middle_model, gallery, probes):
     asked = probes(Chain((Shift(3, 5), Jpeg(75))))
-    states = {name: Enrolled(middle_model.scorer, gallery, name).known for name in (ORIGINAL, *CONDITIONS)}
-    found = match(states, list(asked.values()))
-    assert set(found) == {"shift 1,1, JPEG 82"}
+    enrolled = EnrolledIn(middle_model, gallery)
+    assert {enrolled.match([own]).condition for own in asked.values()} == {"shift 1,1, JPEG 82"}
 
 
 @pytest.mark.slow
 def test_lossless_probes_are_compared_with_the_images_as_they_are(middle_model, gallery, probes):
-    plain = {name: own.under(ORIGINAL) for name, own in gallery.items()}
     asked = probes(Chain(()))
-    matched, blind = Identifier(middle_model, gallery), Identifier(middle_model, plain)
+    matched, blind = Identifier(middle_model, gallery), Identifier(middle_model, gallery, conditions=False)
     for own in asked.values():
         answer = matched.identify(own)
         assert answer.condition == ORIGINAL
         assert answer == blind.identify(own)
     scores = [
         comparer.score(list(asked.values()), list(gallery.values()))
-        for comparer in (Matched(middle_model.scorer), ByScorer(middle_model.scorer))
+        for comparer in (Matched(middle_model.scorer, middle_model.population), ByScorer(middle_model.scorer))
     ]
     assert np.allclose(*scores)
 
@@ -94,18 +94,18 @@ def test_lossless_probes_are_compared_with_the_images_as_they_are(middle_model, 
 def test_features_in_a_condition_are_those_of_the_processed_images(small_model, rng):
     images = textured(rng, 5)
     encoder = small_model.fingerprinter
-    found = encoder.extract(ImageSet.from_array(images, "a"), conditions=CONDITIONS, batch=2)
+    whole = encoder.extract(ImageSet.from_array(images, "a"), batch=2)
     for name, processing in CONDITIONS.items():
+        found = whole.under(processing)
         processed = encoder.extract(ImageSet.from_array(processing(images), "a"))
         # In batches of another size, float32 comes out up to 5e-5 apart; no two conditions come nearer than 0.9.
-        assert np.allclose(found.under(name).values, processed.values, atol=1e-3), name
-    assert np.allclose(found[[3]].conditions["JPEG 90"], found.conditions["JPEG 90"][3:4])
-    whole = small_model.fingerprint(ImageSet.from_array(images, "a"), conditions=True)
-    assert list(whole.conditions) == list(CONDITIONS)
-    assert small_model.fingerprint(ImageSet.from_array(images, "a")).conditions == {}
+        assert np.allclose(found.values, processed.values, atol=1e-3), name
+        assert found.digests == whole.digests
+    assert np.allclose(whole[[3]].under(Jpeg(90)).values, whole.under(Jpeg(90)).values[3:4], atol=1e-3)
 
 
-SIZE = 12
+# Of features that are given. Both are among CONDITIONS, so that they are looked for where nothing says which to.
+SIZE, NEAR, FAR = 12, Jpeg(90), Shift(1, 1)
 
 
 @pytest.fixture
@@ -114,67 +114,242 @@ def model():
 
 
 def known_in(rng, *conditions, sources=4, images=30):
-    """Sources known in conditions that take each of them somewhere else."""
+    """Sources that conditions take each somewhere else."""
     found = {}
     for i in range(sources):
         values = 2 * rng.normal(size=SIZE) + rng.normal(size=(images, SIZE))
-        moved = {name: (values + 6 * (j + 1)).astype(np.float32) for j, name in enumerate(conditions)}
+        moved = {processing: values + 6 * (j + 1) for j, processing in enumerate(conditions)}
         found[f"s{i}"] = given(values, f"s{i}", drawn_digests(rng, images), conditions=moved)
     return found
 
 
+class InAny:
+    """A gallery in any condition, which says what it was asked for."""
+
+    def __init__(self, scorer, known):
+        self._scorer, self._known, self.asked = scorer, list(known.values()), []
+
+    def __call__(self, processing, most):
+        self.asked.append((processing, most))
+        made = in_condition(self._known, processing, most)
+        return self._scorer.adapt(made).enroll(made)
+
+
+def read_again(known):
+    """How many images were, of all sources."""
+    return sum(len(digests) for own in known.values() for one in own.originals for _, digests in one.asked)
+
+
 def test_a_probe_is_matched_with_the_condition_that_explains_it(model, rng):
-    known = known_in(rng, "near", "far")
-    states = {name: Enrolled(model.scorer, known, name).known for name in (ORIGINAL, "near", "far")}
-    asked = [own[[0, 1, 2, 3]].under(name) for own in known.values() for name in states]
-    assert match(states, asked) == list(states) * len(known)
-    assert match({ORIGINAL: states[ORIGINAL]}, asked) == [ORIGINAL] * len(asked)
+    known = known_in(rng, NEAR, FAR)
+    gallery = InAny(model.scorer, known)
+    for own in known.values():
+        some = own[[0, 1, 2, 3]]
+        for processing in (NEAR, FAR):
+            assert match(gallery, 4, [NEAR, FAR], [some.under(processing)]) == processing
+        assert match(gallery, 4, [NEAR, FAR], [some]) is None
     # a pile of several sources' images in one condition
-    pile = [own.under("far")[[i]] for own in known.values() for i in range(5)]
-    assert match_mixed(states, pile) == "far"
-    assert match_mixed({ORIGINAL: states[ORIGINAL]}, pile) == ORIGINAL
+    pile = [own.under(FAR)[[i]] for own in known.values() for i in range(5)]
+    assert match(gallery, 4, [NEAR, FAR], pile) == FAR
+    assert match(gallery, 4, [NEAR], pile) == NEAR  # the best of those there are
+    gallery.asked.clear()
+    assert match(gallery, 4, [], pile) is None
+    assert not gallery.asked
 
 
 def test_a_condition_has_to_explain_a_probe_by_the_margin(model, rng):
-    known = known_in(rng, "near")
-    states = {name: Enrolled(model.scorer, known, name).known for name in (ORIGINAL, "near")}
-    (probe,) = (own[[0, 1, 2, 3]] for own in [next(iter(known.values()))])
+    known = known_in(rng, NEAR)
+    gallery = InAny(model.scorer, known)
+    probe = known["s0"][[0, 1, 2, 3]]
 
     def moved(share):
         return given(probe.values + share * 6, "moved")
 
-    def gain(asked):
-        densities = [np.logaddexp.reduce(state.log_density([asked])[0]) for state in states.values()]
+    def gain(asked, most):
+        densities = [
+            np.logaddexp.reduce(gallery(processing, most).log_density([asked])[0]) for processing in (None, NEAR)
+        ]
         return densities[1] - densities[0]
 
     shares = np.linspace(0, 1, 60)
-    gains = [gain(moved(share)) for share in shares]
-    found = [match(states, [moved(share)])[0] for share in shares]
-    assert found == [ORIGINAL if more <= MARGIN else "near" for more in gains]
-    assert {ORIGINAL, "near"} == set(found)
-    assert any(0 < more <= MARGIN for more in gains)
+    gains = [(gain(moved(share), 16), gain(moved(share), None)) for share in shares]
+    found = [match(gallery, 4, [NEAR], [moved(share)]) for share in shares]
+    assert found == [NEAR if few > 0 and more > MARGIN else None for few, more in gains]
+    assert {None, NEAR} == set(found)
+    assert any(0 < more <= MARGIN for _, more in gains)
+
+
+def test_few_images_are_tried_before_many(model, rng):
+    likely = [NEAR, FAR]
+    for sources, few in ((1, 64), (4, 16), (40, 2)):
+        known = known_in(rng, NEAR, FAR, sources=sources, images=70)
+        gallery = InAny(model.scorer, known)
+        assert match(gallery, sources, likely, [known["s0"][[0, 1, 2, 3]].under(FAR)]) == FAR
+        # all are tried on few, and the best alone is made of more
+        assert gallery.asked == [(NEAR, few), (FAR, few), (None, few), (FAR, KEPT), (None, KEPT)]
+        gallery.asked.clear()
+        assert match(gallery, sources, likely, [known["s0"][[0, 1, 2, 3]]]) is None
+        assert gallery.asked == [(NEAR, few), (FAR, few), (None, few)]
+
+
+def test_no_more_images_are_read_than_that(model, rng):
+    known = known_in(rng, NEAR, FAR, images=70)
+    enrolled, told = EnrolledIn(model, known), []
+    probe = known["s2"][[0, 1, 2, 3]].under(FAR)
+    for own in known.values():
+        own.originals[0].asked.clear()
+    found = enrolled.match([probe], told.append)
+    assert (found.condition, [len(own) for own in found.fingerprints]) == (FAR.name, [KEPT] * 4)
+    assert read_again(known) == len(CONDITIONS) * 4 * 16 + 4 * KEPT
+    assert sum(told) == read_again(known)
 
 
 def test_scores_are_those_of_the_matched_condition(model, rng):
-    known = known_in(rng, "near", "far")
+    known = known_in(rng, NEAR, FAR)
     gallery = list(known.values())
-    asked = [own[[0, 1, 2, 3]].under("far") for own in gallery] + [own[[4, 5]] for own in gallery]
+    asked = [own[[0, 1, 2, 3]].under(FAR) for own in gallery] + [own[[4, 5]] for own in gallery]
     scores = Matched(model.scorer).score(asked, gallery)
-    far = [own.under("far") for own in gallery]
+    far = [own.under(FAR) for own in gallery]
     assert np.allclose(scores[:4], ByScorer(model.scorer).score(asked[:4], far))
     assert np.allclose(scores[4:], ByScorer(model.scorer).score(asked[4:], gallery))
-    bare = [own.under(ORIGINAL) for own in gallery]
+    assert not np.allclose(scores[:4], ByScorer(model.scorer).score(asked[:4], gallery))
+    bare = [*gallery[:3], replace(gallery[3], originals=())]
+    assert not can_match(bare)
     assert np.allclose(Matched(model.scorer).score(asked, bare), ByScorer(model.scorer).score(asked, bare))
 
 
-def test_only_conditions_that_all_sources_are_known_in_count(model, rng):
-    known = known_in(rng, "near", "far")
-    known["s0"] = given(
-        known["s0"].values, "s0", known["s0"].digests, conditions={"near": known["s0"].conditions["near"]}
-    )
-    identifier = Identifier(model, known)
-    probe = known_in(rng, "near", "far")["s0"].under("far")[np.arange(4)]
-    assert identifier.enrolled_for(probe).condition in (ORIGINAL, "near")
-    asked = given(known["s1"].conditions["near"][:5] + 0.01, "probe")
-    answer = identifier.identify(asked, weigh=False)
-    assert (answer.condition, answer.evidence.candidates[0].source) == ("near", "s1")
+def test_a_source_without_originals_leaves_the_original_condition_alone(model, rng):
+    known = known_in(rng, NEAR, FAR)
+    asked = given(known["s1"].under(NEAR).values[:5] + 0.01, "probe")
+    answer = Identifier(model, known).identify(asked, weigh=False)
+    assert (answer.condition, answer.evidence.candidates[0].source) == (NEAR.name, "s1")
+    known["s0"] = replace(known["s0"], originals=())
+    assert Identifier(model, known).identify(asked, weigh=False).condition == ORIGINAL
+
+
+def saved(probe, *kinds):
+    """The probe, its files saved like that in turn: as JPEG of a quality and subsampling, or else as PNG."""
+    facts = [FileFacts("JPEG", "RGB", *kind) if kind else FileFacts("PNG", "RGB") for kind in kinds]
+    return replace(probe, facts=tuple(facts[i % len(facts)] for i in range(len(probe))))
+
+
+def original(scorer, known):
+    made = list(known.values())
+    return scorer.adapt(made).enroll(made)
+
+
+def test_without_a_population_all_conditions_are_candidates(model, rng):
+    known = known_in(rng)
+    for scorer in (model.scorer, LDA()):
+        found = candidates([known["s0"][[0, 1]]], original(scorer, known), scorer, None)
+        assert found == list(CONDITIONS.values())
+
+
+def population_in(rng, model, *conditions):
+    return ReferencePopulation.fit(model.plda, known_in(rng, *conditions, sources=12), "a dozen", conditions=conditions)
+
+
+JPEG_FILES = {
+    "one quality": ([(85, "4:2:0")], Jpeg(85)),
+    "all colours": ([(92, "4:4:4")], Jpeg(92, "4:4:4")),
+    "one of two": ([(71, "4:2:2")], Jpeg(71, "4:2:2")),
+    "two thirds of them": ([(85, "4:2:0"), (85, "4:2:0"), None], Jpeg(85)),
+    "half of them": ([(85, "4:2:0"), None], None),
+    "several qualities": ([(85, "4:2:0"), (90, "4:2:0")], None),
+    "several subsamplings": ([(85, "4:2:0"), (85, "4:4:4")], None),
+    "an unknown quality": ([(None, "4:2:0")], None),
+    "grey": ([(85, None)], None),
+    "no JPEG": ([None], None),
+}
+
+
+@pytest.mark.parametrize("case", JPEG_FILES)
+@pytest.mark.parametrize("alone", [False, True])
+def test_how_files_were_saved_names_the_condition(model, rng, case, alone):
+    kinds, expected = JPEG_FILES[case]
+    known = known_in(rng)
+    enrolled = original(model.scorer, known)
+    probe = saved(known["s0"][np.arange(6)], *kinds)
+    asked = [probe[[i]] for i in range(6)] if alone else [probe]
+    found = candidates(asked, enrolled, model.scorer, population_in(rng, model, NEAR))
+    assert found == ([expected] if expected else [])  # the probe is otherwise as it was made
+    without = candidates(asked, enrolled, model.scorer, None)
+    if not expected:
+        assert without == list(CONDITIONS.values())
+        return
+    assert without[0] == expected
+    # beside it, what comes before saving
+    steps = (Resize(0.75), Blur(0.5), Blur(1.0), Noise(2), Noise(5), Shift(0, 1), Shift(1, 0), Shift(1, 1))
+    assert without[1:] == [Chain((step, expected)) for step in steps]
+
+
+def test_conditions_are_looked_for_where_processing_is_expected_to_have_moved_the_probe(model, rng):
+    cropped = Chain((Shift(1, 1), Jpeg(82)))
+    population = population_in(rng, model, NEAR, cropped, Shift(1, 1))
+    known = known_in(rng, NEAR, cropped, Shift(1, 1))
+    enrolled = original(model.scorer, known)
+    for own in known.values():
+        some = own[[0, 1, 2, 3]]
+        assert candidates([some], enrolled, model.scorer, population) == []
+        for processing in (NEAR, cropped, Shift(1, 1)):
+            found = candidates([some.under(processing)], enrolled, model.scorer, population)
+            assert found[0] == processing
+            assert len(found) <= 3
+        # of a JPEG, its own quality and subsampling stand in the place of those that are looked for
+        as_jpeg = saved(some.under(cropped), (91, "4:4:4"))
+        found = candidates([as_jpeg], enrolled, model.scorer, population)
+        assert found[0] == Jpeg(91, "4:4:4")
+        assert Chain((Shift(1, 1), Jpeg(91, "4:4:4"))) in found
+        assert all(one.steps[-1] == Jpeg(91, "4:4:4") for one in found[1:])
+
+
+def test_noise_shows_in_the_spread(model, rng):
+    """It moves no mean."""
+    sources = {}
+    for i in range(12):
+        values = 2 * rng.normal(size=SIZE) + rng.normal(size=(30, SIZE))
+        noisy = values + 12 * rng.normal(size=values.shape)
+        sources[f"s{i}"] = given(values, f"s{i}", drawn_digests(rng, 30), conditions={Noise(5): noisy})
+    population = ReferencePopulation.fit(model.plda, sources, "a dozen", conditions=(Noise(5),))
+    enrolled = original(model.scorer, sources)
+    assert candidates([sources["s0"][[0, 1]]], enrolled, model.scorer, population) == []
+    probe = sources["s0"].under(Noise(5))
+    assert candidates([probe[[i]] for i in range(10)], enrolled, model.scorer, population) == [Noise(5)]
+
+
+def test_of_an_unprocessed_probe_no_image_is_read_again(model, rng):
+    known = known_in(rng, NEAR, FAR)
+    matched = Identifier(replace(model, population=population_in(rng, model, NEAR, FAR)), known)
+    probe = given(known["s1"].values[:5] + 0.01, "probe")
+    answer = matched.identify(probe)
+    assert (answer.condition, answer.evidence.candidates[0].source) == (ORIGINAL, "s1")
+    assert answer == Identifier(model, known, conditions=False).identify(probe)
+    assert read_again(known) == 0
+    assert matched.identify(given(known["s1"].values[:5] + 6.01, "probe")).condition == NEAR.name
+    assert read_again(known) > 0  # it would have been told
+
+
+def test_a_jpeg_that_was_saved_well_is_taken_as_it_is(model, rng):
+    """Its header names a candidate; whether it is compared in that condition follows from what explains it."""
+    known = known_in(rng, NEAR)
+    matched = Identifier(replace(model, population=population_in(rng, model, NEAR)), known)
+    probe = given(known["s1"].values[:5] + 0.01, "probe")
+    answer = matched.identify(saved(probe, (100, "4:4:4")))
+    assert answer.condition == ORIGINAL
+    assert {processing for processing, _ in known["s0"].originals[0].asked} == {Jpeg(100, "4:4:4")}
+
+
+@pytest.mark.xfail(reason="the most typical of no conditions is looked for", raises=ValueError, strict=True)
+def test_a_population_in_other_conditions_says_nothing_of_these(model, rng):
+    known = known_in(rng)
+    population = population_in(rng, model, Named("squeeze"))
+    assert isinstance(candidates([known["s0"][[0, 1]]], original(model.scorer, known), model.scorer, population), list)
+
+
+def test_threads_make_a_condition_once(model, rng):
+    known = known_in(rng, NEAR)
+    enrolled = EnrolledIn(model, known)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: enrolled(NEAR, KEPT), range(8)))
+    assert all(one is made[0] for one in made)
+    assert [len(own.originals[0].asked) for own in known.values()] == [1] * 4

@@ -246,3 +246,10 @@ def test_a_spread_is_not_narrowed_where_a_bound_says_so(rng):
         for covariance in (scale * model.within, scale * root @ root.swapaxes(1, 2), np.zeros((2, 4, 4))):
             expected = (3 * np.trace(np.linalg.inv(model.within) @ covariance, axis1=1, axis2=2) / 4).clip(0.01, 1)
             assert model._narrowed(covariance) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_differences_in_its_coordinates_go_back_to_features(rng, parts):
+    model = made_up(rng, parts)
+    one, other = rng.normal(size=(2, 5, 4 * parts))
+    assert np.allclose(model.back(model.project(one) - model.project(other)), one - other)

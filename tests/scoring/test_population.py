@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from genprint.evaluation.verification import by_the_others
 from genprint.scoring.population import ReferencePopulation
-from tests.answers.test_verification import images, model, sources
+from tests.answers.test_verification import SQUEEZE, images, model, sources
+from tests.conftest import Named
 
 __all__ = ["model"]
 
@@ -31,7 +33,7 @@ def test_the_shipped_population_is_real_generators(shipped):
 
 
 def test_what_is_written_of_a_population_is_read_again(model, rng):
-    made = ReferencePopulation.fit(model.plda, sources(rng, 12, conditions=["squeeze"]), "a dozen")
+    made = ReferencePopulation.fit(model.plda, sources(rng, 12), "a dozen", conditions=(SQUEEZE,))
     written, arrays = json.loads(json.dumps(made.to_dict())), made.arrays()
     again = ReferencePopulation.of(written, arrays)
     assert again.to_dict() == made.to_dict()
@@ -45,9 +47,52 @@ def test_what_is_written_of_a_population_is_read_again(model, rng):
     assert ReferencePopulation.of(old, arrays).to_dict() == made.to_dict()
 
 
-def test_only_conditions_that_all_sources_are_known_in_count(model, rng):
-    made = {**sources(rng, 4, conditions=["squeeze"]), "bare": images(rng, 0.0)}
-    assert ReferencePopulation.fit(model.plda, made, "").conditions == ("original",)
+def test_conditions_are_those_that_are_asked_for(model, rng):
+    made, told = sources(rng, 4), []
+    plain = ReferencePopulation.fit(model.plda, made, "four")
+    assert plain.conditions == ("original",)
+    assert not [one for own in made.values() for one in own.originals[0].asked]  # no image is read again
+    both = (SQUEEZE, Named("nothing"))
+    found = ReferencePopulation.fit(model.plda, made, "four", conditions=both, progress=told.append)
+    assert found.conditions == ("original", "squeeze", "nothing")
+    assert sum(told) == 4 * 40 * 2
+    for values in found.arrays().values():
+        assert len(values) == 3
+        assert np.allclose(values[0], values[2])  # as they were
+    assert np.allclose(found.centres[0], plain.centres[0])
+    assert not np.allclose(found.centres[0], found.centres[1])
+
+
+def test_in_conditions_it_is_of_the_images_whose_originals_are_at_hand(model, rng):
+    made = sources(rng, 4)
+    more = {name: own + images(rng, 9.0, 160) for name, own in made.items()}  # without originals
+    plain = ReferencePopulation.fit(model.plda, more, "")
+    found = ReferencePopulation.fit(model.plda, more, "", conditions=(SQUEEZE,))
+    expected = ReferencePopulation.fit(model.plda, made, "", conditions=(SQUEEZE,))
+    assert found.sizes == expected.sizes != plain.sizes
+    assert np.allclose(found.centres, expected.centres)
+    assert not np.allclose(found.centres[0], plain.centres[0], atol=1)
+    with pytest.raises(ValueError, match="a population needs two or more sources of two or more images each: bare"):
+        ReferencePopulation.fit(model.plda, {**made, "bare": images(rng, 0.0)}, "", conditions=(SQUEEZE,))
+
+
+def test_each_pair_may_be_judged_by_the_others_in_conditions(model, rng):
+    made = sources(rng, 5)
+    judged = by_the_others(model, made, conditions=(SQUEEZE,))("s0", "s3")
+    assert (judged.sources, judged.conditions) == (3, ("original", "squeeze"))
+    assert by_the_others(model, made)("s0", "s3").conditions == ("original",)
+
+
+def test_it_says_how_well_each_condition_explains_sets(model, rng):
+    population = ReferencePopulation.fit(model.plda, sources(rng, 12), "a dozen", conditions=(SQUEEZE,))
+    (own,) = sources(rng, 1).values()
+    found = population.explained(model.plda, [own, own.under(SQUEEZE), own[[0]]])
+    assert found.shape == (2, 3)
+    assert found.argmax(0).tolist() == [0, 1, 0]
+    # what it is moved by is found again in the units of features
+    moved = model.plda.back(population.centres - population.centres[0])
+    assert np.allclose(moved[0], 0)
+    assert np.allclose(moved[1], 6, atol=0.3)
 
 
 def test_a_judgement_does_not_depend_on_which_set_comes_first(model, rng):

@@ -72,7 +72,7 @@ def enrolled(tmp_path, small_model):
     """The gallery of the page, with all sources in it, in no condition but the original."""
     rng = np.random.default_rng(7)
     sources = {name: textured(rng, 16, grain=grain) for name, grain in GRAINS.items()}
-    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(sources, conditions=False)
+    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(sources, originals=False)
 
 
 def test_enroll(visit, tmp_path, rng):
@@ -142,7 +142,7 @@ def test_errors_are_shown_and_forgotten(visit, tmp_path, rng, small_model):
     page = visit()
     page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 2)))
     page.wait_for_function("() => document.getElementById('error').textContent.includes('no source is enrolled')")
-    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(textured(rng, 4), "one", conditions=False)
+    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(textured(rng, 4), "one", originals=False)
     (tmp_path / "text.png").write_text("no image")
     page.set_input_files("#probe", str(tmp_path / "text.png"))
     page.wait_for_function("() => document.getElementById('error').textContent.includes('not an image')")

@@ -62,7 +62,7 @@ def gallery(tmp_path_factory, small_model):
     """Five sources, in no condition but the original: nothing here is about processed probes."""
     path, rng = tmp_path_factory.mktemp("service") / "gallery.sqlite", np.random.default_rng(0)
     store = Gallery(path, small_model)
-    store.enroll({name: textured(rng, 24, grain=grain) for name, grain in GRAINS.items()}, conditions=False)
+    store.enroll({name: textured(rng, 24, grain=grain) for name, grain in GRAINS.items()}, originals=False)
     return path
 
 

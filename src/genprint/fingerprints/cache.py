@@ -46,7 +46,7 @@ class Cache:
         self.path, self.size = Path(path), size
         self._threads, self._read_only = threading.local(), read_only(Path(path))
         try:
-            self._connection.execute("SELECT used FROM made LIMIT 1")
+            self._connection.execute("UPDATE made SET used = used WHERE false")  # fails where it cannot be written
         except (sqlite3.Error, OSError) as error:
             raise CacheError(f"{self.path}: cannot be used as a cache ({error}); remove it or name another") from None
 

@@ -239,10 +239,11 @@ class GalleryStore:
             if not connection.execute("DELETE FROM source WHERE name = ?", (name,)).rowcount:
                 raise GalleryError(f"{name}: not enrolled in {self.path}")
             self._at_hand.pop(name, None)
+            contents = self._kept.contents(name) if self._kept else {}
             if self._kept:
                 self._kept.remove(name)
             if self.cache and not self.in_memory:
-                self.cache.forget(json.loads(digests[0]))
+                self.cache.forget([*json.loads(digests[0]), *contents.values()])  # of parts of large images, too
 
     def originals(self) -> dict[str, tuple[int, int]]:
         """How many images of each source are kept as originals in the gallery's folder, and their bytes."""
