@@ -17,7 +17,7 @@ from genprint.gallery.learned import Learned
 from genprint.gallery.recent import Recent
 from genprint.images.processing import Processing
 from genprint.model import Model
-from genprint.scoring.base import Enrollment, Scorer
+from genprint.scoring.base import Densities, Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
 from genprint.scoring.conditions import can_match, candidates, few, in_condition, match
 from genprint.scoring.exchangeability import exchangeable
@@ -57,14 +57,9 @@ class Enrolled:
         self._thresholds: dict[tuple[int, float, float], float] = {}
 
     @cached_property
-    def adapted(self) -> Scorer:
-        """The scorer, adapted to the sources."""
-        return self._scorer.adapt(self.fingerprints)
-
-    @cached_property
     def known(self) -> Enrollment:
-        """The sources as the adapted scorer models them."""
-        return self.adapted.enroll(self.fingerprints)
+        """The sources as the scorer, adapted to them, models them."""
+        return self._scorer.adapt(self.fingerprints).enroll(self.fingerprints)
 
     @cached_property
     def cohort(self) -> Cohort:
@@ -173,7 +168,7 @@ class EnrolledIn:
         self._model, self._cache = model, cache
         self._gallery = [replace(fingerprint, source=name) for name, fingerprint in known.items()]
         self._matched = conditions and can_match(self._gallery)
-        self._made, self._tried = Recent[Enrolled](_HELD), Recent[Enrollment](_HELD)
+        self._made, self._tried = Recent[Enrolled](_HELD), Recent[Densities](_HELD)
         self.original = self._enrolled(self._gallery, ORIGINAL)
 
     def __call__(self, processing: Processing | None, progress: Progress | None = None) -> Enrolled:
@@ -217,9 +212,9 @@ class EnrolledIn:
     def condition(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Processing | None:
         """The condition that the probes are in; None for the original."""
 
-        def tried(processing: Processing | None) -> Enrollment:
-            def make() -> Enrollment:
-                return self.original.adapted.enroll(self._read(processing, few(len(self._gallery)), progress))
+        def tried(processing: Processing | None) -> Densities:
+            def make() -> Densities:
+                return self._model.scorer.roughly(self._read(processing, few(len(self._gallery)), progress))
 
             return self._tried.get(processing, make)
 

@@ -13,7 +13,15 @@ from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.scoring.frame import Sources
 
 
-class Enrollment(Protocol):
+class Densities(Protocol):
+    """The sources of a gallery, as what explains a probe."""
+
+    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each probe's mean under each source, ``(n_probes, n_sources)``, in feature space."""
+        ...
+
+
+class Enrollment(Densities, Protocol):
     """The sources of a gallery, as a scorer models them."""
 
     def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
@@ -21,10 +29,6 @@ class Enrollment(Protocol):
 
         Float64 ``(n_probes, n_sources)``; higher is more similar. Uncalibrated.
         """
-        ...
-
-    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Log density of each probe's mean under each source, ``(n_probes, n_sources)``, in feature space."""
         ...
 
     def frame(self) -> Frame:
@@ -74,6 +78,10 @@ class Scorer(Protocol):
 
     def enroll(self, gallery: Sequence[Fingerprint]) -> Enrollment:
         """The model of each source, given its enrolled images."""
+        ...
+
+    def roughly(self, gallery: Sequence[Fingerprint]) -> Densities:
+        """What it would be, adapted to a gallery and enrolling it, at less cost: enough to compare conditions."""
         ...
 
     def whiten(self, features: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from genprint.fingerprints.conditions import CONDITIONS, KEPT
 from genprint.fingerprints.fingerprint import Fingerprint, Moments
 from genprint.images.processing import Chain, Jpeg, Noise, Processing
-from genprint.scoring.base import ByScorer, Enrollment, Scorer
+from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
 
@@ -27,14 +27,15 @@ from genprint.scoring.population import ReferencePopulation
 MARGIN = 40.0
 # Candidates: conditions that are expected to gain so much, and how many of them. The gain expected of an unprocessed
 # set is nothing; of a processed one, half of what it turns out to be.
-_EXPECTED, _CANDIDATES = 5.0, 3
-# Noise hardly moves means; how sets of the population are spread shows it, if they are more typical by so much.
+_EXPECTED, _CANDIDATES = 2.0, 3
+# Noise hardly moves means; it shows where sets of the population are like the probe after noise, by so much more than
+# after anything else.
 _NOISY = 40.0
 # Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
 _TRIED, _FEWEST = 64, 2
 
 #: The enrolled sources in a condition; None: the original.
-InCondition = Callable[[Processing | None], Enrollment]
+InCondition = Callable[[Processing | None], Densities]
 
 
 def few(sources: int) -> int:
@@ -60,7 +61,7 @@ def in_condition(
 
 def candidates(
     probes: Sequence[Fingerprint],
-    original: Enrollment,
+    original: Densities,
     scorer: Scorer,
     population: ReferencePopulation | None,
 ) -> list[Processing]:
@@ -92,8 +93,8 @@ def match(
     """The condition that these probes have in common, whichever sources they are of; None for the original.
 
     Args:
-        tried: the sources by a few images of each, as one scorer sees them in all conditions.
-        known: the sources by ``KEPT`` images of each, as a scorer that is adapted to them sees them.
+        tried: the sources by a few images of each, roughly.
+        known: the sources by ``KEPT`` images of each.
         likely: the candidates.
         probes: sets, or images alone.
     """
@@ -123,7 +124,7 @@ def _before(processing: Processing) -> tuple[Processing, ...]:
 
 
 def _expected(
-    probes: Sequence[Fingerprint], original: Enrollment, plda: PLDA, population: ReferencePopulation
+    probes: Sequence[Fingerprint], original: Densities, plda: PLDA, population: ReferencePopulation
 ) -> list[Processing]:
     """Conditions that are expected to explain the probes, from the best on."""
     moved = dict(zip(population.conditions, plda.back(population.centres - population.centres[0]), strict=True))
@@ -133,10 +134,10 @@ def _expected(
     explained = logsumexp(original.log_density(asked), axis=1).reshape(-1, len(probes)).mean(1)
     gained = dict(zip(known, explained[1:] - explained[0], strict=True))
     likely = sorted((name for name in known if gained[name] > _EXPECTED), key=lambda name: -gained[name])[:_CANDIDATES]
-    noisiest = max((name for name in known if isinstance(CONDITIONS[name], Noise)), key=lambda name: typical[name])
-    quiet = max(level for name, level in typical.items() if not isinstance(CONDITIONS.get(name), Noise))
-    if typical[noisiest] - quiet > _NOISY:
-        likely.append(noisiest)
+    most_typical = max(known, key=lambda name: typical[name])
+    others = [level for name, level in typical.items() if not isinstance(CONDITIONS.get(name), Noise)]
+    if likely or typical[most_typical] - max(others) > _NOISY:
+        likely.append(most_typical)
     return [CONDITIONS[name] for name in dict.fromkeys(likely)]
 
 
@@ -146,7 +147,7 @@ def _moved(probe: Fingerprint, by: np.ndarray) -> Fingerprint:
     return replace(probe, features=None, facts=(), originals=(), moments=moments)
 
 
-def _explained(known: Enrollment, probes: Sequence[Fingerprint]) -> float:
+def _explained(known: Densities, probes: Sequence[Fingerprint]) -> float:
     """Log density of a probe, were it of any enrolled source; the mean of the probes'."""
     return float(logsumexp(known.log_density(probes), axis=1).mean())
 
@@ -165,12 +166,11 @@ class Matched(ByScorer):
         if not can_match(gallery):
             return super()._score(probes, gallery)
 
-        adapted = self.scorer.adapt(gallery)
-        original = adapted.enroll(gallery)
+        original = self.scorer.adapt(gallery).enroll(gallery)
 
         @cache
-        def tried(processing: Processing | None) -> Enrollment:
-            return adapted.enroll(in_condition(gallery, processing, few(len(gallery))))
+        def tried(processing: Processing | None) -> Densities:
+            return self.scorer.roughly(in_condition(gallery, processing, few(len(gallery))))
 
         @cache
         def known(processing: Processing | None) -> Enrollment:

@@ -60,6 +60,10 @@ class LDA:
         """The means of the gallery's sources."""
         return Centres(self, self.coordinates(gallery), gallery)
 
+    def roughly(self, gallery: Sequence[Fingerprint]) -> Centres:
+        """The same, adapted to the gallery first."""
+        return self.adapt(gallery).enroll(gallery)
+
     def whiten(self, features: np.ndarray) -> np.ndarray:
         """Features ``(n, parts * d)`` whitened by the within-source covariance.
 

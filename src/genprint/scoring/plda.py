@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -116,6 +116,21 @@ class PLDA:
         squared = dimensions * np.stack([self._variance(fingerprint.scatter) for fingerprint in gallery])
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
         return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
+
+    def roughly(self, gallery: Sequence[Fingerprint]) -> RoughPosterior:
+        """The posterior if adapted to the gallery along its own axes alone, so that none need be found anew."""
+        means, counts = self.coordinates(gallery)
+        squares = np.square(self._deviations(gallery).astype(np.float64))
+        freedom, dimensions = int(counts.sum()) - len(counts), self.within.shape[-1]
+        summed = squares.sum(0)
+        spread = summed.reshape(len(self.within), dimensions).mean(1) / max(1, freedom)
+        scale = (_WIDEST * spread).clip(_LEAST_SCALE, 1) if freedom else np.ones(len(self.within))
+        variance = (self.prior_images * scale.repeat(dimensions) + summed) / (self.prior_images + freedom)
+        starts = np.cumsum(counts[:, 0]) - counts[:, 0]
+        varied = np.add.reduceat((squares / variance).reshape(len(squares), -1, dimensions).sum(2), starts)
+        noise = spreads(varied, counts, dimensions).repeat(dimensions, axis=1)
+        root, between = np.sqrt(variance), self.between_variance / variance
+        return RoughPosterior(self, root, Gaussians.of(between, means / root, counts, noise, len(self.within)))
 
     def _narrowed(self, covariance: np.ndarray) -> np.ndarray:
         """What ``within`` is multiplied by for a gallery whose images vary like this, ``(parts,)``."""
@@ -255,6 +270,27 @@ class Posterior:
                 "a gallery is asked about itself by the features of its images; of some, only moments are kept"
             )
         return self.images
+
+
+@dataclass(frozen=True, eq=False)
+class RoughPosterior:
+    """What a PLDA roughly knows of a gallery that it was not adapted to.
+
+    Attributes:
+        plda: not adapted.
+        root: of the within-source variance along each of its coordinates, ``(parts * d,)``.
+        gaussians: of the sources' means, in units of that.
+    """
+
+    plda: PLDA
+    root: np.ndarray = field(repr=False)
+    gaussians: Gaussians
+
+    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
+        """Log density of each probe's mean, were it of each source, ``(n_probes, n)``, as ``Posterior`` has it."""
+        means, counts = self.plda.coordinates(probes)
+        volume = self.plda.log_volume - float(np.log(self.root).sum()) / self.gaussians.parts
+        return self.gaussians.log_density(means / self.root, counts) + volume
 
 
 def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
