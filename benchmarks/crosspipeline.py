@@ -17,23 +17,24 @@ import csv
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from common import labels
 from towers import tower64
+from verification import remembered
 
 from genprint.encoder.encoder import SetEncoder
 from genprint.evaluation.intervals import Mean, over_sources
-from genprint.evaluation.methods import METHODS
-from genprint.fingerprints.cache import FeatureCache
-from genprint.fingerprints.conditions import CONDITIONS
+from genprint.evaluation.methods import METHODS, Method
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
-from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model
-from genprint.scoring.base import Comparer
+from genprint.scoring.base import ByScorer, Comparer
+from genprint.scoring.conditions import Matched
 
 SIZES = (1, 5, 10)
 DEFAULT = ("set_encoder", "set_encoder_lda", "imagenet", "colour", "thumbnail")
@@ -51,9 +52,9 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
 
 def read(
     folder: Path, front: Fingerprinter, pipelines: Sequence[str], sources: Sequence[str],
-    names: Sequence[str], cache: FeatureCache, conditions: Mapping[str, Processing],
+    names: Sequence[str], cache: Cache, conditions: bool,
 ) -> Bed:  # fmt: skip
-    """Fingerprints of all the images by one method; of those as they were made in each of the conditions, too."""
+    """Fingerprints of all the images by one method; with originals of those as they were made, if so wanted."""
     bed: dict[str, dict[str, Fingerprint]] = {}
     start, total = time.monotonic(), len(pipelines) * len(sources)
     for source in sources:
@@ -61,12 +62,13 @@ def read(
         for pipeline in pipelines:
             files = {path.stem: path for path in (folder / pipeline / source).iterdir()}
             images = ImageSet.from_files([files[name] for name in names], source)
-            found = front.extract(images, cache=cache, conditions=conditions if pipeline == "png" else {})
+            found = front.extract(images, cache=cache)
             if len(found) != len(
                 names
             ):  # two photographs alike, or a damaged file: rows would no longer be photographs
                 raise SystemExit(f"{folder / pipeline / source}: {found.left_out[0].name}: {found.left_out[0].reason}")
-            bed[source][pipeline] = found
+            lossless = conditions and pipeline == "png"
+            bed[source][pipeline] = remembered(found) if lossless else replace(found, originals=())
         done = sum(map(len, bed.values()))
         print(
             f"{front.method}: {done} of {total} sets read, {time.monotonic() - start:.0f} s",
@@ -105,6 +107,14 @@ def rates(
                 for size in np.unique(sizes):
                     hits.setdefault((left, right, int(size)), []).append(named[:, sizes == size].mean(1))
     return {key: over_sources(np.mean(own, axis=0), seed) for key, own in hits.items()}
+
+
+def comparer_of(method: Method, model: Model, conditions: bool) -> Comparer:
+    """What compares by a method; by the model's own scorer after matching the probe's condition, if so wanted."""
+    comparer = method.comparer(model)
+    if conditions and type(comparer) is ByScorer and comparer.scorer is model.scorer:
+        return Matched(model.scorer, model.population)
+    return comparer
 
 
 def table(method: str, found: Mapping[tuple[str, str, int], Mean], pipelines: Sequence[str]) -> str:
@@ -157,7 +167,9 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
-        "--conditions", action="store_true", help="enroll lossless images in the library's conditions, too"
+        "--conditions",
+        action="store_true",
+        help="compare with lossless enrolled images after the processing that a probe seems to have been through",
     )
     options.add_argument("--csv", type=Path, help="append all rates with their intervals to this file")
     given = options.parse_args()
@@ -166,7 +178,7 @@ def main() -> None:
     names = photographs(given.folder, pipelines, sources, given.limit)
     if len(names) < given.enrolled + min(SIZES):
         raise SystemExit(f"{given.folder}: only {len(names)} photographs are there of every source and pipeline")
-    shipped, cache = Model.load(), FeatureCache(given.work)
+    shipped, cache = Model.load(), Cache(given.work)
     assert isinstance(shipped.fingerprinter, SetEncoder)
     shipped.fingerprinter.set_params(tiles=given.tiles)
     methods = {name: tower64(given.tiles) if name == "tower64" else METHODS[name] for name in given.methods}
@@ -176,9 +188,10 @@ def main() -> None:
     )
     for name, method in methods.items():
         front = method.reader(shipped, None)
-        bed = read(given.folder, front, pipelines, sources, names, cache, CONDITIONS if given.conditions else {})
+        bed = read(given.folder, front, pipelines, sources, names, cache, given.conditions)
         start = time.monotonic()
-        found = rates(bed, method.comparer(shipped), pipelines, given.enrolled, given.repeats, given.seed)
+        comparer = comparer_of(method, shipped, given.conditions)
+        found = rates(bed, comparer, pipelines, given.enrolled, given.repeats, given.seed)
         print(f"\n{table(name, found, pipelines)}", flush=True)
         print(f"{name}: compared in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         if given.csv:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from common import ROOT, held_out, log_wild_run, parser, provenance
+from verification import remembered
 
 from genprint.evaluation.attributability import Rate, top1
 from genprint.evaluation.methods import METHODS
@@ -20,7 +21,6 @@ from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
@@ -36,9 +36,9 @@ Written by `benchmarks/robustness.py`; the encoder has seen no generator. {prove
 
 Top-1 in percent with 95 % intervals by bootstrap over sources and repeats; {enrolled} images enrolled, probes of {size}, {repeats} splits.
 *Both*: enrolled images and probes went through the processing. *Probe only*: enrolled images are as they were made. *matched* is what
-`genprint attribute` does: it knows the enrolled images in other conditions, too ({conditions}), and compares a probe with them in the
-condition that explains it best; what the probe went through is not told. `set_encoder` without that compares with the
-enrolled images as they are.
+`genprint attribute` does: a probe is compared with the enrolled images in the condition that explains it best, of those that it is
+expected to be in ({conditions}); what the probe went through is not told, nor do its files say it. `set_encoder` without that compares
+with the enrolled images as they are.
 *What {loss_size} images lose*: points of top-1 lost to the processing by probes of {loss_size}, of the set encoder (*matched* where only probes were processed) and of the
 peer that is best without any; the ratio of the two losses.
 
@@ -46,13 +46,8 @@ peer that is best without any; the ratio of the two losses.
 """
 
 
-def _fingerprints(
-    fingerprinter: Fingerprinter, images: Mapping[str, np.ndarray], conditions: Mapping[str, Processing] = {}
-) -> dict[str, Fingerprint]:
-    return {
-        name: fingerprinter.extract(ImageSet.from_array(pixels, name), conditions=conditions)
-        for name, pixels in images.items()
-    }
+def _fingerprints(fingerprinter: Fingerprinter, images: Mapping[str, np.ndarray]) -> dict[str, Fingerprint]:
+    return {name: fingerprinter.extract(ImageSet.from_array(pixels, name)) for name, pixels in images.items()}
 
 
 Rates = dict[int, Rate]
@@ -72,7 +67,8 @@ def _tables(images: Mapping[str, np.ndarray], model: Model, repeats: int, seed: 
         **{name: (METHODS[name].fingerprinter(model), METHODS[name].comparer(model)) for name in PEERS},
     }
     known = {name: _fingerprints(fingerprinter, images) for name, (fingerprinter, _) in methods.items()}
-    in_conditions = _fingerprints(model.fingerprinter, images, CONDITIONS)
+    with_originals = {name: remembered(own) for name, own in known["set_encoder"].items()}
+    matched = Matched(model.scorer, model.population)
     setting = (ENROLLED, SIZES, repeats, seed)
     both: dict[str, dict[str, Rates]] = {}
     probe: dict[str, dict[str, Rates]] = {}
@@ -85,7 +81,7 @@ def _tables(images: Mapping[str, np.ndarray], model: Model, repeats: int, seed: 
             if any(asked[source].values.shape != known[name][source].values.shape for source in images):
                 continue  # features of a cropped image may be others
             if name == "set_encoder":
-                probe[what]["matched"] = top1(in_conditions, Matched(model.scorer), *setting, asked)
+                probe[what]["matched"] = top1(with_originals, matched, *setting, asked)
             probe[what][name] = top1(known[name], comparer, *setting, asked)
         print(_row(what, both[what], list(methods)), _row(what, probe[what], ["matched", *methods]), flush=True)
     parts = []

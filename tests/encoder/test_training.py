@@ -15,7 +15,7 @@ from genprint.encoder.training.deformations import scramble
 from genprint.encoder.training.episodes import Episode, LabelledEpisodes, SetSizes, SimulatedEpisodes
 from genprint.encoder.training.finetuning import collect
 from genprint.encoder.training.loop import TrainingConfig, _loss, train
-from genprint.encoder.training.pretraining import POPULATION, pretrain
+from genprint.encoder.training.pretraining import POPULATION, POPULATION_CONDITIONS, pretrain
 from genprint.encoder.training.sharing import add_gradients, share_norms
 from genprint.encoder.training.simulator import _STAGES, SimulatedSource, Stage, draw_sources
 from genprint.images.sets import ImageSet, ImageSetError
@@ -223,7 +223,8 @@ def test_pretraining_from_the_start_and_from_an_encoder(rng, tmp_path, monkeypat
     assert [result.steps for result in results] == [2, 1]  # the tower, and the head
     assert list(first.population) == ["gan", "vae", "real"]
     assert [len(own) for own in first.population.values()] == [5, 4, 4]  # as many real ones as of the fewest
-    model = Model(first.encoder, first.plda).calibrated(first.plda, first.population, POPULATION)
+    whole = Model(first.encoder, first.plda)
+    model = whole.calibrated(first.plda, first.population, POPULATION, POPULATION_CONDITIONS)
     assert model.population.sources == 3
     assert model.population.conditions == shipped.population.conditions
     model.save(tmp_path)

@@ -215,6 +215,7 @@ def test_scores_are_those_of_the_matched_condition(model, rng):
     assert not np.allclose(scores[:4], ByScorer(model.scorer).score(asked[:4], gallery))
     bare = [*gallery[:3], replace(gallery[3], originals=())]
     assert not can_match(bare)
+    assert not can_match([])
     assert np.allclose(Matched(model.scorer).score(asked, bare), ByScorer(model.scorer).score(asked, bare))
 
 

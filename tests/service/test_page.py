@@ -69,7 +69,7 @@ def visit(browser, tmp_path, small_model):
 
 @pytest.fixture
 def enrolled(tmp_path, small_model):
-    """The gallery of the page, with all sources in it, in no condition but the original."""
+    """The gallery of the page, with all sources in it, without originals."""
     rng = np.random.default_rng(7)
     sources = {name: textured(rng, 16, grain=grain) for name, grain in GRAINS.items()}
     Gallery(tmp_path / "gallery.sqlite", small_model).enroll(sources, originals=False)

@@ -17,6 +17,7 @@ from genprint.cli.serve import serve
 
 # Words of before 0.2.
 _OLD_OPTIONS = {"--histories": "--conditions", "--no-histories": "--no-conditions"}
+_OLD_OF_ENROLLING = {"--histories": "--originals", "--no-histories": "--no-originals"}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,8 +92,9 @@ def demo(
 
 def main() -> None:
     """Entry point of the command ``genprint``."""
+    old = _OLD_OF_ENROLLING if {"enroll", "enroll-all"} & set(sys.argv) else _OLD_OPTIONS
     for i, word in enumerate(sys.argv):
-        if word in _OLD_OPTIONS:
-            tell(f"{word} is {_OLD_OPTIONS[word]} now; the old word leaves with the next version", "warning: ")
-            sys.argv[i] = _OLD_OPTIONS[word]
+        if word in old:
+            tell(f"{word} is {old[word]} now; the old word leaves with the next version", "warning: ")
+            sys.argv[i] = old[word]
     app()

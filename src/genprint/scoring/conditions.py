@@ -45,7 +45,7 @@ def few(sources: int) -> int:
 
 def can_match(gallery: Sequence[Fingerprint]) -> bool:
     """Whether there are originals of every source, so that it can be had in other conditions."""
-    return all(len(source.kept(1)) for source in gallery)
+    return bool(gallery) and all(len(source.kept(1)) for source in gallery)
 
 
 def in_condition(
