@@ -43,6 +43,10 @@ class Moments:
         return Moments(count, self.mean + apart * (other.count / count), scatter)
 
 
+class OriginalsError(GenprintError, RuntimeError):
+    """Images that were enrolled are needed again, and cannot be used."""
+
+
 class Originals(Protocol):
     """Images behind a fingerprint, from which it is made in any condition."""
 
@@ -176,7 +180,7 @@ class Fingerprint:
             progress: called with the number of images done since its last call.
 
         Raises:
-            ImageSetError: originals are not at hand, or have changed; ``kept`` says of which images they are.
+            OriginalsError: originals are not at hand, or have changed; ``kept`` says of which images they are.
         """
         made: dict[str, np.ndarray] = {}
         for one in self.originals:
@@ -184,7 +188,7 @@ class Fingerprint:
                 found = one.under(processing, wanted, progress)
                 made.update(zip(found.digests, found.values, strict=True))
         if lacking := len(set(self.digests) - set(made)):
-            raise ImageSetError(
+            raise OriginalsError(
                 f"{self.source}: cannot be compared after {processing.name}, for the originals of {lacking} images "
                 "are not at hand"
             )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from genprint.fingerprints.cache import Cache
-from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
 from genprint.images.processing import Processing
-from genprint.images.sets import ImageSet, ImageSetError
+from genprint.images.sets import ImageSet, NothingUsable
 
 if TYPE_CHECKING:
     from genprint.fingerprints.fingerprinter import Fingerprinter
@@ -43,14 +43,20 @@ class Images:
         """The fingerprint of these images after a processing.
 
         Raises:
-            ImageSetError: one cannot be read any more, or is another than was enrolled.
+            OriginalsError: one cannot be read any more, or is another than was enrolled.
         """
         owners = {self.contents.get(digest, digest): digest for digest in digests}
         chosen = self.images.only(self.names[digest] for digest in digests)
-        found = self.fingerprinter.extract(chosen, progress, cache=self.cache, processing=processing)
-        for left in found.left_out:
-            raise ImageSetError(f"{left.name}: it is enrolled, and needed again, but: {left.reason}")
-        for name, sha256 in zip(found.names, found.digests, strict=True):
-            if sha256 not in owners:
-                raise ImageSetError(f"{name}: not the file that was enrolled; put that back, or enroll this one anew")
-        return replace(found, digests=tuple(owners[sha256] for sha256 in found.digests))
+        try:
+            found = self.fingerprinter.extract(chosen, progress, cache=self.cache, processing=processing)
+        except NothingUsable as error:
+            raise OriginalsError(f"{self.images.origin}: enrolled images are needed again, but: {error}") from None
+        at = [i for i, sha256 in enumerate(found.digests) if sha256 in owners]  # others may have the same name
+        for content in owners.keys() - {found.digests[i] for i in at}:
+            name = self.names[owners[content]]
+            why = [f": {left.reason}" for left in found.left_out if left.name == name]
+            raise OriginalsError(
+                f"{name}: the image that was enrolled is needed again, and not there{''.join(why)}; put it back, or "
+                "enroll anew"
+            )
+        return replace(found[at], digests=tuple(owners[found.digests[i]] for i in at))

@@ -17,8 +17,8 @@ from typing import TypeGuard, TypeVar
 
 from PIL import Image as Pillow
 
-from genprint.errors import GenprintError
 from genprint.fingerprints.conditions import KEPT
+from genprint.fingerprints.fingerprint import OriginalsError
 from genprint.images.decoding import Content, Image, Unusable, decode
 from genprint.images.members import Member
 from genprint.images.sets import ImageSet
@@ -34,10 +34,6 @@ CREATE TABLE IF NOT EXISTS original (
     source TEXT NOT NULL, image TEXT NOT NULL, content BLOB NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (source, image)
 );
 """
-
-
-class OriginalsError(GenprintError, RuntimeError):
-    """The file of originals cannot be used."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from genprint.fingerprints.originals import Images
 from genprint.gallery.index import Index
 from genprint.gallery.originals import OriginalsStore
 from genprint.storage.files import digest
-from genprint.storage.sqlite import open_database
+from genprint.storage.sqlite import open_database, tables_of
 
 if TYPE_CHECKING:
     from genprint.model import Model
@@ -87,8 +87,7 @@ class GalleryStore:
         self._kept = OriginalsStore(Path(f"{path}.originals")) if path else None
         self._at_hand: dict[str, tuple[Originals, ...]] = {}  # of a gallery in memory
         try:
-            with closing(sqlite3.connect(self.path)) as asked:
-                tables = {name for (name,) in asked.execute("SELECT name FROM sqlite_master")}
+            tables = set() if self.in_memory else tables_of(self.path)
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
             self._connection = open_database(self.path, _TABLES)
@@ -188,12 +187,11 @@ class GalleryStore:
         Returns:
             How many images were added to each.
         """
-        added = {}
+        sources = list(sources)
         with self._change() as connection:
-            for name, fingerprint in sources:
-                added[name] = self._add(connection, name, fingerprint)
-                if originals:
-                    self._keep_originals(name, fingerprint)
+            added = {name: self._add(connection, name, fingerprint) for name, fingerprint in sources}
+        for name, fingerprint in sources if originals else []:
+            self._keep_originals(name, fingerprint)
         return added
 
     def _add(self, connection: sqlite3.Connection, name: str, fingerprint: Fingerprint) -> int:

@@ -78,7 +78,7 @@ def candidates(
         population: sources in many conditions.
     """
     saved = _saved(probes)
-    if isinstance(scorer, PLDA) and population and len(population.conditions) > 1:
+    if isinstance(scorer, PLDA) and population and not CONDITIONS.keys().isdisjoint(population.conditions):
         wanted = _expected(probes, original, scorer, population)
     else:
         wanted = list(CONDITIONS.values())

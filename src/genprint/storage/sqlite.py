@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +12,25 @@ from urllib.parse import quote
 def read_only(path: Path) -> bool:
     """Whether a file is there and cannot be written, or nothing beside it, as SQLite would."""
     return path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def tables_of(path: str | Path) -> set[str]:
+    """Names of the tables in a file; none if it is not there. The file stays as it is.
+
+    Raises:
+        sqlite3.Error: it is no database, or cannot be read.
+    """
+    if not Path(path).exists():
+        return set()
+    with closing(_reading(Path(path))) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    # Immutable: without a folder to write in, no other process writes it either.
+    how = "mode=ro&immutable=1" if read_only(path) else "mode=ro"
+    address = f"file:{quote(str(path.resolve()))}?{how}"
+    return sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
 
 
 def open_database(path: str | Path, tables: str, lasting: bool = True) -> sqlite3.Connection:
@@ -30,9 +50,7 @@ def open_database(path: str | Path, tables: str, lasting: bool = True) -> sqlite
     if str(path) != ":memory:":
         path = Path(path)
         if read_only(path):
-            # Immutable: without a folder to write in, no other process writes it either.
-            address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
-            return sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
+            return _reading(path)
         path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
