@@ -8,7 +8,13 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.lineage import lineage
 from genprint.answers.mixture import unmix
 from genprint.answers.verification import verify
-from genprint.fingerprints.fingerprint import ExtractorError, Fingerprint, check_comparable, check_disjoint
+from genprint.fingerprints.fingerprint import (
+    ExtractorError,
+    Fingerprint,
+    OriginalsError,
+    check_comparable,
+    check_disjoint,
+)
 from genprint.gallery.store import GalleryStore
 from genprint.images.processing import Blur, Grey
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut
@@ -102,7 +108,7 @@ def test_what_is_kept_are_the_first_by_digest_of_the_originals(rng):
         assert np.allclose(whole.kept(most).under(Grey()).mean, whole.kept(most).mean)  # the originals come with it
     assert list(whole.kept(4).digests) == [digest for digest in whole.digests if digest in sorted(at_hand.digests)[:4]]
     assert len(given(rng.normal(size=(3, 3))).kept()) == 0
-    with pytest.raises(ImageSetError, match="given: cannot be compared after grey, for the originals of 3 images"):
+    with pytest.raises(OriginalsError, match="given: cannot be compared after grey, for the originals of 3 images"):
         whole.under(Grey())
 
 

@@ -16,8 +16,9 @@ from genprint.images.decoding import FileFacts
 from genprint.images.processing import Blur, Chain, Jpeg, Noise, Resize, Shift
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer
-from genprint.scoring.conditions import MARGIN, Matched, can_match, candidates, in_condition, match
+from genprint.scoring.conditions import MARGIN, Matched, can_match, candidates, few, in_condition, match
 from genprint.scoring.lda import LDA
+from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
 from tests.conftest import Named, drawn_digests, given, model_of_sources, textured
 
@@ -38,7 +39,7 @@ def images():
 @pytest.fixture(scope="module")
 def middle_model(images, shipped):
     """The shipped model cut to 192 discriminants a tower: it finds conditions as the whole does, in far less time."""
-    return golden.small_model(shipped, {name: own[:4] for name, own in list(images.items())[:2]}, 192)
+    return golden.small_model(shipped, {name: own[:4] for name, own in images.items()}, 192)
 
 
 @pytest.fixture(scope="module")
@@ -124,15 +125,21 @@ def known_in(rng, *conditions, sources=4, images=30):
 
 
 class InAny:
-    """A gallery in any condition, which says what it was asked for."""
+    """A gallery in any condition, by so many images of each source, which says what it was asked for."""
 
-    def __init__(self, scorer, known):
-        self._scorer, self._known, self.asked = scorer, list(known.values()), []
+    def __init__(self, scorer, known, most, asked):
+        self._scorer, self._known, self._most, self._asked = scorer, list(known.values()), most, asked
 
-    def __call__(self, processing, most):
-        self.asked.append((processing, most))
-        made = in_condition(self._known, processing, most)
+    def __call__(self, processing):
+        self._asked.append((processing, self._most))
+        made = in_condition(self._known, processing, self._most)
         return self._scorer.adapt(made).enroll(made)
+
+
+def in_any(model, known):
+    """By a few images and by many, and what both were asked for."""
+    asked = []
+    return InAny(model.scorer, known, few(len(known)), asked), InAny(model.scorer, known, KEPT, asked), asked
 
 
 def read_again(known):
@@ -142,38 +149,36 @@ def read_again(known):
 
 def test_a_probe_is_matched_with_the_condition_that_explains_it(model, rng):
     known = known_in(rng, NEAR, FAR)
-    gallery = InAny(model.scorer, known)
+    tried, whole, asked = in_any(model, known)
     for own in known.values():
         some = own[[0, 1, 2, 3]]
         for processing in (NEAR, FAR):
-            assert match(gallery, 4, [NEAR, FAR], [some.under(processing)]) == processing
-        assert match(gallery, 4, [NEAR, FAR], [some]) is None
+            assert match(tried, whole, [NEAR, FAR], [some.under(processing)]) == processing
+        assert match(tried, whole, [NEAR, FAR], [some]) is None
     # a pile of several sources' images in one condition
     pile = [own.under(FAR)[[i]] for own in known.values() for i in range(5)]
-    assert match(gallery, 4, [NEAR, FAR], pile) == FAR
-    assert match(gallery, 4, [NEAR], pile) == NEAR  # the best of those there are
-    gallery.asked.clear()
-    assert match(gallery, 4, [], pile) is None
-    assert not gallery.asked
+    assert match(tried, whole, [NEAR, FAR], pile) == FAR
+    assert match(tried, whole, [NEAR], pile) == NEAR  # the best of those there are
+    asked.clear()
+    assert match(tried, whole, [], pile) is None
+    assert not asked
 
 
 def test_a_condition_has_to_explain_a_probe_by_the_margin(model, rng):
     known = known_in(rng, NEAR)
-    gallery = InAny(model.scorer, known)
+    tried, whole, _ = in_any(model, known)
     probe = known["s0"][[0, 1, 2, 3]]
 
     def moved(share):
         return given(probe.values + share * 6, "moved")
 
-    def gain(asked, most):
-        densities = [
-            np.logaddexp.reduce(gallery(processing, most).log_density([asked])[0]) for processing in (None, NEAR)
-        ]
+    def gain(asked, gallery):
+        densities = [np.logaddexp.reduce(gallery(processing).log_density([asked])[0]) for processing in (None, NEAR)]
         return densities[1] - densities[0]
 
     shares = np.linspace(0, 1, 60)
-    gains = [(gain(moved(share), 16), gain(moved(share), None)) for share in shares]
-    found = [match(gallery, 4, [NEAR], [moved(share)]) for share in shares]
+    gains = [(gain(moved(share), tried), gain(moved(share), whole)) for share in shares]
+    found = [match(tried, whole, [NEAR], [moved(share)]) for share in shares]
     assert found == [NEAR if few > 0 and more > MARGIN else None for few, more in gains]
     assert {None, NEAR} == set(found)
     assert any(0 < more <= MARGIN for _, more in gains)
@@ -181,15 +186,31 @@ def test_a_condition_has_to_explain_a_probe_by_the_margin(model, rng):
 
 def test_few_images_are_tried_before_many(model, rng):
     likely = [NEAR, FAR]
-    for sources, few in ((1, 64), (4, 16), (40, 2)):
+    for sources, some in ((1, 64), (4, 16), (40, 2)):
         known = known_in(rng, NEAR, FAR, sources=sources, images=70)
-        gallery = InAny(model.scorer, known)
-        assert match(gallery, sources, likely, [known["s0"][[0, 1, 2, 3]].under(FAR)]) == FAR
+        tried, whole, asked = in_any(model, known)
+        assert match(tried, whole, likely, [known["s0"][[0, 1, 2, 3]].under(FAR)]) == FAR
         # all are tried on few, and the best alone is made of more
-        assert gallery.asked == [(NEAR, few), (FAR, few), (None, few), (FAR, KEPT), (None, KEPT)]
-        gallery.asked.clear()
-        assert match(gallery, sources, likely, [known["s0"][[0, 1, 2, 3]]]) is None
-        assert gallery.asked == [(NEAR, few), (FAR, few), (None, few)]
+        assert asked == [(None, some), (NEAR, some), (FAR, some), (FAR, KEPT), (None, KEPT)]
+        asked.clear()
+        assert match(tried, whole, likely, [known["s0"][[0, 1, 2, 3]]]) is None
+        assert asked == [(None, some), (NEAR, some), (FAR, some)]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_rough_model_explains_probes_nearly_as_the_whole_one(rng, parts):
+    size = 8
+    plda = PLDA(np.zeros(parts * size), np.stack([np.eye(size)] * parts), 4 * np.stack([np.eye(size)] * parts), 50)
+    wide = np.repeat(rng.uniform(0.6, 1, size), parts)
+    sources = [
+        given(2 * rng.normal(size=parts * size) + wide * rng.normal(size=(60, parts * size)), parts=parts)
+        for _ in range(5)
+    ]
+    probes = [given(source.values[:2] + 0.1, "probe", parts=parts) for source in sources]
+    exact, found = plda.adapt(sources).enroll(sources).log_density(probes), plda.roughly(sources).log_density(probes)
+    assert (exact.argmax(1) == found.argmax(1)).all()
+    # As if images varied as the scorer has learned, they are explained far worse.
+    assert abs(plda.enroll(sources).log_density(probes) - exact).mean() > 3 * abs(found - exact).mean()
 
 
 def test_no_more_images_are_read_than_that(model, rng):
@@ -340,17 +361,17 @@ def test_a_jpeg_that_was_saved_well_is_taken_as_it_is(model, rng):
     assert {processing for processing, _ in known["s0"].originals[0].asked} == {Jpeg(100, "4:4:4")}
 
 
-@pytest.mark.xfail(reason="the most typical of no conditions is looked for", raises=ValueError, strict=True)
 def test_a_population_in_other_conditions_says_nothing_of_these(model, rng):
     known = known_in(rng)
     population = population_in(rng, model, Named("squeeze"))
-    assert isinstance(candidates([known["s0"][[0, 1]]], original(model.scorer, known), model.scorer, population), list)
+    found = candidates([known["s0"][[0, 1]]], original(model.scorer, known), model.scorer, population)
+    assert found == list(CONDITIONS.values())
 
 
 def test_threads_make_a_condition_once(model, rng):
     known = known_in(rng, NEAR)
     enrolled = EnrolledIn(model, known)
     with ThreadPoolExecutor(4) as threads:
-        made = list(threads.map(lambda _: enrolled(NEAR, KEPT), range(8)))
+        made = list(threads.map(lambda _: enrolled(NEAR), range(8)))
     assert all(one is made[0] for one in made)
     assert [len(own.originals[0].asked) for own in known.values()] == [1] * 4

@@ -316,7 +316,6 @@ def test_what_is_kept_is_never_served(with_originals, jpeg_case, tmp_path):
             assert not any(base64.b64encode(piece[at:])[:80] in answer.content for at in range(3))
 
 
-@pytest.mark.xfail(reason="what is wrong with the gallery is told as if it were the upload's fault", strict=True)
 def test_what_is_wrong_with_originals_is_not_told_to_clients(with_originals, jpeg_case, tmp_path):
     client, _ = with_originals
     with sqlite3.connect(tmp_path / "g.sqlite.originals") as file:

@@ -54,9 +54,8 @@ class Images:
         at = [i for i, sha256 in enumerate(found.digests) if sha256 in owners]  # others may have the same name
         for content in owners.keys() - {found.digests[i] for i in at}:
             name = self.names[owners[content]]
-            why = [f": {left.reason}" for left in found.left_out if left.name == name]
+            why = next((left.reason for left in found.left_out if left.name == name), "another is in its place")
             raise OriginalsError(
-                f"{name}: the image that was enrolled is needed again, and not there{''.join(why)}; put it back, or "
-                "enroll anew"
+                f"{name}: the image that was enrolled is needed again, but: {why}; put it back, or enroll anew"
             )
         return replace(found[at], digests=tuple(owners[found.digests[i]] for i in at))

@@ -69,6 +69,15 @@ class OriginalsStore:
     def __init__(self, path: Path):
         self.path = path
 
+    def check(self) -> None:
+        """Makes the file if it is not there.
+
+        Raises:
+            OriginalsError: it cannot be used.
+        """
+        with _opened(self.path):
+            pass
+
     def keep(self, source: str, images: ImageSet, digests: set[str]) -> None:
         """Keeps those images of a source: the first ``KEPT`` by digest, together with what is kept of it already.
 

@@ -188,6 +188,8 @@ class GalleryStore:
             How many images were added to each.
         """
         sources = list(sources)
+        if originals and self._kept and any(fingerprint.originals for _, fingerprint in sources):
+            self._kept.check()
         with self._change() as connection:
             added = {name: self._add(connection, name, fingerprint) for name, fingerprint in sources}
         for name, fingerprint in sources if originals else []:
