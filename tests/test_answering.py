@@ -89,6 +89,20 @@ def test_jpeg_probes_are_attributed_where_without_conditions_they_are_not(
     assert sum(answer.evidence.candidates[0].source == name for name, answer in blind.items()) <= 2
 
 
+@pytest.mark.parametrize(("quality", "subsampling"), [(85, "4:2:0"), (92, "4:4:4"), (75, "4:2:2")])
+def test_the_header_of_jpeg_files_names_the_condition(
+    golden_images, in_memory, small_model, tmp_path, quality, subsampling
+):
+    for i, pixels in enumerate(golden_images[GAN][20:26]):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.jpg", quality=quality, subsampling=subsampling)
+    probe = small_model.fingerprint(ImageSet.read(tmp_path))
+    first, *others = in_memory.identifier(probe).enrolled.candidates([probe])
+    assert first == Jpeg(quality, subsampling)
+    assert all(one.steps[-1] == first for one in others)
+    lossless = small_model.fingerprint(ImageSet.of(golden_images[GAN][20:26]))
+    assert in_memory.identifier(probe).enrolled.candidates([lossless]) == []
+
+
 def test_in_a_file_or_in_memory_the_answer_is_the_same(jpeg_case, in_memory, path, small_model):
     probe = jpeg_case / "probes" / GAN
     one, other = api.open(path, small_model).attribute(probe), in_memory.attribute(probe)

@@ -330,7 +330,8 @@ def test_noise_shows_in_the_spread(model, rng):
     sources = {}
     for i in range(12):
         values = 2 * rng.normal(size=SIZE) + rng.normal(size=(30, SIZE))
-        noisy = values + 12 * rng.normal(size=values.shape)
+        noise = 24 * rng.normal(size=values.shape)
+        noisy = values + noise - noise.mean(0)
         sources[f"s{i}"] = given(values, f"s{i}", drawn_digests(rng, 30), conditions={Noise(5): noisy})
     population = ReferencePopulation.fit(model.plda, sources, "a dozen", conditions=(Noise(5),))
     enrolled = original(model.scorer, sources)
