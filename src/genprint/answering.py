@@ -210,8 +210,9 @@ class Gallery(GalleryStore):
         sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
         pair = [self.model.fingerprint(images, progress) for images in sets]
         in_conditions = self._keep(f"judges {conditions}", lambda: EnrolledIn(self.model, self._judges(), conditions))
-        likely = dict.fromkeys(processing for one in pair for processing in in_conditions.candidates([one]))
-        return compare(self.model, pair[0], pair[1], self.population(rate, tuple(likely), progress))
+        likely = {processing for one in pair for processing in in_conditions.candidates([one])}
+        judge = self.population(rate, sorted(likely, key=lambda processing: processing.name), progress)
+        return compare(self.model, pair[0], pair[1], judge)
 
     def mixture(self, images: Any, conditions: bool = True, progress: Progress | None = None) -> Mixture:
         """In what shares a set holds images of the enrolled sources, and whose each image likely is."""

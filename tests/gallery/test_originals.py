@@ -143,7 +143,6 @@ def test_what_could_not_be_used_is_not_kept(tmp_path, rng, gallery):
     assert b"secret" not in (tmp_path / "g.sqlite.originals").read_bytes()
 
 
-@pytest.mark.xfail(reason="all images are read once more to find those that are kept", strict=True)
 def test_to_keep_some_no_others_are_read_again(rng, gallery):
     members = Counted(textured(rng, 60))
     gallery.enroll(ImageSet("a", members, "a"), "a")

@@ -262,9 +262,11 @@ def original(scorer, known):
 
 def test_without_a_population_all_conditions_are_candidates(model, rng):
     known = known_in(rng)
-    for scorer in (model.scorer, LDA()):
-        found = candidates([known["s0"][[0, 1]]], original(scorer, known), scorer, None)
-        assert found == list(CONDITIONS.values())
+    probe = known["s0"][[0, 1]]
+    assert candidates([probe], original(model.scorer, known), model.scorer, None) == list(CONDITIONS.values())
+    # of a scorer that has learned nothing, what the files say alone
+    assert candidates([probe], original(LDA(), known), LDA(), None) == []
+    assert candidates([saved(probe, (85, "4:2:0"))], original(LDA(), known), LDA(), None) == [Jpeg(85)]
 
 
 def population_in(rng, model, *conditions):

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS made (
     maker TEXT, about TEXT, value BLOB NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (maker, about)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS made_used ON made (used);
+CREATE INDEX IF NOT EXISTS made_about ON made (about);
 """
 _LEFT = 0.9  # of the size, when the least recently used goes
 

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import io
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from PIL import Image as Pillow
 
+from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import OriginalsError
+from genprint.fingerprints.originals import Images
 from genprint.images.decoding import Content, Image, Unusable, decode
 from genprint.images.members import Member
 from genprint.images.sets import ImageSet
 from genprint.storage.files import digest
 from genprint.storage.sqlite import open_database
+
+if TYPE_CHECKING:
+    from genprint.fingerprints.fingerprinter import Fingerprinter
 
 Found = TypeVar("Found")
 #: Bytes of a source's originals, at most. Of an image that is larger than its share, a part is kept.
@@ -78,15 +83,20 @@ class OriginalsStore:
         with _opened(self.path):
             pass
 
-    def keep(self, source: str, images: ImageSet, digests: set[str]) -> None:
-        """Keeps those images of a source: the first ``KEPT`` by digest, together with what is kept of it already.
+    def keep(self, source: str, images: ImageSet, names: Mapping[str, str]) -> None:
+        """Keeps images of a source: the first ``KEPT`` by digest, together with what is kept of it already.
+
+        Args:
+            source: its name.
+            images: where they are.
+            names: of the images in that set, by digest.
 
         Raises:
             OriginalsError: the file cannot be written.
         """
         had = set(self.contents(source))
-        wanted = set(sorted(had | digests)[:KEPT])
-        fresh = list(_read(images, wanted - had)) if wanted - had else []
+        wanted = set(sorted(had | names.keys())[:KEPT])
+        fresh = list(_read(images.only(names[image] for image in wanted - had), wanted - had))
         with _opened(self.path) as connection:
             connection.execute("BEGIN IMMEDIATE")
             gone = [(source, image) for image in had - wanted]
@@ -107,10 +117,18 @@ class OriginalsStore:
         query = "SELECT image, sha256 FROM original WHERE source = ? ORDER BY image"
         return self._ask(lambda connection: dict(connection.execute(query, (source,)).fetchall()), {})
 
-    def images(self, source: str) -> ImageSet:
-        """What is kept of a source."""
-        kept = KeptImages(self.path, source, tuple(self.contents(source)))
-        return ImageSet(source, kept, str(self.path))
+    def behind(self, fingerprinter: Fingerprinter, cache: Cache | None) -> dict[str, tuple[Images, ...]]:
+        """What is kept of every source, as fingerprints have it, by its name."""
+        query = "SELECT source, image, sha256 FROM original ORDER BY source, image"
+        found: dict[str, dict[str, str]] = {}
+        rows: list[tuple[str, str, str]] = self._ask(lambda connection: connection.execute(query).fetchall(), [])
+        for source, image, sha256 in rows:
+            found.setdefault(source, {})[image] = sha256
+        made: dict[str, tuple[Images, ...]] = {}
+        for source, contents in found.items():
+            images = ImageSet(source, KeptImages(self.path, source, tuple(contents)), str(self.path))
+            made[source] = (Images(fingerprinter, images, {image: image for image in contents}, cache, contents),)
+        return made
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """How many images are kept of each source, and their bytes."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,16 +218,14 @@ class GalleryStore:
             return
         for one in fingerprint.originals:
             if isinstance(one, Images):
-                self._kept.keep(name, one.images, set(one.digests) & set(fingerprint.digests))
+                shown = {image: one.names[image] for image in fingerprint.digests if image in one.names}
+                self._kept.keep(name, one.images, shown)
 
-    def _originals(self, name: str) -> tuple[Originals, ...]:
+    def _originals(self) -> Mapping[str, tuple[Originals, ...]]:
+        """Of each source that there are any of."""
         if self._kept is None:
-            return self._at_hand.get(name, ())
-        contents = self._kept.contents(name)
-        if not contents or not self._model:
-            return ()
-        named = {image: image for image in contents}
-        return (Images(self._model.fingerprinter, self._kept.images(name), named, self.cache, contents),)
+            return self._at_hand
+        return self._kept.behind(self._model.fingerprinter, self.cache) if self._model else {}
 
     def remove(self, name: str) -> None:
         """Removes a source, and erases its originals.
@@ -242,8 +241,9 @@ class GalleryStore:
             contents = self._kept.contents(name) if self._kept else {}
             if self._kept:
                 self._kept.remove(name)
-            if self.cache and not self.in_memory:
-                self.cache.forget([*json.loads(digests[0]), *contents.values()])  # of parts of large images, too
+            if not self.in_memory and Path(f"{self.path}.cache").exists():
+                cache = Cache(f"{self.path}.cache", CACHED_BYTES)
+                cache.forget([*json.loads(digests[0]), *contents.values()])  # of parts of large images, too
 
     def originals(self) -> dict[str, tuple[int, int]]:
         """How many images of each source are kept as originals in the gallery's folder, and their bytes."""
@@ -260,7 +260,8 @@ class GalleryStore:
 
     def lacking_originals(self) -> list[str]:
         """Names of sources without originals. If there are any, probes are compared in the original condition alone."""
-        return [name for name in self.counts() if not self._originals(name)]
+        kept = self._originals()
+        return [name for name in self.counts() if not kept.get(name)]
 
     def state(self) -> str:
         """The same as long as nothing is enrolled or removed."""
@@ -287,7 +288,8 @@ class GalleryStore:
         with self._snapshot() as connection:
             wanted = sorted(self.counts() if names is None else names)
             found = {name: self._read(connection, name) for name in wanted}
-        return {name: fingerprint for name, fingerprint in found.items() if fingerprint}
+        kept = self._originals()
+        return {name: replace(own, originals=kept.get(name, ())) for name, own in found.items() if own}
 
     def _read(self, connection: sqlite3.Connection, name: str) -> Fingerprint | None:
         query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
@@ -299,8 +301,7 @@ class GalleryStore:
             raise Damaged(f"the features of {name} are not those that were enrolled")
         fingerprinter = self.model.fingerprinter
         return Fingerprint(
-            name, _unpack(values, rows), tuple(json.loads(digests)), fingerprinter.extractor_id, fingerprinter.parts,
-            originals=self._originals(name),
+            name, _unpack(values, rows), tuple(json.loads(digests)), fingerprinter.extractor_id, fingerprinter.parts
         )  # fmt: skip
 
 

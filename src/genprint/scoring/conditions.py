@@ -69,7 +69,8 @@ def candidates(
 
     A JPEG's own quality and subsampling stand in the place of those of ``CONDITIONS``. Otherwise conditions are looked
     for that are expected to explain the probes better: with their features moved back by as much as the condition
-    moves them in the reference population. Without a population there is nothing to go by, and all are candidates.
+    moves them in the reference population. Without a population there is nothing to go by, and all are candidates; of
+    a scorer that has learned nothing, what the files say alone.
 
     Args:
         probes: sets, or images alone.
@@ -81,7 +82,8 @@ def candidates(
     if isinstance(scorer, PLDA) and population and not CONDITIONS.keys().isdisjoint(population.conditions):
         wanted = _expected(probes, original, scorer, population)
     else:
-        wanted = list(CONDITIONS.values())
+        # A scorer that has learned nothing takes sets of few images for processed ones.
+        wanted = list(CONDITIONS.values()) if isinstance(scorer, PLDA) else []
     if saved:
         wanted = [saved, *(Chain((*_before(processing), saved)) for processing in wanted if _before(processing))]
     return list(dict.fromkeys(wanted))

@@ -27,8 +27,9 @@ def tables_of(path: str | Path) -> set[str]:
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    # Immutable: without a folder to write in, no other process writes it either.
-    how = "mode=ro&immutable=1" if read_only(path) else "mode=ro"
+    # A folder that cannot be written has no room for what readers share, unless a writer has put it there.
+    shared = path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro&immutable=1" if read_only(path) and not shared else "mode=ro"
     address = f"file:{quote(str(path.resolve()))}?{how}"
     return sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
 
