@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
 
 from genprint._version import __version__
 from genprint.answers.attribution import Identifier
@@ -52,12 +51,10 @@ def run(model: Model, output: Path, seed: int, progress: Progress) -> str:
         images[name] = pixels
         fingerprints[name] = model.fingerprint(ImageSet.from_array(pixels, name))
     enrolled = {n: f[np.arange(ENROLLED)] for n, f in fingerprints.items() if n not in unknown}
-    # Matrices as small as these take several threads no less time, and most of that they wait for each other, busily.
-    with threadpool_limits(1, "blas"):
-        identifier = Identifier(model, enrolled, conditions=False)  # none is looked for: all are as generated
-        answers = _answered(identifier, fingerprints, progress)
-        progress(0.95, "drawing")
-        tree = FamilyTree.of(model.scorer, list(fingerprints.values()))
+    identifier = Identifier(model, enrolled, conditions=False)  # none is looked for: all are as generated
+    answers = _answered(identifier, fingerprints, progress)
+    progress(0.95, "drawing")
+    tree = FamilyTree.of(model.scorer, list(fingerprints.values()))
     tables = {size: _count(answers[size], unknown) for size in SIZES}
     output.mkdir(parents=True, exist_ok=True)
     figures.save_tree(tree, output)

@@ -19,6 +19,7 @@ from genprint.gallery.store import GalleryStore, NotEnough
 from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.conditions import in_condition
+from genprint.scoring.threads import one_thread
 from genprint.scoring.thresholds import smallest_rate
 
 # Sources a probe is compared with by all means there are.
@@ -115,6 +116,7 @@ class Identifier:
         """The threshold for unprocessed probes of so many images, and the set size it was set at, if there is one."""
         return self.enrolled.original.threshold(images, self.rate, self.min_posterior)
 
+    @one_thread
     def identify(self, probe: Fingerprint, weigh: bool = True, progress: Progress | None = None) -> Attribution:
         """The answer to one probe.
 

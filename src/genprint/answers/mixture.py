@@ -18,6 +18,7 @@ from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
 from genprint.images.sets import LeftOut
 from genprint.model import Model
 from genprint.scoring.base import Scorer
+from genprint.scoring.threads import one_thread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,6 +95,7 @@ class Mixture(Result):
         return ax
 
 
+@one_thread
 def unmix(
     model: Model,
     known: Mapping[str, Fingerprint],

@@ -84,8 +84,8 @@ def demo(
     from genprint.demo import NEXT, run
 
     with errors():
-        with bar("demo", total=1.0) as advance:
-            summary = run(load_model(None), output, seed, lambda at, what: advance(at=at, extra=what))
+        with bar("demo", total=100) as advance:
+            summary = run(load_model(None), output, seed, lambda at, what: advance(at=100 * at, extra=what))
         print(summary)
         print(NEXT)
 
