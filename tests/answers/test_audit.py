@@ -6,7 +6,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from genprint.answers.audit import audit, block_grid
-from genprint.images.decoding import jpeg_quality
+from genprint.images.headers import jpeg_quality
 from genprint.images.sets import ImageSet, read_sources
 from tests.conftest import textured
 

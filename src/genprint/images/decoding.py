@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError
 
+from genprint.images.headers import Tables, jpeg_quality, standard_tables, usual_webp_quality, webp_quantiser
 from genprint.images.manifest import ABSENT, Manifest, read_manifest
 
 MIN_SIDE = 16
@@ -40,7 +41,9 @@ class FileFacts:
     Attributes:
         format: as Pillow calls it: PNG, JPEG, WEBP ...
         mode: of its pixels as stored: RGB, L, P, RGBA ...
-        quality: of a JPEG, 1 to 100, estimated from its quantisation table.
+        quality: of a JPEG or lossy WebP, on the scale of libjpeg or libwebp, estimated from its quantisation.
+        tables: of a JPEG's quantisation, in natural order, where they are not those of that quality.
+        quantiser: of a lossy WebP.
         subsampling: of a JPEG's chroma: 4:4:4, 4:2:2, 4:2:0.
         metadata: names of the entries beside the pixels, and the value of those that name the software.
         manifest: C2PA, if there is one.
@@ -50,6 +53,8 @@ class FileFacts:
     mode: str
     quality: int | None = None
     subsampling: str | None = None
+    tables: Tables = ()
+    quantiser: int | None = None
     metadata: tuple[str, ...] = ()
     manifest: Manifest = Manifest(ABSENT)
 
@@ -164,23 +169,7 @@ def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array(image.convert("RGB")), (f"{mode} to RGB",)
 
 
-# Luminance table of Annex K of the JPEG standard, in natural order.
-_LUMINANCE = np.array(
-    [
-        *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56),
-        *(14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
-        *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
-    ]
-)
 _SOFTWARE = 305  # EXIF tag
-
-
-def jpeg_quality(table: list[int]) -> int:
-    """The quality of the Independent JPEG Group's scale whose luminance table is nearest; natural order."""
-    qualities = np.arange(1, 101)
-    scale = np.where(qualities < 50, 5000 // qualities, 200 - 2 * qualities)
-    tables = ((_LUMINANCE * scale[:, None] + 50) // 100).clip(1, 255)
-    return int(qualities[np.abs(tables - np.array(table)).sum(1).argmin()])
 
 
 def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
@@ -196,8 +185,14 @@ def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
         metadata.add("unreadable EXIF")
     if manifest.state != ABSENT:
         metadata.add("C2PA manifest")
-    quality = subsampling = None
+    quantiser, subsampling = webp_quantiser(content), None
+    quality = None if quantiser is None else usual_webp_quality(quantiser)
+    tables: Tables = ()
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         quality = jpeg_quality(next(iter(image.quantization.values())))
         subsampling = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image))
-    return FileFacts(image.format or "?", image.mode, quality, subsampling, tuple(sorted(metadata)), manifest)
+        tables = tuple(tuple(table) for _, table in sorted(image.quantization.items()))
+        if tables == standard_tables(quality)[: len(tables)]:
+            tables = ()
+    said = tuple(sorted(metadata))
+    return FileFacts(image.format or "?", image.mode, quality, subsampling, tables, quantiser, said, manifest)

@@ -15,9 +15,12 @@ import io
 import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
+
+from genprint.images.headers import Tables, usual_webp_quality, webp_quantiser
 
 
 class Processing(ABC):
@@ -44,19 +47,67 @@ class _OneByOne(Processing):
 
 @dataclass(frozen=True)
 class Jpeg(_OneByOne):
-    """Saved as JPEG by Pillow and read again."""
+    """Saved as JPEG by Pillow and read again.
+
+    Attributes:
+        quality: of libjpeg's scale; where there are tables, the nearest.
+        subsampling: of chroma.
+        tables: of quantisation, in natural order, where they are not those of the quality.
+    """
 
     quality: int
     subsampling: str = "4:2:0"
+    tables: Tables = ()
 
     @property
     def name(self) -> str:
-        return f"JPEG {self.quality}" + ("" if self.subsampling == "4:2:0" else f" {self.subsampling}")
+        tables = " (other tables)" if self.tables else ""
+        return f"JPEG {self.quality}{tables}" + ("" if self.subsampling == "4:2:0" else f" {self.subsampling}")
 
     def _apply(self, image: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=self.quality, subsampling=self.subsampling)
+        how: dict[str, Any] = {"qtables": list(map(list, self.tables))} if self.tables else {"quality": self.quality}
+        image.save(buffer, "JPEG", subsampling=self.subsampling, **how)
         return Image.open(buffer).convert("RGB")
+
+
+@dataclass(frozen=True)
+class WebP(_OneByOne):
+    """Saved as lossy WebP by Pillow with a base quantiser of 0 to 127, or the nearest there is, and read again.
+
+    At one quality, libwebp quantises images differently, and the quality is in no header.
+    """
+
+    quantiser: int
+
+    @property
+    def name(self) -> str:
+        return f"WebP {usual_webp_quality(self.quantiser)}"
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        quality, tried = usual_webp_quality(self.quantiser), dict[int, tuple[int, bytes]]()
+        while 0 <= quality <= 100 and quality not in tried:
+            buffer = io.BytesIO()
+            image.save(buffer, "WEBP", quality=quality)
+            off = (webp_quantiser(buffer.getvalue()) or 0) - self.quantiser
+            tried[quality] = abs(off), buffer.getvalue()
+            quality += int(np.sign(off))
+        return Image.open(io.BytesIO(min(tried.values())[1])).convert("RGB")
+
+
+@dataclass(frozen=True)
+class Scale(_OneByOne):
+    """Resized to a share of the side, bicubic, and left so."""
+
+    share: float
+
+    @property
+    def name(self) -> str:
+        return f"scale {100 * self.share:g} %"
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        width, height = (max(1, round(self.share * side)) for side in image.size)
+        return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
 @dataclass(frozen=True)

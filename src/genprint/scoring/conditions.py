@@ -17,7 +17,8 @@ from scipy.special import logsumexp
 
 from genprint.fingerprints.conditions import CONDITIONS, KEPT
 from genprint.fingerprints.fingerprint import Fingerprint, Moments
-from genprint.images.processing import Chain, Jpeg, Noise, Processing
+from genprint.images.decoding import FileFacts
+from genprint.images.processing import Chain, Jpeg, Noise, Processing, WebP
 from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
@@ -67,10 +68,10 @@ def candidates(
 ) -> list[Processing]:
     """Conditions that the probes, which share one, may well be in; none if they look unprocessed.
 
-    A JPEG's own quality and subsampling stand in the place of those of ``CONDITIONS``. Otherwise conditions are looked
-    for that are expected to explain the probes better: with their features moved back by as much as the condition
-    moves them in the reference population. Without a population there is nothing to go by, and all are candidates; of
-    a scorer that has learned nothing, what the files say alone.
+    How a JPEG or WebP was saved, by its header, stands in the place of the JPEG of ``CONDITIONS``. Otherwise conditions
+    are looked for that are expected to explain the probes better: with their features moved back by as much as the
+    condition moves them in the reference population. Without a population there is nothing to go by, and all are
+    candidates; of a scorer that has learned nothing, what the files say alone.
 
     Args:
         probes: sets, or images alone.
@@ -110,19 +111,26 @@ def match(
     return found if _explained(known(found), probes) - _explained(known(None), probes) > MARGIN else None
 
 
-def _saved(probes: Sequence[Fingerprint]) -> Jpeg | None:
-    """How most of the images were saved, if as JPEG and alike."""
+def _saved(probes: Sequence[Fingerprint]) -> Processing | None:
+    """How most of the images were saved, if with loss and alike."""
     facts = [one for probe in probes for one in probe.facts]
-    ((kind, often),) = Counter(
-        (one.quality, one.subsampling) if one and one.quality and one.subsampling else None for one in facts
-    ).most_common(1) or [(None, 0)]
-    return Jpeg(*kind) if kind and 2 * often > len(facts) else None
+    ((kind, often),) = Counter(map(_saving, facts)).most_common(1) or [(None, 0)]
+    return kind if 2 * often > len(facts) else None
+
+
+def _saving(facts: FileFacts | None) -> Processing | None:
+    """How a file was saved, by its header."""
+    if facts and facts.quantiser is not None:
+        return WebP(facts.quantiser)
+    if facts and facts.quality and facts.subsampling:
+        return Jpeg(facts.quality, facts.subsampling, facts.tables)
+    return None
 
 
 def _before(processing: Processing) -> tuple[Processing, ...]:
-    """The steps before saving as JPEG."""
+    """The steps before saving with loss."""
     steps = processing.steps if isinstance(processing, Chain) else (processing,)
-    return tuple(step for step in steps if not isinstance(step, Jpeg))
+    return tuple(step for step in steps if not isinstance(step, Jpeg | WebP))
 
 
 def _expected(
