@@ -71,6 +71,10 @@ class Remembered:
     def digests(self) -> Iterable[str]:
         return self.known.digests
 
+    @property
+    def sides(self) -> Iterable[int]:
+        return [side for one in self.known.originals for side in one.sides]
+
     def under(
         self, processing: Processing, digests: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Fingerprint:

@@ -86,6 +86,7 @@ class GivenOriginals:
     after: Mapping[Processing, np.ndarray]
     #: what was asked for, and of which images
     asked: list[tuple[Processing, tuple[str, ...]]] = field(default_factory=list)
+    sides: tuple[int, ...] = ()
 
     def under(self, processing, digests, progress=None):
         self.asked.append((processing, tuple(digests)))

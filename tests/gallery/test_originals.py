@@ -272,3 +272,13 @@ def test_where_enrolling_fails_nothing_is_kept(tmp_path, rng, gallery):
         gallery.add_all([("a", fingerprints[0]), ("", fingerprints[1])])
     assert gallery.counts() == {}
     assert gallery.originals() == {}
+
+
+def test_how_large_images_were_is_kept_with_them(tmp_path, rng):
+    noise = rng.integers(0, 256, (2, 700, 500, 3), dtype=np.uint8)  # a part of each is kept
+    for gallery in (Gallery(tmp_path / "g.sqlite", MODEL), Gallery(None, MODEL)):
+        gallery.enroll({"large": noise, "small": textured(rng, 3)})
+        assert {name: own.side for name, own in gallery.fingerprints().items()} == {"large": 700, "small": 32}
+    bare = Gallery(tmp_path / "bare.sqlite", MODEL)
+    bare.enroll({"large": noise}, originals=False)
+    assert bare.fingerprints()["large"].side is None

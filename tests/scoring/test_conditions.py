@@ -13,10 +13,10 @@ from genprint.fingerprints.conditions import CONDITIONS, KEPT, ORIGINAL
 from genprint.gallery.enrolled import EnrolledIn
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.images.decoding import FileFacts
-from genprint.images.processing import Blur, Chain, Jpeg, Noise, Resize, Shift
+from genprint.images.processing import Blur, Chain, Jpeg, Noise, Resize, Scale, Shift
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer
-from genprint.scoring.conditions import MARGIN, Matched, can_match, candidates, few, in_condition, match
+from genprint.scoring.conditions import MARGIN, Matched, can_match, candidates, few, in_condition, match, side_of
 from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
@@ -325,6 +325,43 @@ def test_conditions_are_looked_for_where_processing_is_expected_to_have_moved_th
         assert found[0] == Jpeg(91, "4:4:4")
         assert Chain((Shift(1, 1), Jpeg(91, "4:4:4"))) in found
         assert all(one.steps[-1] == Jpeg(91, "4:4:4") for one in found[1:])
+
+
+def sized(fingerprint, side):
+    """The fingerprint, its images as large as that."""
+    return replace(fingerprint, originals=tuple(replace(one, sides=(side,)) for one in fingerprint.originals))
+
+
+@pytest.mark.parametrize(
+    "own, known_side, share", [(399, 532, 0.75), (512, 512, None), (1024, 512, None), (50, 512, None)]
+)
+def test_sizes_tell_a_resizing(model, rng, own, known_side, share):
+    known = {name: sized(source, known_side) for name, source in known_in(rng, NEAR).items()}
+    population, side = population_in(rng, model, NEAR), side_of(list(known.values()))
+    assert side == known_side
+    enrolled, probe = original(model.scorer, known), sized(known["s0"][np.arange(6)], own)
+    expected = [Scale(share)] if share else []
+    assert candidates([probe], enrolled, model.scorer, population, side) == expected
+    # saved after it; of large images, perhaps cropped before that
+    as_jpeg = saved(probe, (85, "4:2:0"))
+    shifts = [Shift(0, 1), Shift(1, 0), Shift(1, 1)] if own > 64 else []
+    chains = [Chain((step, Jpeg(85))) for step in [*shifts, *expected]]
+    assert candidates([as_jpeg], enrolled, model.scorer, population, side) == [Jpeg(85), *chains]
+    # where the size of any enrolled image is not known, nothing is said of it
+    assert side_of([*known.values(), given(np.zeros((2, SIZE)))]) is None
+    assert candidates([probe], enrolled, model.scorer, population, None) == []
+
+
+def test_what_a_header_says_needs_no_margin(model, rng):
+    known = known_in(rng, NEAR)
+    tried, whole, _ = in_any(model, known)
+    probe = known["s0"][[0, 1, 2, 3]]
+    between = [given(probe.values + share * 6, "moved") for share in np.linspace(0, 1, 60)]
+    by_header = [match(tried, whole, [NEAR], [saved(one, (90, "4:2:0"))]) for one in between]
+    without = [match(tried, whole, [NEAR], [one]) for one in between]
+    assert all(found == NEAR for found, plain in zip(by_header, without, strict=True) if plain)
+    assert by_header.count(NEAR) > without.count(NEAR)
+    assert by_header[0] is None  # it looks as it was made: nothing is to be had from the condition
 
 
 def test_noise_shows_in_the_spread(model, rng):

@@ -55,6 +55,11 @@ class Originals(Protocol):
         """SHA-256 of the images' files, as fingerprints have them."""
         ...
 
+    @property
+    def sides(self) -> Iterable[int]:
+        """Longer side of each image, in pixels, as far as these are known."""
+        ...
+
     def under(
         self, processing: Processing, digests: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Fingerprint:
@@ -164,6 +169,12 @@ class Fingerprint:
             names=tuple(self.names[i] for i in chosen) if self.names else (),
             facts=tuple(self.facts[i] for i in chosen) if self.facts else (),
         )  # fmt: skip
+
+    @property
+    def side(self) -> float | None:
+        """The median of the images' longer sides, in pixels, where originals say it."""
+        sides = [side for one in self.originals for side in one.sides]
+        return float(np.median(sides)) if sides else None
 
     def kept(self, most: int | None = None) -> Fingerprint:
         """The fingerprint of the images whose originals are at hand, or so many of them: the first by digest."""

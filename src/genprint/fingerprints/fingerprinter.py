@@ -98,6 +98,7 @@ class Fingerprinter(BaseEstimator, ABC):
         digests: list[str] = []
         names: list[str] = []
         facts: list[FileFacts | None] = []
+        sides: list[int] = []
         left_out: list[LeftOut] = []
         batches = _batches(images, batch)
         with ThreadPoolExecutor(1, "decoder") as decoder:
@@ -111,9 +112,10 @@ class Fingerprinter(BaseEstimator, ABC):
                 digests += [image.sha256 for image in found.images]
                 names += [image.name for image in found.images]
                 facts += [image.facts for image in found.images]
+                sides += [max(image.pixels.shape) for image in found.images]
                 if progress:
                     progress(len(found.images))
-        originals = () if processing else (Images(self, images, dict(zip(digests, names, strict=True)), cache),)
+        originals = () if processing else (Images(self, images, dict(zip(digests, names, strict=True)), cache, sides),)
         return Fingerprint(
             images.name, np.concatenate(rows), tuple(digests), self.extractor_id, self.parts, tuple(names),
             tuple(left_out), tuple(facts), originals,

@@ -24,6 +24,7 @@ class Images:
         images: the set.
         names: of its images, by digest.
         cache: of features.
+        sides: the longer side of each, in pixels.
         contents: SHA-256 of what is kept of an image, by its digest, where that is not the whole file.
     """
 
@@ -31,6 +32,7 @@ class Images:
     images: ImageSet
     names: Mapping[str, str] = field(repr=False)
     cache: Cache | None = None
+    sides: Sequence[int] = field(default=(), repr=False)
     contents: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

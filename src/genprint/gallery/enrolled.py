@@ -19,7 +19,7 @@ from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.base import Densities, Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
-from genprint.scoring.conditions import can_match, candidates, few, in_condition, match
+from genprint.scoring.conditions import can_match, candidates, few, in_condition, match, side_of
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
@@ -202,7 +202,8 @@ class EnrolledIn:
         """Conditions, beside the original, that the probes may well be in; they share one."""
         if not self._matched:
             return []
-        return candidates(probes, self.original.known, self._model.scorer, self._model.population)
+        side = side_of(self._gallery)
+        return candidates(probes, self.original.known, self._model.scorer, self._model.population, side)
 
     def match(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Enrolled:
         """The sources in the condition that the probes are in."""

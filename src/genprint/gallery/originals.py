@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
@@ -36,7 +37,8 @@ KEPT_BYTES = 2**24
 _SIDE, _GRID = 384, 16  # px of such a part, noise even; chroma blocks of JPEG lie in it as they lay in the image
 _TABLES = """
 CREATE TABLE IF NOT EXISTS original (
-    source TEXT NOT NULL, image TEXT NOT NULL, content BLOB NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (source, image)
+    source TEXT NOT NULL, image TEXT NOT NULL, content BLOB NOT NULL, sha256 TEXT NOT NULL, side INTEGER NOT NULL,
+    PRIMARY KEY (source, image)
 );
 """
 
@@ -101,8 +103,8 @@ class OriginalsStore:
             connection.execute("BEGIN IMMEDIATE")
             gone = [(source, image) for image in had - wanted]
             connection.executemany("DELETE FROM original WHERE source = ? AND image = ?", gone)
-            rows = [(source, image, content, digest(content)) for image, content in fresh]
-            connection.executemany("INSERT OR REPLACE INTO original VALUES (?, ?, ?, ?)", rows)
+            rows = [(source, image, content, digest(content), side) for image, content, side in fresh]
+            connection.executemany("INSERT OR REPLACE INTO original VALUES (?, ?, ?, ?, ?)", rows)
             connection.execute("COMMIT")
 
     def remove(self, source: str) -> None:
@@ -119,15 +121,14 @@ class OriginalsStore:
 
     def behind(self, fingerprinter: Fingerprinter, cache: Cache | None) -> dict[str, tuple[Images, ...]]:
         """What is kept of every source, as fingerprints have it, by its name."""
-        query = "SELECT source, image, sha256 FROM original ORDER BY source, image"
-        found: dict[str, dict[str, str]] = {}
-        rows: list[tuple[str, str, str]] = self._ask(lambda connection: connection.execute(query).fetchall(), [])
-        for source, image, sha256 in rows:
-            found.setdefault(source, {})[image] = sha256
+        query = "SELECT source, image, sha256, side FROM original ORDER BY source, image"
+        rows: list[tuple[str, str, str, int]] = self._ask(lambda connection: connection.execute(query).fetchall(), [])
         made: dict[str, tuple[Images, ...]] = {}
-        for source, contents in found.items():
-            images = ImageSet(source, KeptImages(self.path, source, tuple(contents)), str(self.path))
-            made[source] = (Images(fingerprinter, images, {image: image for image in contents}, cache, contents),)
+        for source, own in groupby(rows, key=lambda row: row[0]):
+            _, digests, contents, sides = zip(*own, strict=True)
+            images = ImageSet(source, KeptImages(self.path, source, digests), str(self.path))
+            named, kept = dict(zip(digests, digests, strict=True)), dict(zip(digests, contents, strict=True))
+            made[source] = (Images(fingerprinter, images, named, cache, sides, kept),)
         return made
 
     def sizes(self) -> dict[str, tuple[int, int]]:
@@ -154,8 +155,11 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         ) from None
 
 
-def _read(images: ImageSet, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Digest and what is kept of each wanted image: its file, or of a large one a part, without loss."""
+def _read(images: ImageSet, wanted: set[str]) -> Iterator[tuple[str, bytes, int]]:
+    """Digest of each wanted image, what is kept of it, and its longer side.
+
+    Kept is its file, or of a large one a part, without loss.
+    """
     for name, read in images.members:
         try:
             content = read()
@@ -164,7 +168,7 @@ def _read(images: ImageSet, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
             continue  # as it was left out when it was fingerprinted
         if image.sha256 in wanted:
             wanted = wanted - {image.sha256}
-            yield image.sha256, content if _small(content) else _part(image)
+            yield image.sha256, content if _small(content) else _part(image), max(image.pixels.shape)
 
 
 def _small(content: Content) -> TypeGuard[bytes]:

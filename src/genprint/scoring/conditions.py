@@ -15,16 +15,17 @@ from functools import cache
 import numpy as np
 from scipy.special import logsumexp
 
-from genprint.fingerprints.conditions import CONDITIONS, KEPT
+from genprint.fingerprints.conditions import CONDITIONS, KEPT, SHIFTS
 from genprint.fingerprints.fingerprint import Fingerprint, Moments
 from genprint.images.decoding import FileFacts
-from genprint.images.processing import Chain, Jpeg, Noise, Processing, WebP
+from genprint.images.processing import Chain, Jpeg, Noise, Processing, Scale, WebP
 from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
 
-# Minimum gain in log density (nats) to accept a condition. At 40, no unprocessed set of 5 or more images of the shipped
-# generators lost its source, and processed ones pass it easily. Single images hardly do, and are taken as they are.
+# Minimum gain in log density (nats) to accept a condition that no header speaks for. At 40, no unprocessed set of 5 or
+# more images of the shipped generators lost its source, and processed ones pass it easily. Single images hardly do, and
+# are taken as they are.
 MARGIN = 40.0
 # Candidates: conditions that are expected to gain so much, and how many of them. The gain expected of an unprocessed
 # set is nothing; of a processed one, half of what it turns out to be.
@@ -32,6 +33,8 @@ _EXPECTED, _CANDIDATES = 2.0, 3
 # Noise hardly moves means; it shows where sets of the population are like the probe after noise, by so much more than
 # after anything else.
 _NOISY = 40.0
+# A longer side, in pixels, above which images are large; and shares of the enrolled images' side that resizing leaves.
+_LARGE, _LEAST_SHARE, _MOST_SHARE = 64, 0.2, 0.97
 # Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
 _TRIED, _FEWEST = 64, 2
 
@@ -65,29 +68,49 @@ def candidates(
     original: Densities,
     scorer: Scorer,
     population: ReferencePopulation | None,
+    side: float | None = None,
 ) -> list[Processing]:
     """Conditions that the probes, which share one, may well be in; none if they look unprocessed.
 
-    How a JPEG or WebP was saved, by its header, stands in the place of the JPEG of ``CONDITIONS``. Otherwise conditions
-    are looked for that are expected to explain the probes better: with their features moved back by as much as the
-    condition moves them in the reference population. Without a population there is nothing to go by, and all are
-    candidates; of a scorer that has learned nothing, what the files say alone.
+    What came last is known of a JPEG or WebP, by its header. Before that, or where nothing says so, images may have
+    been resized, which their sizes tell, or been through what is expected to explain the probes better: with their
+    features moved back by as much as a condition moves them in the reference population. Of large images that were
+    saved with loss, all shifts are looked at: their features are means over many places, and moved less clearly.
+    Without a population there is nothing to go by, and all of ``CONDITIONS`` are candidates; of a scorer that has
+    learned nothing, what the files say alone.
 
     Args:
         probes: sets, or images alone.
         original: the enrolled sources as they are.
         scorer: as it was learned.
         population: sources in many conditions.
+        side: median of the enrolled images' longer sides, in pixels.
     """
-    saved = _saved(probes)
+    saved, own = _saved(probes), _side(probes)
     if isinstance(scorer, PLDA) and population and not CONDITIONS.keys().isdisjoint(population.conditions):
         wanted = _expected(probes, original, scorer, population)
     else:
         # A scorer that has learned nothing takes sets of few images for processed ones.
         wanted = list(CONDITIONS.values()) if isinstance(scorer, PLDA) else []
+    if saved and own > _LARGE:
+        wanted += SHIFTS
+    if side and _LEAST_SHARE < own / side < _MOST_SHARE:
+        wanted.append(Scale(round(own / side, 3)))
     if saved:
         wanted = [saved, *(Chain((*_before(processing), saved)) for processing in wanted if _before(processing))]
     return list(dict.fromkeys(wanted))
+
+
+def side_of(gallery: Sequence[Fingerprint]) -> float | None:
+    """The median over the sources of their images' longer sides, in pixels; None where any is not known."""
+    sides = [source.side for source in gallery]
+    return None if None in sides else float(np.median(np.array(sides, float)))
+
+
+def _side(probes: Sequence[Fingerprint]) -> float:
+    """Median longer side of the probes' images; 0 if it is not known."""
+    sides = [side for side in (probe.side for probe in probes) if side]
+    return float(np.median(sides)) if sides else 0.0
 
 
 def match(
@@ -108,7 +131,8 @@ def match(
     if best == 0:
         return None
     found = likely[best - 1]
-    return found if _explained(known(found), probes) - _explained(known(None), probes) > MARGIN else None
+    gained = _explained(known(found), probes) - _explained(known(None), probes)
+    return found if gained > (0 if _saved(probes) else MARGIN) else None
 
 
 def _saved(probes: Sequence[Fingerprint]) -> Processing | None:
@@ -176,7 +200,7 @@ class Matched(ByScorer):
         if not can_match(gallery):
             return super()._score(probes, gallery)
 
-        original = self.scorer.adapt(gallery).enroll(gallery)
+        original, side = self.scorer.adapt(gallery).enroll(gallery), side_of(gallery)
 
         @cache
         def tried(processing: Processing | None) -> Densities:
@@ -189,7 +213,7 @@ class Matched(ByScorer):
 
         scores = np.empty((len(probes), len(gallery)))
         for i, probe in enumerate(probes):
-            likely = candidates([probe], original, self.scorer, self.population)
+            likely = candidates([probe], original, self.scorer, self.population, side)
             found = match(tried, known, likely, [probe])
             scores[i] = (known(found) if found else original).llr([probe])[0]
         return scores
