@@ -36,7 +36,7 @@ from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.conditions import Matched
 
-SIZES = (1, 5, 10)
+SIZES, LOSSLESS = (1, 5, 10), "png"
 DEFAULT = ("set_encoder", "set_encoder_lda", "imagenet", "colour", "thumbnail")
 
 # of each source, of each pipeline; rows are the photographs that all of them have, in one order
@@ -52,9 +52,9 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
 
 def read(
     folder: Path, front: Fingerprinter, pipelines: Sequence[str], sources: Sequence[str],
-    names: Sequence[str], cache: Cache, conditions: bool,
+    names: Sequence[str], cache: Cache,
 ) -> Bed:  # fmt: skip
-    """Fingerprints of all the images by one method; with originals of those as they were made, if so wanted."""
+    """Fingerprints of all the images by one method."""
     bed: dict[str, dict[str, Fingerprint]] = {}
     start, total = time.monotonic(), len(pipelines) * len(sources)
     for source in sources:
@@ -67,8 +67,7 @@ def read(
                 names
             ):  # two photographs alike, or a damaged file: rows would no longer be photographs
                 raise SystemExit(f"{folder / pipeline / source}: {found.left_out[0].name}: {found.left_out[0].reason}")
-            lossless = conditions and pipeline == "png"
-            bed[source][pipeline] = remembered(found) if lossless else replace(found, originals=())
+            bed[source][pipeline] = remembered(found)
         done = sum(map(len, bed.values()))
         print(
             f"{front.method}: {done} of {total} sets read, {time.monotonic() - start:.0f} s",
@@ -95,6 +94,8 @@ def rates(
     for known, asked in divisions(count, enrolled, repeats, seed):
         for left in pipelines:
             gallery = [bed[source][left][known] for source in sources]
+            if left != LOSSLESS:  # what it has been through, a probe may not have
+                gallery = [replace(source, originals=()) for source in gallery]
             for right in pipelines:
                 # All sizes in one call: scorers are adapted to the gallery at every call.
                 groups = [
@@ -188,7 +189,7 @@ def main() -> None:
     )
     for name, method in methods.items():
         front = method.reader(shipped, None)
-        bed = read(given.folder, front, pipelines, sources, names, cache, given.conditions)
+        bed = read(given.folder, front, pipelines, sources, names, cache)
         start = time.monotonic()
         comparer = comparer_of(method, shipped, given.conditions)
         found = rates(bed, comparer, pipelines, given.enrolled, given.repeats, given.seed)

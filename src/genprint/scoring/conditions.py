@@ -126,13 +126,14 @@ def match(
     """
     if not likely:
         return None
+    if _saved(probes):  # then they are in no other: all candidates end with that
+        return max(likely, key=lambda processing: _explained(tried(processing), probes)) if likely[1:] else likely[0]
     explained = [_explained(tried(processing), probes) for processing in (None, *likely)]
     best = int(np.argmax(explained))
     if best == 0:
         return None
     found = likely[best - 1]
-    gained = _explained(known(found), probes) - _explained(known(None), probes)
-    return found if gained > (0 if _saved(probes) else MARGIN) else None
+    return found if _explained(known(found), probes) - _explained(known(None), probes) > MARGIN else None
 
 
 def _saved(probes: Sequence[Fingerprint]) -> Processing | None:
