@@ -207,12 +207,11 @@ class Gallery(GalleryStore):
         self, left: Any, right: Any, rate: float = 0.05, conditions: bool = True, progress: Progress | None = None
     ) -> Verification:
         """Whether two sets have one source, judged by the enrolled sources; in the sets' condition, if so wanted."""
-        sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-        pair = [self.model.fingerprint(images, progress) for images in sets]
+        pair = _pair(self.model, left, right, progress)
         in_conditions = self._keep(f"judges {conditions}", lambda: EnrolledIn(self.model, self._judges(), conditions))
         likely = {processing for one in pair for processing in in_conditions.candidates([one])}
         judge = self.population(rate, sorted(likely, key=lambda processing: processing.name), progress)
-        return compare(self.model, pair[0], pair[1], judge)
+        return compare(self.model, *pair, judge)
 
     def mixture(self, images: Any, conditions: bool = True, progress: Progress | None = None) -> Mixture:
         """In what shares a set holds images of the enrolled sources, and whose each image likely is."""
@@ -259,9 +258,13 @@ def verify_pair(
     model: BaseModel, left: Any, right: Any, judge: ReferencePopulation | None, progress: Progress | None
 ) -> Verification:
     """Whether two sets have one source, by a population; None for the model's."""
-    sets = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-    one, other = (model.fingerprint(images, progress) for images in sets)
-    return compare(model, one, other, judge)
+    return compare(model, *_pair(model, left, right, progress), judge)
+
+
+def _pair(model: BaseModel, left: Any, right: Any, progress: Progress | None) -> tuple[Fingerprint, Fingerprint]:
+    """Fingerprints of two image sets."""
+    one, other = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
+    return model.fingerprint(one, progress), model.fingerprint(other, progress)
 
 
 def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:

@@ -135,9 +135,7 @@ class Resize(_OneByOne):
         return f"resize {100 * self.share:g} %"
 
     def _apply(self, image: Image.Image) -> Image.Image:
-        width, height = (max(1, round(self.share * side)) for side in image.size)
-        small = image.resize((width, height), Image.Resampling.BICUBIC)
-        return small.resize(image.size, Image.Resampling.BICUBIC)
+        return Scale(self.share)._apply(image).resize(image.size, Image.Resampling.BICUBIC)
 
 
 @dataclass(frozen=True)
