@@ -31,7 +31,7 @@ JUDGES = np.array([8 * down + right for down, right in _JUDGES])
 _SIDE_ALL, _SIDE_ONE = 256, 512
 # Standard deviation of coefficients about multiples of a step: rounding to levels alone is 12^-1/2, saving again more.
 # A step is not looked for where they are spread over more than that share of it.
-_SPREADS, _MOST_SPREAD = np.array([12**-0.5, 0.5, 0.8, 1.3, 2.0, 3.2]), 0.4
+_SPREADS, _MOST_SPREAD = np.array([12**-0.5, 0.5, 0.8, 1.3, 2.0, 3.2, 4.5, 6.0]), 0.4
 _OUTLIERS = 0.02  # share of coefficients that may lie anywhere
 _TRANSFORM = dct(np.eye(8), axis=0, norm="ortho").astype(np.float32)
 
