@@ -30,7 +30,7 @@ _LEAST_SIDE = 32
 _CLEARLY = 40.0
 # The same of a JPEG before one on the same grid, and besides by block: there, the density of coefficients is estimated,
 # and what it is off by adds up over blocks.
-_CLEARLY_BY_BLOCK = 0.1
+_CLEARLY_BY_BLOCK = 0.2
 # By how much a quality has to explain the images better than those that are more than 2 off.
 _BETTER = 8.0
 # What the last saving itself leaves on other grids is measured, and counts so many times.
@@ -105,7 +105,7 @@ def history(images: Sequence[np.ndarray], saved: Processing | None = None) -> Hi
         last = np.asarray(sum(quantisation.one_grid(pixels, (0, 0)) for pixels in usable))
         if 0 in grid:
             needed += _SHARED * float(quantisation.by_step(last[1:]).max(0).sum())
-        on_grid, needed_on_grid = _on_grid(usable, last, lossy)
+        on_grid, needed_on_grid = _on_grid(usable, aside, last, lossy)
         if on_grid.max() - needed_on_grid > explained.max() - needed:
             explained, needed, grid = on_grid, needed_on_grid, (0, 0)
     evidence = float(explained.max())
@@ -129,10 +129,13 @@ def _clear_steps(histograms: np.ndarray | int, alone: np.ndarray | int) -> np.nd
     return steps
 
 
-def _on_grid(images: Sequence[np.ndarray], last: np.ndarray, saved: Jpeg) -> tuple[np.ndarray, float]:
+def _on_grid(
+    images: Sequence[np.ndarray], aside: Sequence[np.ndarray], last: np.ndarray, saved: Jpeg
+) -> tuple[np.ndarray, float]:
     """Log likelihood ratio by quality of a JPEG before this one on the same grid, and how much is clear."""
     shifted = np.asarray(sum(quantisation.one_grid(pixels, (4, 4)) for pixels in images))
-    explained = quantisation.earlier_on_grid(last, shifted, quantisation.table_of(saved))
+    once = np.asarray(sum(quantisation.one_grid(pixels, (0, 0)) for pixels in aside))
+    explained = quantisation.earlier_on_grid(last, shifted, once, quantisation.table_of(saved))
     return explained, _CLEARLY + _CLEARLY_BY_BLOCK * float(last[1].sum())
 
 

@@ -33,6 +33,7 @@ _SIDE_ALL, _SIDE_ONE = 256, 512
 # A step is not looked for where they are spread over more than that share of it.
 _SPREADS, _MOST_SPREAD = np.array([12**-0.5, 0.5, 0.8, 1.3, 2.0, 3.2, 4.5, 6.0]), 0.4
 _OUTLIERS = 0.02  # share of coefficients that may lie anywhere
+_FEWEST = 64  # blocks by which a density is estimated
 _TRANSFORM = dct(np.eye(8), axis=0, norm="ortho").astype(np.float32)
 
 
@@ -132,31 +133,36 @@ def by_quality(steps: np.ndarray, modes: np.ndarray) -> np.ndarray:
     return np.stack([steps[table, np.arange(len(modes))].sum(0) for table in tables])
 
 
-def earlier_on_grid(saved: np.ndarray, shifted: np.ndarray, table: np.ndarray) -> np.ndarray:
+def earlier_on_grid(last: np.ndarray, shifted: np.ndarray, once: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Log likelihood ratio by quality that images saved with a table had been saved before, on the same grid.
 
+    An earlier step makes some multiples of the later one commoner and others rarer, by a ratio that follows from how
+    coefficients lie without either. Images that were saved once are the null hypothesis.
+
     Args:
-        saved: histograms ``(modes, bins)`` on the grid.
+        last: histograms ``(modes, bins)`` on the grid.
         shifted: the same half a block off, where coefficients lie as if they had never been quantised.
+        once: of such images that were saved with the table, but on that grid not before.
         table: luminance steps of the last saving, by mode.
     """
-    magnitudes = (np.arange(_BINS) + 0.5) * _WIDTH
+    magnitudes = ((np.arange(_BINS) + 0.5) * _WIDTH)[:-1]
     found = np.zeros((_STEPS, MODES), np.float32)
-    seen = shifted[:, :-1].sum(1)
+    seen = np.minimum(shifted[:, :-1].sum(1), once[:, :-1].sum(1))
     for mode in range(1, MODES):
         step = int(table[mode])
-        if not 1 < step < _STEPS // 4 or seen[mode] == 0:
+        if not 1 < step < _STEPS // 4 or seen[mode] < _FEWEST:
             continue
-        multiples = np.rint(magnitudes / step).astype(int)[:-1]
-        observed = np.bincount(multiples, saved[mode, :-1])
-        density = shifted[mode, :-1] / seen[mode]
-        once = np.bincount(multiples, density) + 1e-4
-        kept = _kept(step)[:, : len(once)]
+        multiples = np.rint(magnitudes / step).astype(int)
+        observed, expected = (np.bincount(multiples, of[mode, :-1]) for of in (last, once))
+        expected = expected / expected.sum()
+        density = shifted[mode, :-1] / shifted[mode, :-1].sum()
+        plain = np.bincount(multiples, density) + 0.5 / seen[mode]
+        kept = _kept(step)[:, : len(plain)]
         for first in range(2, _STEPS // 2):
-            on = np.bincount((first * np.rint(magnitudes[:-1] / first)).astype(int), density, minlength=len(kept))
-            twice = on[: len(kept)] @ kept
-            ratio = np.log(0.9 * twice / once + 0.1)
-            found[first, mode] = max(0.0, float(observed @ ratio))
+            on = np.bincount((first * np.rint(magnitudes / first)).astype(int), density, minlength=len(kept))
+            ratio = 0.9 * (on[: len(kept)] @ kept) / plain + 0.1
+            gain = np.log(ratio / max(1.0, float(expected @ ratio)))  # where both agree that it is one
+            found[first, mode] = max(0.0, float(observed @ gain))
     return by_quality(found, np.arange(MODES))
 
 
