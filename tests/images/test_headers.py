@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from genprint.images.decoding import decode
-from genprint.images.headers import usual_webp_quality, webp_quantiser
+from genprint.images.headers import isobmff_kind, usual_webp_quality, webp_quantiser
 from genprint.images.processing import Jpeg, Scale, WebP
 from tests.conftest import encoded, textured
 
@@ -77,3 +77,16 @@ def test_a_scaled_image_is_smaller(picture):
     pixels = np.asarray(picture)[None]
     assert Scale(0.75)(pixels).shape == (1, 108, 144, 3)
     assert Scale(0.75).name == "scale 75 %"
+
+
+def test_avif_and_heic_are_told_by_their_brands(picture):
+    def box(*brands):
+        return (8 + 4 * len(brands)).to_bytes(4, "big") + b"ftyp" + b"".join(brands) + b"mdat"
+
+    assert isobmff_kind(box(b"heic", bytes(4), b"mif1")) == "HEIF"
+    assert isobmff_kind(box(b"mif1", bytes(4), b"heic")) == "HEIF"
+    assert isobmff_kind(box(b"mif1", bytes(4), b"miaf", b"avif")) == "AVIF"
+    assert isobmff_kind(box(b"isom", bytes(4), b"mp42")) is None  # a film
+    assert isobmff_kind(box(b"isom", b"heic", b"mp42")) is None  # a version that looks like a brand
+    for content in (encoded(picture), b"", b"\0\0\0\x18ftyp", b"ftyp"):
+        assert isobmff_kind(content) is None

@@ -2,7 +2,7 @@
 
 Nothing here resizes, recompresses or colour-converts what carries the trace. What does change is recorded with
 the image: grey and palette become RGB, alpha is dropped, CMYK is converted by Pillow's rule, 16 bits keep
-their upper eight; orientation tags are ignored.
+their upper eight; orientation tags are ignored, other than of HEIC, whose decoder turns images as its standard has it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError
+from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError, features
 
-from genprint.images.headers import Tables, jpeg_quality, standard_tables, usual_webp_quality, webp_quantiser
+from genprint.images.headers import (
+    Tables,
+    isobmff_kind,
+    jpeg_quality,
+    standard_tables,
+    usual_webp_quality,
+    webp_quantiser,
+)
 from genprint.images.manifest import ABSENT, Manifest, read_manifest
 
 MIN_SIDE = 16
@@ -39,7 +47,7 @@ class FileFacts:
     """What a file says of itself, apart from its pixels.
 
     Attributes:
-        format: as Pillow calls it: PNG, JPEG, WEBP ...
+        format: as Pillow calls it: PNG, JPEG, WEBP, AVIF, HEIF ...
         mode: of its pixels as stored: RGB, L, P, RGBA ...
         quality: of a JPEG or lossy WebP, on the scale of libjpeg or libwebp, estimated from its quantisation.
         tables: of a JPEG's quantisation, in natural order, where they are not those of that quality.
@@ -97,9 +105,28 @@ def open_image(content: bytes) -> ImageFile.ImageFile:
 
     Not EPS: that is a program, which another one would be started to run. Nor ICO, which is decoded before its size is
     known.
+
+    Raises:
+        Unusable: it is of a kind whose codec is not installed; the message says how to have it.
     """
     Pillow.init()
+    kind = isobmff_kind(content)
+    if kind == "AVIF" and not features.check("avif"):
+        raise Unusable("AVIF, which this Pillow cannot read: pip install 'pillow>=11.3'")
+    if kind == "HEIF" and not _heif_opener():
+        raise Unusable("HEIC, whose codec is not installed: pip install 'genprint[heic]'")
     return Pillow.open(io.BytesIO(content), formats=[kind for kind in Pillow.OPEN if kind not in ("EPS", "ICO")])
+
+
+@cache
+def _heif_opener() -> bool:
+    """Has Pillow read HEIC, if that can be; not before there is one, as the codec is large."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
 
 
 def decode(name: str, content: Content) -> Image:
@@ -131,6 +158,8 @@ def decode(name: str, content: Content) -> Image:
         pixels, conversions = _to_rgb(image)
         if wide and "I" not in image.mode:
             conversions += ("16 bits to 8: upper byte",)
+        if (bits := image.info.get("bit_depth", 8)) > 8:
+            conversions += (f"{bits} bits to 8",)
         if getattr(image, "n_frames", 1) > 1:
             conversions += ("first frame only",)
     return Image(name, sha256, pixels, conversions, facts)
@@ -170,11 +199,17 @@ def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 _SOFTWARE = 305  # EXIF tag
+# What Pillow tells of any JPEG, and its plug-in of any HEIC.
+_NOT_METADATA = {
+    *("jfif_version", "jfif_unit", "jfif_density"),
+    *("primary", "bit_depth", "metadata", "thumbnails", "depth_images", "aux", "chroma", "nclx_profile"),
+    "original_orientation",
+}
 
 
 def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
     manifest = read_manifest(content)
-    metadata = {str(key) for key in image.info if key not in ("jfif_version", "jfif_unit", "jfif_density")}
+    metadata = {str(key) for key, value in image.info.items() if key not in _NOT_METADATA and value is not None}
     for key in ("Software", "software"):
         if key in image.info:
             metadata.add(f"{key}={image.info[key]}")

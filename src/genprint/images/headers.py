@@ -1,4 +1,4 @@
-"""What the headers of lossy files say of how they were saved: JPEG's tables, WebP's quantiser."""
+"""What the headers of lossy files say of how they were saved: JPEG's tables, WebP's quantiser, AVIF's and HEIC's brand."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ def _usual_quantiser(quality: float) -> float:
     """libwebp's ``VP8SetSegmentParams`` for a segment that is as smooth as the smoothest of photographs are."""
     linear = quality * 2 / 3 if quality < 0.75 else 2 * quality - 1
     return float(127 * (1 - linear ** (1.404 / 3)))
+
+
+_HEVC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+
+
+def isobmff_kind(content: bytes) -> str | None:
+    """AVIF or HEIF, by the brands of a file's first box (ISO/IEC 23008-12, annex B); None of anything else."""
+    if content[4:8] != b"ftyp":
+        return None
+    box = content[8 : min(int.from_bytes(content[:4], "big"), 256)]
+    brands = {box[at : at + 4] for at in range(0, len(box), 4) if at != 4}  # the second word is a version
+    if brands & {b"avif", b"avis"}:
+        return "AVIF"
+    return "HEIF" if brands & (_HEVC | {b"mif1", b"msf1"}) else None
 
 
 def webp_quantiser(content: bytes) -> int | None:

@@ -30,17 +30,17 @@ _LEAST_SIDE = 32
 _CLEARLY = 40.0
 # The same of a JPEG before one on the same grid, and besides by block: there, the density of coefficients is estimated,
 # and what it is off by adds up over blocks.
-_CLEARLY_BY_BLOCK = 0.2
+_CLEARLY_BY_BLOCK = 0.15
 # By how much a quality has to explain the images better than those that are more than 2 off.
 _BETTER = 8.0
 # What the last saving itself leaves on other grids is measured, and counts so many times.
 _LAST = 3.0
 # On grids that share rows or columns with the last one, it leaves more: that share of what speaks for the last one.
-_SHARED = 0.01
+_SHARED = 0.03
 # A part of the grid's mesh on which an image is saved again to see what the last saving leaves.
 _ASIDE = (3, 5)
-# Variance of the third difference of halved chroma: 0.7 to 1.9 was seen; 3.1 and more of chroma that was not halved.
-_ROUNDED, _SIDE = 2.4, 256
+# Variance of the third difference of halved chroma: 0.7 to 2.4 was seen; 3.1 and more of chroma that was not halved.
+_ROUNDED, _SIDE = 2.6, 256
 _CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
 
 
