@@ -3,8 +3,8 @@
     python benchmarks/history.py PHOTOGRAPHS
 
 PHOTOGRAPHS is a folder, zip or array of images that were never saved with loss, or were shrunk since. For each history and number of
-images: sets whose grid is found, those whose quality is found within 2 and whose subsampling is right, and, of those that were never
-saved as JPEG before, those in which one is found all the same.
+images: the share of sets whose grid is found / and whose quality is found within 2; and of those that were never saved as JPEG before,
+the sets in which one is found all the same.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from genprint.images.history import History, history
 from genprint.images.headers import webp_quantiser
+from genprint.images.history import History, history
 from genprint.images.processing import Chain, Jpeg, Processing, Shift, WebP
 from genprint.images.sets import ImageSet
 
@@ -84,7 +84,9 @@ def main() -> None:
             images = [again(image[None])[0] if again else image] * 8
             start = time.process_time()
             history(images, again)
-            print(f"{side} px, {again.name if again else 'lossless'}: {1000 * (time.process_time() - start) / 8:.0f} ms an image")
+            print(
+                f"{side} px, {again.name if again else 'lossless'}: {1000 * (time.process_time() - start) / 8:.0f} ms an image"
+            )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_avif_is_read_as_pillow_does(tmp_path, picture):
 
 def test_avif_without_a_codec_says_what_to_install(picture, monkeypatch):
     monkeypatch.setattr(decoding.features, "check", lambda feature: False)
-    with pytest.raises(Unusable, match="pillow>=11.3"):
+    with pytest.raises(Unusable, match=r"pillow>=11\.3"):
         decode("a.avif", (24).to_bytes(4, "big") + b"ftypavif\0\0\0\0mif1avif" + bytes(40))
     decode("a.png", encoded(picture))  # which needs none
 

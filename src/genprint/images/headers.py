@@ -1,4 +1,4 @@
-"""What the headers of lossy files say of how they were saved: JPEG's tables, WebP's quantiser, AVIF's and HEIC's brand."""
+"""What the headers of lossy files say of how they were saved: JPEG's tables, WebP's quantiser, AVIF's brand."""
 
 from __future__ import annotations
 

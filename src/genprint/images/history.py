@@ -14,8 +14,9 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -30,7 +31,7 @@ _LEAST_SIDE = 32
 _CLEARLY = 40.0
 # The same of a JPEG before one on the same grid, and besides by block: there, the density of coefficients is estimated,
 # and what it is off by adds up over blocks.
-_CLEARLY_BY_BLOCK = 0.15
+_CLEARLY_BY_BLOCK = 0.2
 # By how much a quality has to explain the images better than those that are more than 2 off.
 _BETTER = 8.0
 # What the last saving itself leaves on other grids is measured, and counts so many times.
@@ -76,21 +77,23 @@ class History:
         return Chain(steps) if steps[1:] else self.jpeg
 
 
-def history(images: Sequence[np.ndarray], saved: Processing | None = None) -> History:
+def history(images: Iterable[np.ndarray], saved: Processing | None = None) -> History:
     """What was done to the images of a set before they were saved as they are, as far as their pixels tell.
 
     Args:
-        images: uint8 ``(h, w, 3)``, of one history; the first ``MOST`` of at least 32 px are looked at.
+        images: uint8 ``(h, w, 3)``, of one history; the middle of the first ``MOST`` of at least 32 px is looked at.
         saved: how their files were saved, by their headers: a ``Jpeg`` or ``WebP``; None of lossless ones.
     """
-    usable = [pixels for pixels in images if min(pixels.shape[:2]) >= _LEAST_SIDE][:MOST]
+    large = (pixels for pixels in images if min(pixels.shape[:2]) >= _LEAST_SIDE)
+    usable = [quantisation.middle(pixels) for pixels in islice(large, MOST)]
     if not usable:
         return History(0, saved)
     lossy = saved if isinstance(saved, Jpeg | WebP) else None
     # What the last saving leaves by itself: the same images, saved so once more with all earlier grids moved away.
     aside = [lossy(pixels[None, _ASIDE[0] :, _ASIDE[1] :])[0] for pixels in usable] if lossy else []
     judged = _clear_steps(
-        sum(quantisation.all_grids(pixels) for pixels in usable), sum(quantisation.all_grids(pixels) for pixels in aside)
+        sum(quantisation.all_grids(pixels) for pixels in usable),
+        sum(quantisation.all_grids(pixels) for pixels in aside),
     )
     by_grid = quantisation.by_quality(judged, quantisation.JUDGES).max(0)
     if isinstance(lossy, Jpeg):
@@ -161,7 +164,7 @@ def _halved(images: Sequence[np.ndarray], offset: int) -> bool:
     squares, count = 0.0, 0
     for pixels in images:
         part = pixels[:_SIDE, :_SIDE]
-        inside = ((part > 0) & (part < 255)).all(2)
+        inside = (part.min(2) > 0) & (part.max(2) < 255)
         first = (offset + 1) % 2
         inside = (inside[:-3] & inside[1:-2] & inside[2:-1] & inside[3:])[first::2]
         for weights in _CHROMA:

@@ -28,7 +28,7 @@ _STEPS = round(_WIDTH * _BINS)  # the largest step that shows, + 1
 _JUDGES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2), (0, 4), (3, 1), (1, 3), (3, 3), (2, 4), (4, 2), (4, 4))
 JUDGES = np.array([8 * down + right for down, right in _JUDGES])
 # Sides of the middle of an image that is looked at: on all grids, and on one.
-_SIDE_ALL, _SIDE_ONE = 256, 512
+_SIDE_ALL, _SIDE_ONE = 208, 384
 # Standard deviation of coefficients about multiples of a step: rounding to levels alone is 12^-1/2, saving again more.
 # A step is not looked for where they are spread over more than that share of it.
 _SPREADS, _MOST_SPREAD = np.array([12**-0.5, 0.5, 0.8, 1.3, 2.0, 3.2, 4.5, 6.0]), 0.4
@@ -53,15 +53,15 @@ def _luminance(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(0.299 * red + 0.587 * green + 0.114 * blue), cut[:, :, 0] | cut[:, :, 1] | cut[:, :, 2]
 
 
-def _middle(pixels: np.ndarray, side: int) -> np.ndarray:
-    """The middle of an image on the 8-pixel grid, of that side and 7 pixels more."""
+def middle(pixels: np.ndarray, side: int = _SIDE_ONE) -> np.ndarray:
+    """The middle of an image, of that side and 7 pixels more; it begins at a whole number of blocks."""
     top, left = (max(0, length - side) // 16 * 8 for length in pixels.shape[:2])
     return pixels[top : top + side + 7, left : left + side + 7]
 
 
 def all_grids(pixels: np.ndarray) -> np.ndarray:
     """Histograms ``(judges, 64 grids, bins)`` of the coefficients of an image; grid ``8 * down + right``."""
-    levels, cut = _luminance(_middle(pixels, _SIDE_ALL))
+    levels, cut = _luminance(middle(pixels, _SIDE_ALL))
     height, width = ((length - 7) // 8 * 8 for length in levels.shape)
     levels = levels[: height + 7, : width + 7]
     sums = np.zeros((height + 8, width + 8), np.int32)
@@ -81,7 +81,7 @@ def all_grids(pixels: np.ndarray) -> np.ndarray:
 
 def one_grid(pixels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """Histograms ``(modes, bins)`` of the coefficients of an image in blocks that begin at a grid's offset."""
-    levels, cut = _luminance(_middle(pixels, _SIDE_ONE)[grid[0] :, grid[1] :])
+    levels, cut = _luminance(middle(pixels)[grid[0] :, grid[1] :])
     down, right = (length // 8 for length in levels.shape)
     blocks = levels[: 8 * down, : 8 * right].reshape(down, 8, right, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
     whole = ~cut[: 8 * down, : 8 * right].reshape(down, 8, right, 8).any((1, 3)).ravel()
@@ -92,7 +92,8 @@ def one_grid(pixels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 def _bins(coefficients: np.ndarray) -> np.ndarray:
     """The last one is for all that is larger, and says nothing."""
-    return np.minimum(np.abs(coefficients) * (1 / _WIDTH), _BINS - 1).astype(np.int32)
+    bins: np.ndarray = np.minimum(np.abs(coefficients) * (1 / _WIDTH), _BINS - 1).astype(np.int32)
+    return bins
 
 
 @cache
@@ -106,7 +107,7 @@ def _gains() -> np.ndarray:
     multiple = np.rint(magnitudes / steps)
     off, spreads = magnitudes - steps * multiple, _SPREADS[:, None, None]
     density = sum(norm.pdf(off + around * steps, scale=spreads) for around in range(-3, 4)) * steps
-    gains = np.log((1 - _OUTLIERS) * density + _OUTLIERS)
+    gains: np.ndarray = np.log((1 - _OUTLIERS) * density + _OUTLIERS)
     gains = np.where(multiple == 0, np.minimum(gains, 0), gains)
     gains[:, :, -1] = 0
     gains[np.broadcast_to(spreads > _MOST_SPREAD * steps, gains.shape)] = 0
