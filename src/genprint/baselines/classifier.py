@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,25 +12,27 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genprint.baselines.pixels import PixelFingerprinter
+from genprint.baselines.pixels import FixedSize, middle
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.residuals import Pixels, raw
+from genprint.images.decoding import Image
 from genprint.images.sets import ImageSetError
 from genprint.scoring.base import Comparer
 
 _BATCH = 64
 
 
-class RawPixels(PixelFingerprinter):
-    """The pixels of square images themselves, for peers that learn from these."""
+class RawPixels(FixedSize):
+    """The pixels themselves, for peers that learn from these; of images that are not square, the middle square."""
 
     method = "pixels"
     keeps_scatter = False
 
+    def _of_one_size(self, images: Iterable[Image]) -> np.ndarray:
+        taken = super()._of_one_size(images)
+        return np.stack([middle(one, min(one.shape[:2])) for one in taken])
+
     def describe(self, pixels: Pixels) -> np.ndarray:
-        height, width = pixels.shape[2:]
-        if height != width:
-            raise ImageSetError(f"learned peers need square images; these have {width} x {height} px")
         return pixels.flatten(1).numpy()
 
 
