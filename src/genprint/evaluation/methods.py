@@ -25,6 +25,7 @@ from genprint.baselines.marra import MeanResidual
 from genprint.baselines.mccloskey import Saturation
 from genprint.baselines.nataraj import CoOccurrence
 from genprint.baselines.pixels import FixedSize, common_side
+from genprint.baselines.rpa import RPANetwork, corrupted_patches, of_patches
 from genprint.baselines.spectrum import MeanSpectrum
 from genprint.baselines.vote import Vote
 from genprint.baselines.wang import blur_and_jpeg
@@ -119,6 +120,7 @@ METHODS: dict[str, Method] = {
     "yu": _learned(lambda: Classifier(YuNetwork)),
     "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
     "dnadet": _learned(lambda: Classifier(DNANetwork, loss=patchwise, prepare=tell_transformations)),
+    "rpa": _learned(lambda: Classifier(RPANetwork, corrupted_patches, of_patches, steps=250)),
     "manifpt_rgb": Method("peer", lambda _: NearestReal("rgb"), lambda _: Classifier(YuNetwork), of_real=True),
     "manifpt_frequency": Method(
         "peer", lambda _: NearestReal("frequency"), lambda _: Classifier(YuNetwork), of_real=True
