@@ -1,18 +1,18 @@
 """Raw-patch attribution of Livne, Jevnisek & Avidan, "Scalable Black-Box Model Attribution for Images" (2026).
 
-(RPA, arXiv 2608.15652.) What the authors' public configurations say: raw patches of 64 px; three convolutions of stride
-2 with 256, 512 and 1,024 channels (5.9 million weights, which makes the kernels 3x3), their spatial mean, dropout of 0.5
-and a linear layer; an image's logits are those of all its patches, averaged so that every pixel counts alike (equation
-3); cross-entropy, 256 patches a step, a learning rate that falls from 1e-3 as a cosine, weight decay of 1e-3, 75 epochs;
-images mirrored by halves, and with a chance of a half each saved as JPEG of quality 60 to 90, blurred with sigma 0.1 to
-4, brought to a short edge of 384 to 768 px from 1024.
+(RPA, arXiv 2608.15652.) What the authors' public configurations say: raw patches of 64 px; three convolutions of
+stride 2 with 256, 512 and 1,024 channels (5.9 million weights, which makes the kernels 3x3), their spatial mean,
+dropout of 0.5, and a linear layer; an image's logits are those of all its patches, averaged so that every pixel counts
+alike (equation 3); cross-entropy, 256 patches a step, a learning rate that falls from 1e-3 as a cosine, weight decay
+of 1e-3, 75 epochs; images mirrored by halves, and with a chance of a half each saved as JPEG of quality 60 to 90,
+blurred with sigma 0.1 to 4, brought to a short edge of 384 to 768 px from 1024.
 
 Our reading: batch normalisation and ReLU after each convolution; AdamW, with the decay of our other peers; blur, then
 resizing, then JPEG, of the whole image; resizing to 3/8 to 3/4 of whatever size there is, never below a patch; four
 patches of an image in a step; images smaller than a patch are one as they are, where theirs are enlarged.
 
-The budget: a quarter of the channels and 250 steps, which take two cores six minutes of CPU at 384 px, and show each of
-16 images of 22 sources 45 times. Both are parameters, ``RPANetwork.channels`` and ``Classifier.steps``.
+The budget: a quarter of the channels and 250 steps, which take two cores six minutes of CPU at 384 px, and show each
+of 16 images of 22 sources 45 times. Both are parameters, ``RPANetwork.channels`` and ``Classifier.steps``.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from genprint.baselines.mccloskey import Saturation
 from genprint.baselines.nataraj import CoOccurrence
 from genprint.baselines.pixels import FixedSize, common_side
 from genprint.baselines.rpa import RPANetwork, corrupted_patches, of_patches
+from genprint.baselines.self_description import SelfDescription
 from genprint.baselines.spectrum import MeanSpectrum
 from genprint.baselines.vote import Vote
 from genprint.baselines.wang import blur_and_jpeg
@@ -116,6 +117,7 @@ METHODS: dict[str, Method] = {
     "frank": _lda("peer", LogDCT),
     "mccloskey": _lda("peer", Saturation),
     "nataraj": _lda("peer", CoOccurrence),
+    "self_description": _lda("peer", SelfDescription),
     "imagenet": _cosine(ImageNetFeatures),
     "yu": _learned(lambda: Classifier(YuNetwork)),
     "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
