@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from genprint.baselines import dnadet
 from genprint.baselines.classifier import Classifier, RawPixels, as_pixels
 from genprint.baselines.covariance import NeighbourhoodCovariance
 from genprint.baselines.marra import MeanResidual
@@ -30,7 +31,8 @@ def sets() -> dict[str, ImageSet]:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_scores_sets_of_mixed_sizes(name, sets, small_model):
+def test_every_method_scores_sets_of_mixed_sizes(name, sets, small_model, monkeypatch):
+    monkeypatch.setattr(dnadet, "_PREPARING_STEPS", 1)
     real = mixed(np.random.default_rng(5), "real", count=9)
     reader = METHODS[name].reader(small_model, real, list(sets.values()))
     gallery, probes = [reader.extract(sets[x]) for x in "ab"], [reader.extract(sets[x]) for x in "cd"]

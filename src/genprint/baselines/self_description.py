@@ -26,7 +26,7 @@ from genprint.fingerprints.residuals import Pixels
 
 _SCALES, _LAG = 3, 5
 _RIDGE = 1e-3  # of the residual's power
-_ROUNDING = 1 / 12  # the power that rounding to whole levels leaves in any residual
+_FLOOR = 1e-4  # levels squared, for images with nothing in them
 
 # Weights of predictions by (row, column) from the pixel that is predicted.
 FILTERS: tuple[dict[tuple[int, int], float], ...] = (
@@ -71,7 +71,7 @@ def self_description(levels: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 8 60"
     # A lag and its opposite have one parameter: of products of such pairs, half the mean is the sum of two.
     apart, along = (2 * _LAG + LAGS[:, None] + sign * LAGS[None] for sign in (-1, 1))
     left = power[..., apart[..., 0], apart[..., 1]] + power[..., along[..., 0], along[..., 1]]
-    ridge = _RIDGE * power[..., 2 * _LAG, 2 * _LAG] + _ROUNDING
+    ridge = _RIDGE * power[..., 2 * _LAG, 2 * _LAG] + _FLOOR
     left.diagonal(dim1=-2, dim2=-1).add_(ridge[..., None])
     solved: Tensor = torch.linalg.solve(left, right[..., None])
     return solved[..., 0]
