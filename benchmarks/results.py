@@ -43,6 +43,7 @@ LEARNED = (
     "yu",
     "wang",
     "dnadet",
+    "rpa",
     "manifpt_rgb",
     "manifpt_frequency",
 )  # they train anew for each gallery, so one split has to do
