@@ -108,9 +108,9 @@ class Classifier(Comparer):
             raise ImageSetError(f"learned peers need images of one size; there are sides of {sides} px")
         network = self._learn(gallery)
         sizes = [len(probe) for probe in probes]
-        pixels = torch.cat([as_pixels(probe) for probe in probes])
-        with torch.inference_mode():
-            scores = torch.cat([network(part).log_softmax(1) for part in pixels.split(256)]).double().numpy()
+        with torch.inference_mode():  # one probe after another: pixels of all of them may not fit into memory
+            parts = (part for probe in probes for part in as_pixels(probe).split(256))
+            scores = torch.cat([network(part).log_softmax(1) for part in parts]).double().numpy()
         means: np.ndarray = np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]])) / np.array(sizes)[:, None]
         return means
 
