@@ -11,8 +11,9 @@ Our reading: batch normalisation and ReLU after each convolution; AdamW, with th
 resizing, then JPEG, of the whole image; resizing to 3/8 to 3/4 of whatever size there is, never below a patch; four
 patches of an image in a step; images smaller than a patch are one as they are, where theirs are enlarged.
 
-The budget: a quarter of the channels and 250 steps, which take two cores six minutes of CPU at 384 px, and show each
-of 16 images of 22 sources 45 times. Both are parameters, ``RPANetwork.channels`` and ``Classifier.steps``.
+The budget: a quarter of the channels and 300 steps, which take one core six to eight minutes at 384 px, and show each
+of 16 images of 22 sources 55 times, by four patches. Both are parameters, ``RPANetwork.channels`` and
+``Classifier.steps``.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ METHODS: dict[str, Method] = {
     "yu": _learned(lambda: Classifier(YuNetwork)),
     "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
     "dnadet": _learned(lambda: Classifier(DNANetwork, loss=patchwise, prepare=tell_transformations)),
-    "rpa": _learned(lambda: Classifier(RPANetwork, corrupted_patches, of_patches, steps=250)),
+    "rpa": _learned(lambda: Classifier(RPANetwork, corrupted_patches, of_patches, steps=300)),
     "manifpt_rgb": Method("peer", lambda _: NearestReal("rgb"), lambda _: Classifier(YuNetwork), of_real=True),
     "manifpt_frequency": Method(
         "peer", lambda _: NearestReal("frequency"), lambda _: Classifier(YuNetwork), of_real=True
