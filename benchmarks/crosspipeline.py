@@ -8,6 +8,7 @@ enrolled (16 of every source) and those that are asked are the same for all sour
 sides. Every method sees the same divisions. Top-1 in percent at 1, 5 and 10 images; rows are the pipeline of the
 gallery, columns that of the probes; the file of --csv has intervals too (95 %, by bootstrap over sources). Features are
 kept in CACHE, so that another question, or the same with more photographs, costs no second pass over the images.
+Where images differ in size, methods that need one size take the middle of each (genprint.baselines.pixels).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ DEFAULT = ("set_encoder", "set_encoder_lda", "imagenet", "colour", "thumbnail")
 
 # of each source, of each pipeline; rows are the photographs that all of them have, in one order
 Bed = Mapping[str, Mapping[str, Fingerprint]]
+Sets = Mapping[str, Mapping[str, ImageSet]]
 
 
 def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], limit: int | None) -> list[str]:
@@ -50,23 +52,26 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
     return sorted(shared)[:limit]
 
 
-def read(
-    folder: Path, front: Fingerprinter, pipelines: Sequence[str], sources: Sequence[str],
-    names: Sequence[str], cache: Cache,
-) -> Bed:  # fmt: skip
-    """Fingerprints of all the images by one method."""
-    bed: dict[str, dict[str, Fingerprint]] = {}
-    start, total = time.monotonic(), len(pipelines) * len(sources)
+def image_sets(folder: Path, pipelines: Sequence[str], sources: Sequence[str], names: Sequence[str]) -> Sets:
+    """The images of these photographs, in this order."""
+    sets: dict[str, dict[str, ImageSet]] = {source: {} for source in sources}
     for source in sources:
-        bed[source] = {}
         for pipeline in pipelines:
             files = {path.stem: path for path in (folder / pipeline / source).iterdir()}
-            images = ImageSet.from_files([files[name] for name in names], source)
+            sets[source][pipeline] = ImageSet.from_files([files[name] for name in names], source)
+    return sets
+
+
+def read(sets: Sets, front: Fingerprinter, cache: Cache) -> Bed:
+    """Fingerprints of all the images by one method."""
+    bed: dict[str, dict[str, Fingerprint]] = {}
+    start, total = time.monotonic(), sum(map(len, sets.values()))
+    for source, by_pipeline in sets.items():
+        bed[source] = {}
+        for pipeline, images in by_pipeline.items():
             found = front.extract(images, cache=cache)
-            if len(found) != len(
-                names
-            ):  # two photographs alike, or a damaged file: rows would no longer be photographs
-                raise SystemExit(f"{folder / pipeline / source}: {found.left_out[0].name}: {found.left_out[0].reason}")
+            if len(found) != images.count:  # two photographs alike, or a damaged file: rows would be no photographs
+                raise SystemExit(f"{pipeline}: {found.left_out[0].name}: {found.left_out[0].reason}")
             bed[source][pipeline] = remembered(found)
         done = sum(map(len, bed.values()))
         print(
@@ -179,6 +184,8 @@ def main() -> None:
     names = photographs(given.folder, pipelines, sources, given.limit)
     if len(names) < given.enrolled + min(SIZES):
         raise SystemExit(f"{given.folder}: only {len(names)} photographs are there of every source and pipeline")
+    sets = image_sets(given.folder, pipelines, sources, names)
+    every = [images for by_pipeline in sets.values() for images in by_pipeline.values()]
     shipped, cache = Model.load(), Cache(given.work)
     assert isinstance(shipped.fingerprinter, SetEncoder)
     shipped.fingerprinter.set_params(tiles=given.tiles)
@@ -188,8 +195,8 @@ def main() -> None:
         f"{given.tiles} tiles an image; chance {100 / len(sources):.1f} %; top-1 at " + " / ".join(map(str, SIZES))
     )
     for name, method in methods.items():
-        front = method.reader(shipped, None)
-        bed = read(given.folder, front, pipelines, sources, names, cache)
+        front = method.reader(shipped, None, every)
+        bed = read(sets, front, cache)
         start = time.monotonic()
         comparer = comparer_of(method, shipped, given.conditions)
         found = rates(bed, comparer, pipelines, given.enrolled, given.repeats, given.seed)

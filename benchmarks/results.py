@@ -43,6 +43,7 @@ LEARNED = (
     "yu",
     "wang",
     "dnadet",
+    "rpa",
     "manifpt_rgb",
     "manifpt_frequency",
 )  # they train anew for each gallery, so one split has to do
@@ -65,7 +66,7 @@ class Data:
         """Fingerprints of the sources named, or of all."""
         made_by = METHODS[method].fingerprinter(self.model).method
         if made_by not in self.made:
-            reader = METHODS[method].reader(self.model, self.real)
+            reader = METHODS[method].reader(self.model, self.real, self.sets)
             self.made[made_by] = {images.name: reader.extract(images) for images in self.sets}
         return {name: self.made[made_by][name] for name in names or [images.name for images in self.sets]}
 

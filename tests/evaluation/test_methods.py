@@ -14,7 +14,7 @@ from genprint.scoring.lda import LDA
 from tests.conftest import given, textured
 
 # Those that train a network on each gallery have tests of their own.
-CHEAP = [name for name in METHODS if name not in ("yu", "wang", "dnadet", "manifpt_rgb", "manifpt_frequency")]
+CHEAP = [name for name in METHODS if name not in ("yu", "wang", "dnadet", "rpa", "manifpt_rgb", "manifpt_frequency")]
 GRAINS = {"fine": 3.0, "middle": 15.0, "coarse": 60.0}
 GENERATORS = ("vae-conv-s0", "gan-dcgan-s0", "score-ddim-s0")
 # Colours of three generators trained on the same images are much alike.

@@ -13,7 +13,8 @@ from tests.conftest import textured
 METHOD = {
     "set_encoder": "set_encoder", "covariance": "covariance", "marra": "marra", "spectrum": "spectrum",
     "durall": "durall", "dzanic": "dzanic", "frank": "frank", "mccloskey": "mccloskey", "nataraj": "nataraj",
-    "imagenet": "imagenet", "pixels": "yu", "manifpt_rgb": "manifpt_rgb", "manifpt_frequency": "manifpt_frequency",
+    "self_description": "self_description", "imagenet": "imagenet", "pixels": "yu",
+    "manifpt_rgb": "manifpt_rgb", "manifpt_frequency": "manifpt_frequency",
     "colour": "colour", "thumbnail": "thumbnail",
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,25 +12,27 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genprint.baselines.pixels import PixelFingerprinter
+from genprint.baselines.pixels import FixedSize, middle
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.residuals import Pixels, raw
+from genprint.images.decoding import Image
 from genprint.images.sets import ImageSetError
 from genprint.scoring.base import Comparer
 
 _BATCH = 64
 
 
-class RawPixels(PixelFingerprinter):
-    """The pixels of square images themselves, for peers that learn from these."""
+class RawPixels(FixedSize):
+    """The pixels themselves, for peers that learn from these; of images that are not square, the middle square."""
 
     method = "pixels"
     keeps_scatter = False
 
+    def _of_one_size(self, images: Iterable[Image]) -> np.ndarray:
+        taken = super()._of_one_size(images)
+        return np.stack([middle(one, min(one.shape[:2])) for one in taken])
+
     def describe(self, pixels: Pixels) -> np.ndarray:
-        height, width = pixels.shape[2:]
-        if height != width:
-            raise ImageSetError(f"learned peers need square images; these have {width} x {height} px")
         return pixels.flatten(1).numpy()
 
 
@@ -106,9 +108,9 @@ class Classifier(Comparer):
             raise ImageSetError(f"learned peers need images of one size; there are sides of {sides} px")
         network = self._learn(gallery)
         sizes = [len(probe) for probe in probes]
-        pixels = torch.cat([as_pixels(probe) for probe in probes])
-        with torch.inference_mode():
-            scores = torch.cat([network(part).log_softmax(1) for part in pixels.split(256)]).double().numpy()
+        with torch.inference_mode():  # one probe after another: pixels of all of them may not fit into memory
+            parts = (part for probe in probes for part in as_pixels(probe).split(256))
+            scores = torch.cat([network(part).log_softmax(1) for part in parts]).double().numpy()
         means: np.ndarray = np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]])) / np.array(sizes)[:, None]
         return means
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genprint.baselines.pixels import PixelFingerprinter, grey
+from genprint.baselines.pixels import FixedSize, grey
 from genprint.fingerprints.residuals import Pixels
 
 
@@ -22,7 +22,7 @@ def radial_spectrum(images: np.ndarray) -> np.ndarray:
     return profile - profile[:, :1]
 
 
-class RadialSpectrum(PixelFingerprinter):
+class RadialSpectrum(FixedSize):
     """The radial power spectrum of grey images, scored by shrunk linear discriminants (theirs: an SVM)."""
 
     method = "durall"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from genprint.baselines.durall import radial_spectrum
-from genprint.baselines.pixels import PixelFingerprinter, grey
+from genprint.baselines.pixels import FixedSize, grey
 from genprint.fingerprints.residuals import Pixels
 
 _THRESHOLD = 0.5
 
 
-class SpectrumDecay(PixelFingerprinter):
+class SpectrumDecay(FixedSize):
     """A power law fitted to the upper half of the radial spectrum: its level, its exponent and what it misses."""
 
     method = "dzanic"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import dctn
 
-from genprint.baselines.pixels import PixelFingerprinter, grey
+from genprint.baselines.pixels import FixedSize, grey
 from genprint.fingerprints.residuals import Pixels
 
 
-class LogDCT(PixelFingerprinter):
+class LogDCT(FixedSize):
     """Log magnitudes of the grey image's DCT, scored by shrunk linear discriminants (theirs: ridge regression, CNN)."""
 
     method = "frank"

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from genprint.baselines.pixels import PixelFingerprinter
+from genprint.baselines.pixels import FixedSize
 from genprint.fingerprints.residuals import Pixels, to_pixels
 from genprint.images.sets import ImageSet, ImageSetError
 from genprint.storage.files import digest
@@ -20,7 +20,7 @@ from genprint.storage.files import digest
 _FREQUENCY_GAIN = 32.0
 
 
-class NearestReal(PixelFingerprinter):
+class NearestReal(FixedSize):
     """An image's artifact is what it lacks to its nearest real image: the manifold is as many real images as there are.
 
     Artifacts are given as pixel levels, half of each about the middle, so that a network for images takes them. Theirs
@@ -29,6 +29,7 @@ class NearestReal(PixelFingerprinter):
     Args:
         space: in which images are near and differences are taken: 'rgb', or 'frequency', the log-amplitudes of each
             channel's discrete Fourier transform.
+        side: as every ``FixedSize`` has it; of real images too.
 
     Attributes:
         real_: real images in that space, float32 ``(n, 3 h w)``.
@@ -36,7 +37,8 @@ class NearestReal(PixelFingerprinter):
 
     keeps_scatter = False
 
-    def __init__(self, space: str = "rgb"):
+    def __init__(self, space: str = "rgb", side: int | None = None):
+        super().__init__(side)
         self.space = space
 
     @property
@@ -44,8 +46,8 @@ class NearestReal(PixelFingerprinter):
         return f"manifpt_{self.space}"
 
     def fit(self, sets: Sequence[ImageSet], sources: Sequence[str]) -> Self:  # noqa: ARG002
-        """Learns the manifold from real images, all of one size."""
-        pixels = np.concatenate([images.to_array() for images in sets])
+        """Learns the manifold from real images, all of one size or cut to one."""
+        pixels = self._of_one_size(image for images in sets for image in images)
         self.real_ = torch.cat(
             [self._embed(to_pixels(part)) for part in np.array_split(pixels, len(pixels) // 512 + 1)]
         )

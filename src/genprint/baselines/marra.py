@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from genprint.baselines.pixels import PixelFingerprinter
+from genprint.baselines.pixels import FixedSize
 from genprint.fingerprints.residuals import Pixels, wavelet_residual
 
 
-class MeanResidual(PixelFingerprinter):
+class MeanResidual(FixedSize):
     """A source's fingerprint is the average of its images' wavelet residuals; sets compare by correlation.
 
     The probe's residuals are averaged too.

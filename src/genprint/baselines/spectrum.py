@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from genprint.baselines.pixels import PixelFingerprinter
+from genprint.baselines.pixels import FixedSize
 from genprint.fingerprints.residuals import Pixels, log_spectrum
 
 
-class MeanSpectrum(PixelFingerprinter):
+class MeanSpectrum(FixedSize):
     """A source's fingerprint is the average log-spectrum of its images' high-pass residuals; correlation."""
 
     method = "spectrum"

@@ -1,8 +1,12 @@
-"""The methods there are, by the name the literature gives them."""
+"""The methods there are, by the name the literature gives them.
+
+All of them take images of mixed size: ``genprint.baselines.pixels`` says which take each image whole, and which the
+middle of each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from genprint.baselines.c2st import ClassifierTwoSample
@@ -20,6 +24,9 @@ from genprint.baselines.manifpt import NearestReal
 from genprint.baselines.marra import MeanResidual
 from genprint.baselines.mccloskey import Saturation
 from genprint.baselines.nataraj import CoOccurrence
+from genprint.baselines.pixels import FixedSize, common_side
+from genprint.baselines.rpa import RPANetwork, corrupted_patches, of_patches
+from genprint.baselines.self_description import SelfDescription
 from genprint.baselines.spectrum import MeanSpectrum
 from genprint.baselines.vote import Vote
 from genprint.baselines.wang import blur_and_jpeg
@@ -49,16 +56,27 @@ class Method:
     comparer: Callable[[Model], Comparer]
     of_real: bool = False
 
-    def reader(self, model: Model, real: ImageSet | None) -> Fingerprinter:
+    def reader(self, model: Model, real: ImageSet | None, sets: Sequence[ImageSet] = ()) -> Fingerprinter:
         """The fingerprinter, fitted to real images if it needs them.
 
+        Args:
+            model: in use.
+            real: real images, if there are any.
+            sets: all that are to be compared. Where their images differ in size, methods that need one size take the
+                middle of each (``genprint.baselines.pixels``).
+
         Raises:
-            ValueError: there are none.
+            ValueError: it needs real images, and there are none.
         """
         front = self.fingerprinter(model)
+        seen = list(sets)
         if self.of_real:
             if real is None:
                 raise ValueError(f"{front.method} compares with real images; give some")
+            seen.append(real)
+        if isinstance(front, FixedSize):
+            front.side = common_side(seen)
+        if self.of_real and real:
             front.fit([real], [real.name])
         return front
 
@@ -99,10 +117,12 @@ METHODS: dict[str, Method] = {
     "frank": _lda("peer", LogDCT),
     "mccloskey": _lda("peer", Saturation),
     "nataraj": _lda("peer", CoOccurrence),
+    "self_description": _lda("peer", SelfDescription),
     "imagenet": _cosine(ImageNetFeatures),
     "yu": _learned(lambda: Classifier(YuNetwork)),
     "wang": _learned(lambda: Classifier(YuNetwork, blur_and_jpeg)),
     "dnadet": _learned(lambda: Classifier(DNANetwork, loss=patchwise, prepare=tell_transformations)),
+    "rpa": _learned(lambda: Classifier(RPANetwork, corrupted_patches, of_patches, steps=300)),
     "manifpt_rgb": Method("peer", lambda _: NearestReal("rgb"), lambda _: Classifier(YuNetwork), of_real=True),
     "manifpt_frequency": Method(
         "peer", lambda _: NearestReal("frequency"), lambda _: Classifier(YuNetwork), of_real=True

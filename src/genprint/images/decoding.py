@@ -129,6 +129,23 @@ def _heif_opener() -> bool:
     return True
 
 
+def size_of(content: Content) -> tuple[int, int]:
+    """Height and width of an image, which is not decoded.
+
+    Raises:
+        Unusable: it is no image, or of a size that is left out.
+    """
+    if isinstance(content, np.ndarray):
+        height, width = content.shape[:2]
+    elif isinstance(content, Pillow.Image):
+        width, height = content.size
+    else:
+        with _pillow_errors(), open_image(content) as image:
+            width, height = image.size
+    _check_size(width, height)
+    return height, width
+
+
 def decode(name: str, content: Content) -> Image:
     """The image in a file, in an array uint8 ``(h, w, 3)`` or ``(h, w)``, or a Pillow image.
 

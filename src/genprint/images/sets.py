@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image as Pillow
 from genprint.errors import GenprintError
 from genprint.images import archives
 from genprint.images.archives import ArchiveError
-from genprint.images.decoding import Image, Unusable, decode
+from genprint.images.decoding import Image, Unusable, decode, size_of
 from genprint.images.members import (
     Archive,
     ArrayFile,
@@ -115,6 +116,15 @@ class ImageSet:
     def __iter__(self) -> Iterator[Image]:
         """The usable images alone; raises as ``scan`` does."""
         return (found for found in self.scan() if isinstance(found, Image))
+
+    def sizes(self) -> Iterator[tuple[int, int]]:
+        """Height and width of every image, by its header alone; of none that it shows to be unusable."""
+        try:
+            for _, read in self.members:
+                with suppress(Unusable):
+                    yield size_of(read())
+        except (ArchiveError, ArraysError) as error:
+            raise ImageSetError(str(error)) from None
 
     @property
     def count(self) -> int | None:

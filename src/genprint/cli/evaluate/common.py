@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from genprint.scoring.base import Comparer
 
 Data = Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")]
-Methods = Annotated[list[str], typer.Option(help="Methods to compare; 'all' for every one.")]
+Methods = Annotated[
+    list[str],
+    typer.Option(
+        help="Methods to compare; 'all' for every one. Where images differ in size, those that need one size and those "
+        "that train a network, take the middle of each: a square of the smallest side of all, at native resolution."
+    ),
+]
 Enrolled = Annotated[int, typer.Option(min=2, help="Images enrolled a source.")]
 Repeats = Annotated[int, typer.Option(min=1, help="New splits.")]
 Sizes = Annotated[str, typer.Option(help="Images in a set, one size or several with commas.")]
@@ -63,7 +69,7 @@ class Reader:
 
         made_by = METHODS[name].fingerprinter(self._model).method
         if made_by not in self._fingerprints:
-            reader = replace(self._model, fingerprinter=METHODS[name].reader(self._model, self._real))
+            reader = replace(self._model, fingerprinter=METHODS[name].reader(self._model, self._real, self._sets))
             self._fingerprints[made_by] = read_fingerprints(reader, self._sets)
         return METHODS[name].comparer(self._model), self._fingerprints[made_by]
 
