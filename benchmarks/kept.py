@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genprint.storage.files import write_atomically
+from genprint.storage.files import canonical_digest, write_atomically
 
 
 class Kept:
@@ -32,12 +32,13 @@ class Kept:
     def get(self, name: str, asked: Mapping[str, object], make: Callable[[], Any]) -> Any:
         """What was found under a name when the same was asked, or what is made now; it has to fit into JSON."""
         wanted = json.loads(json.dumps(asked))
-        found = self._all["findings"].get(name)
-        if found is None or found["asked"] != wanted:
+        key = f"{name} ({canonical_digest(wanted)[:12]})"
+        found = self._all["findings"].get(key)
+        if found is None:
             start = time.monotonic()
             made = json.loads(json.dumps(make()))
             found = {"asked": wanted, "seconds": time.monotonic() - start, "found": made}
-            self._all["findings"][name] = found
+            self._all["findings"][key] = found
             self._write()
         self.seconds += found["seconds"]
         return found["found"]

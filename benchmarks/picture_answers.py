@@ -68,7 +68,10 @@ def verification(bed: Bed) -> str:
     lines = head(
         "judged by", "sets in", "false same", "false different", "same", "different", "given", "Cllr", "Cllr_min"
     )
-    judges = {"shipped": lambda: _shipped, "the others": lambda: _others(bed, read())}
+    judges: dict[str, Callable[[], _Population]] = {
+        "shipped": lambda: _shipped,
+        "the others": cache(lambda: _others(bed, read())),  # fitted once for all pairs of pipelines
+    }
     for judge, population in judges.items():
         for pair in combinations_with_replacement(bed.setting.pipelines, 2):
             found = bed.find(

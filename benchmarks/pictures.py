@@ -11,6 +11,7 @@ other code of src/genprint (as committed), another model or another setting is f
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,11 +62,14 @@ def written(bed: Bed, section: str, make: Callable[[], str], unknown: str) -> No
     table, setting = make(), bed.setting
     said = (
         f"{len(setting.sources)} sources (chance {100 / len(setting.sources):.1f} %), {len(setting.photographs)} photographs, {setting.enrolled} enrolled, "
-        f"{setting.repeats} divisions"
+        f"{setting.repeats} division{'s' if setting.repeats > 1 else ''}"
     )
     if section != "d":
         said += f", {setting.tiles or 'all'} tiles an image"
-    about = provenance(setting.seed, time.monotonic() - bed.kept.seconds, bed.model.identity)
+    identity = bed.model.identity
+    if section == "d":  # that goes through several
+        identity = re.sub(r" tiles=\w+", "", identity)
+    about = provenance(setting.seed, time.monotonic() - bed.kept.seconds, identity)
     what = _TEXTS[section].replace("{unknown}", "each source" if unknown == "source" else "each quarter of the sources")
     bed.kept.put_text(section, f"## {_TITLES[section]}\n\n{what} {said}. {about}\n\n{table}")
 
