@@ -141,24 +141,23 @@ def rates(bed: Read, comparer: Comparer, setting: Setting, sizes: Sequence[int] 
     hits: dict[tuple[str, str, int], list[np.ndarray]] = {}
     count = len(setting.photographs)
     for known, asked in divisions(count, setting.enrolled, setting.repeats, setting.seed):
-        # All sizes in one call: scorers are adapted to the gallery at every call.
         groups = [(size, asked[at : at + size]) for size in sizes for at in range(0, len(asked) - size + 1, size)]
         of_size = np.array([size for size, _ in groups])
-        owners = np.repeat(np.arange(len(sources)), len(groups))
         for left in pipelines:
             gallery = [bed[source][left][known] for source in sources]
             if left != LOSSLESS:  # what it has been through, a probe may not have
                 gallery = [replace(source, originals=()) for source in gallery]
-            for right in pipelines:
-                if wide[left] != wide[right]:
-                    continue
-                probes = [bed[source][right][group] for source in sources for _, group in groups]
-                right_ones = named(comparer.score(probes, gallery), owners).reshape(len(sources), len(groups))
+            # All in one call: scorers are adapted to the gallery, and networks trained on it, at every call.
+            like = [right for right in pipelines if wide[right] == wide[left]]
+            probes = [bed[source][right][group] for right in like for source in sources for _, group in groups]
+            owners = np.tile(np.repeat(np.arange(len(sources)), len(groups)), len(like))
+            hit = named(comparer.score(probes, gallery), owners).reshape(len(like), len(sources), len(groups))
+            for right, own in zip(like, hit, strict=True):
                 for size in np.unique(of_size):
-                    hits.setdefault((left, right, int(size)), []).append(right_ones[:, of_size == size].mean(1))
+                    hits.setdefault((left, right, int(size)), []).append(own[:, of_size == size].mean(1))
     found: Rates = {}
-    for (left, right, size), own in hits.items():
-        found.setdefault(left, {}).setdefault(right, {})[str(size)] = np.mean(own, axis=0).tolist()
+    for (left, right, size), rows in hits.items():
+        found.setdefault(left, {}).setdefault(right, {})[str(size)] = np.mean(rows, axis=0).tolist()
     return found
 
 

@@ -55,6 +55,19 @@ def test_relatives_are_left_out_and_all_others_enrolled(rng):
     assert found["x", "y"].top1[1].sources == 2
 
 
+def test_others_may_be_of_the_enrolled_publisher_alone(rng):
+    watching = Watching()
+    found = across(sets(rng), watching, LABELS, 20, (1,), repeats=1, alike=True)
+    assert [own for own, _ in watching.seen] == [
+        ["a-x", "b-x", "c-x", "d-y"],  # d is only to be had of y
+        ["a-y", "b-y", "c-x", "d-y"],
+        ["a-z", "b-x", "b-y", "c-x", "d-y"],
+        ["b-x", "a-x", "c-x", "d-y"],
+        ["b-y", "a-y", "c-x", "d-y"],
+    ]
+    assert found["x", "y"].chance == pytest.approx(1 / 4)
+
+
 def test_generators_are_found_across_publishers_unless_these_weigh_more(rng):
     near, far = (
         across(sets(rng, publisher), ByScorer(LDA()), LABELS, 20, (1, 5), repeats=2) for publisher in (2.0, 200.0)

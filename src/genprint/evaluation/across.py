@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class Across:
     by_generator: dict[int, dict[str, float]] = field(repr=False)
 
 
-def across(
+def across(  # noqa: PLR0913
     fingerprints: Mapping[str, Fingerprint],
     comparer: Comparer,
     labels: Mapping[str, Label],
@@ -57,6 +57,7 @@ def across(
     repeats: int = 3,
     seed: int = 0,
     progress: Callable[[], None] | None = None,
+    alike: bool = False,
 ) -> dict[Pair, Across]:
     """Top-1 by ordered pair of publishers.
 
@@ -74,6 +75,8 @@ def across(
         repeats: divisions of the images.
         seed: of these.
         progress: called after every gallery.
+        alike: of other generators that the enrolled set's publisher has, only its own sets are enrolled; else some of
+            those that are enrolled may be of the probe's publisher, and look like the probe for that.
 
     Raises:
         ValueError: no generator has two publishers, or a set has too few images.
@@ -95,7 +98,7 @@ def across(
     for known, asked in divisions:
         for name, relatives in targets.items():
             own = labels[name]
-            others = [other for other in fingerprints if labels[other].generator != own.generator]
+            others = _others(labels, fingerprints, own, alike)
             gallery = [fingerprints[one][known[one]] for one in (name, *others)]
             probes, of = [], []
             for relative in (name, *relatives):
@@ -166,6 +169,15 @@ def _targets(labels: Mapping[str, Label], names: Mapping[str, object]) -> dict[s
     if len({labels[name].generator for name in names}) < 2:
         raise ValueError("all sets are of one generator; there is nothing to tell it from")
     return targets
+
+
+def _others(labels: Mapping[str, Label], names: Iterable[str], own: Label, alike: bool) -> list[str]:
+    """Sets of the other generators; if so wanted, those of the same publisher alone where it has any."""
+    others = [name for name in names if labels[name].generator != own.generator]
+    if not alike:
+        return others
+    there = {labels[name].generator for name in others if labels[name].publisher == own.publisher}
+    return [name for name in others if labels[name].publisher == own.publisher or labels[name].generator not in there]
 
 
 def _divided(

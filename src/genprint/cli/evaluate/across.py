@@ -35,6 +35,13 @@ Content = Annotated[
         "prompts or photographs; no such content is then both enrolled and asked."
     ),
 ]
+Alike = Annotated[
+    bool,
+    typer.Option(
+        help="With --across: other generators are enrolled as the enrolled set's publisher has them, where it does; "
+        "else as all publishers have them, the probe's own too."
+    ),
+]
 
 
 def with_controls(methods: Sequence[str]) -> list[str]:
@@ -60,7 +67,13 @@ def labels_of(data: Path, sets: Sequence[ImageSet], by: str, same: str, content:
 
 
 def measured(
-    reader: Reader, labels: Mapping[str, Label], enrolled: int, sizes: Sequence[int], repeats: int, seed: int
+    reader: Reader,
+    labels: Mapping[str, Label],
+    enrolled: int,
+    sizes: Sequence[int],
+    repeats: int,
+    seed: int,
+    alike: bool = False,
 ) -> dict[str, dict[Pair, Across]]:
     """What each method reaches."""
     from genprint.evaluation.across import across, galleries
@@ -69,7 +82,7 @@ def measured(
     for name in reader.methods:
         comparer, fingerprints = reader.read(name)
         with bar(f"asking {name}", total=repeats * galleries(labels)) as advance:
-            found[name] = across(fingerprints, comparer, labels, enrolled, sizes, repeats, seed, advance)
+            found[name] = across(fingerprints, comparer, labels, enrolled, sizes, repeats, seed, advance, alike)
     return found
 
 

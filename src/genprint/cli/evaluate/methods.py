@@ -11,6 +11,7 @@ import typer
 
 from genprint.cli.common import AsJson, Model, bar, errors, load_model, show
 from genprint.cli.evaluate.across import (
+    Alike,
     By,
     Content,
     Same,
@@ -54,6 +55,7 @@ def attributability_command(
     across: By = None,
     same: Same = "model",
     content: Content = None,
+    alike: Alike = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the JSON here; with --across, or a table as .md.")
     ] = None,
@@ -76,8 +78,9 @@ def attributability_command(
         reader = Reader(chosen, load_model(model), sets, real, named(after) if after else None)
         settings = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "after": after}
         if across:
-            found = measured(reader, labels, enrolled, sizes, repeats, seed)
-            result = {**settings, "across": across, "same": same, "methods": as_result(found, seed)}
+            found = measured(reader, labels, enrolled, sizes, repeats, seed, alike)
+            settings |= {"across": across, "same": same, "alike": alike}
+            result = {**settings, "methods": as_result(found, seed)}
             if output:
                 about = ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
                 page = as_markdown(found, seed, f"{data.name}: {about}.") if output.suffix == ".md" else ""
