@@ -39,9 +39,9 @@ def labels(folder: Path) -> dict[str, dict[str, str]]:
         return {row["source"]: row for row in csv.DictReader(file)}
 
 
-def commit(checkout: Path = ROOT) -> str:
-    """Short name of the commit that is checked out."""
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=checkout)
+def commit(checkout: Path = ROOT, of: Iterable[str] = ()) -> str:
+    """Short name of the commit that is checked out; of some paths, of the last that changed them."""
+    asked = subprocess.run(["git", "log", "-1", "--format=%h", "--", *of], capture_output=True, text=True, cwd=checkout)
     return asked.stdout.strip()
 
 

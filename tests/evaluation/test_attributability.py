@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genprint.evaluation.attributability import Rate, paired, top1
+from genprint.evaluation.attributability import Rate, named, paired, top1
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.lda import LDA
 from tests.conftest import given
@@ -35,7 +35,7 @@ def test_probes_are_disjoint_and_not_enrolled_and_may_be_in_another_condition(rn
     known = sources(rng, np.zeros((3, 2)))
     moved = {name: given(own.values + 100, name, own.digests) for name, own in known.items()}
     rates = top1(known, Watching(), 20, (5,), repeats=3, seed=1, asked=moved)
-    assert rates[5].mean == pytest.approx(1 / 3)  # the first source, always
+    assert rates[5].mean == pytest.approx(1 / 3)  # no source before the others
     with pytest.raises(ValueError, match="0: 60 images are too few"):
         top1(known, Watching(), 58, (5,), 1, 0)
 
@@ -57,3 +57,8 @@ def test_paired_by_hand():
     assert paired(ours, perfect).error_ratio[0] is None
     with pytest.raises(ValueError, match="cannot be paired"):
         paired(ours, rate(a=(1.0,), d=(1.0,), c=(1.0,)))
+
+
+def test_where_several_are_best_each_has_its_share():
+    scores = np.array([[1.0, 0, 0], [1, 0, 0], [2, 2, 0], [1, 1, 1]])
+    assert named(scores, [0, 1, 1, 2]).tolist() == pytest.approx([1, 0, 1 / 2, 1 / 3])

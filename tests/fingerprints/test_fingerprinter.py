@@ -15,7 +15,7 @@ METHOD = {
     "durall": "durall", "dzanic": "dzanic", "frank": "frank", "mccloskey": "mccloskey", "nataraj": "nataraj",
     "self_description": "self_description", "imagenet": "imagenet", "pixels": "yu",
     "manifpt_rgb": "manifpt_rgb", "manifpt_frequency": "manifpt_frequency",
-    "colour": "colour", "thumbnail": "thumbnail",
+    "colour": "colour", "thumbnail": "thumbnail", "header": "header",
 }  # fmt: skip
 
 
@@ -67,6 +67,8 @@ def test_repeats(fingerprinter, rng):
 
 
 def test_images_differ_in_what_they_give(fingerprinter, rng):
+    if fingerprinter.method == "header":
+        pytest.skip("arrays have none")
     smooth, rough = textured(rng, 8, grain=2.0), textured(rng, 8, grain=50.0)
     a, b = fingerprinter.transform([as_set(smooth), as_set(rough)])
     assert not np.allclose(a, b, atol=1e-4)

@@ -59,13 +59,13 @@ def answers(  # noqa: PLR0913
     Raises:
         ValueError: a source has too few images, or a group is all there is.
     """
-    rates, shares = [], []
+    rates, found = [], []
     for repeat in range(repeats):
         division = _divided(fingerprints, enrolled, size, most, seed + repeat)
-        reached, found = _shares(model, *division, groups, rate, progress)
+        reached, named = identified(model, *division, groups, rate, progress)
         rates.append(reached)
-        shares.append(found)
-    return Answers(max(rates), *(over_sources(row, seed) for row in np.mean(shares, axis=0)))
+        found.append(shares(named))
+    return Answers(max(rates), *(over_sources(row, seed) for row in np.mean(found, axis=0)))
 
 
 def _divided(
@@ -85,27 +85,54 @@ def _divided(
     return known, probes
 
 
-def _shares(
+@dataclass(frozen=True)
+class Named:
+    """What a probe was attributed to, None for nothing: with all sources enrolled, and with its group left out."""
+
+    of_all: str | None
+    of_others: str | None
+
+
+def identified(
     model: Model,
     known: Mapping[str, Fingerprint],
     probes: Mapping[str, Sequence[Fingerprint]],
     groups: Mapping[str, str],
     rate: float,
-    progress: Callable[[], None] | None,
-) -> tuple[float, np.ndarray]:
-    """The rate that could be had, and false, right and wrong of each source, ``(3, sources)``, in one division."""
+    progress: Callable[[], None] | None = None,
+) -> tuple[float, dict[str, list[Named]]]:
+    """Identifies each source's probes twice; with it, the rate of false attributions that could be had.
+
+    Args:
+        model: of the fingerprints.
+        known: what is enrolled of each source, by name.
+        probes: of these sources.
+        groups: of each source: what is not enrolled when it is unknown.
+        rate: of false attributions wanted.
+        progress: called after every source.
+    """
     everyone = Identifier(model, known, rate)
     without: dict[str, Identifier] = {}
-    false, right, wrong = [], [], []
+    found: dict[str, list[Named]] = {}
     for name, sets in probes.items():
         group = groups[name]
         if group not in without:
-            rest = {other: found for other, found in known.items() if groups[other] != group}
+            rest = {other: source for other, source in known.items() if groups[other] != group}
             without[group] = Identifier(model, rest, rate)
-        named = [everyone.identify(probe, weigh=False).source for probe in sets]
-        right.append(np.mean([answer == name for answer in named]))
-        wrong.append(np.mean([answer not in (None, name) for answer in named]))
-        false.append(np.mean([without[group].identify(probe, weigh=False).source is not None for probe in sets]))
+        found[name] = [
+            Named(*(one.identify(probe, weigh=False).source for one in (everyone, without[group]))) for probe in sets
+        ]
         if progress:
             progress()
-    return max(identifier.rate for identifier in without.values()), np.array([false, right, wrong])
+    return max(identifier.rate for identifier in without.values()), found
+
+
+def shares(named: Mapping[str, Sequence[Named]]) -> np.ndarray:
+    """False, right and wrong of each source, ``(3, sources)``."""
+    return np.array(
+        [
+            [np.mean([answer.of_others is not None for answer in answers]) for answers in named.values()],
+            [np.mean([answer.of_all == name for answer in answers]) for name, answers in named.items()],
+            [np.mean([answer.of_all not in (None, name) for answer in answers]) for name, answers in named.items()],
+        ]
+    )

@@ -87,11 +87,17 @@ def top1(
                 for start in range(enrolled, len(order) - size + 1, size):
                     sets.append((asked or fingerprints)[name][order[start : start + size]])
                     owners.append(i)
-            right = comparer.score(sets, gallery).argmax(1) == np.array(owners)
+            right = named(comparer.score(sets, gallery), owners)
             hits[size][:, repeat] = [right[np.array(owners) == i].mean() for i in range(len(names))]
             probes[size] = len(sets)
     rng = np.random.default_rng(seed)
     return {size: _interval(names, hits[size], probes[size], rng) for size in possible}
+
+
+def named(scores: np.ndarray, owners: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Whether each probe's best score ``(n, m)`` is its owner's: 1 or 0, and where several are best, one's share."""
+    best = scores == scores.max(1, keepdims=True)
+    return np.asarray(best[np.arange(len(scores)), owners] / best.sum(1))
 
 
 def paired(ours: Rate, theirs: Rate, seed: int = 0, draws: int = 2000) -> Paired:

@@ -18,6 +18,7 @@ from genprint.baselines.durall import RadialSpectrum
 from genprint.baselines.dzanic import SpectrumDecay
 from genprint.baselines.frank import LogDCT
 from genprint.baselines.frechet import Frechet
+from genprint.baselines.header import Header, NearestHeader
 from genprint.baselines.imagenet import ImageNetFeatures
 from genprint.baselines.kernel import MMD
 from genprint.baselines.manifpt import NearestReal
@@ -137,4 +138,5 @@ METHODS: dict[str, Method] = {
     "rbf_residual": _peer(NeighbourhoodCovariance, lambda: MMD("rbf")),
     "colour": _lda("control", ColourQuantiles),
     "thumbnail": _lda("control", Thumbnail),
+    "header": _peer(Header, NearestHeader, "control"),
 }

@@ -131,7 +131,8 @@ class Fingerprinter(BaseEstimator, ABC):
         if missing:
             wanted = [images[i] for i in missing]
             if processing:
-                wanted = [replace(image, pixels=processing(image.pixels[None])[0]) for image in wanted]
+                # What comes out is pixels; the file's facts are of before.
+                wanted = [replace(image, pixels=processing(image.pixels[None])[0], facts=None) for image in wanted]
             fresh = self._features(wanted)
             if cache:
                 cache.put_features(key, [image.sha256 for image in wanted], fresh)

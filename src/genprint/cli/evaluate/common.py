@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from genprint.evaluation.attributability import Rate
     from genprint.evaluation.intervals import Mean
     from genprint.fingerprints.fingerprint import Fingerprint
+    from genprint.images.processing import Processing
     from genprint.images.sets import ImageSet
     from genprint.model import Model
     from genprint.scoring.base import Comparer
@@ -32,13 +33,25 @@ Enrolled = Annotated[int, typer.Option(min=2, help="Images enrolled a source.")]
 Repeats = Annotated[int, typer.Option(min=1, help="New splits.")]
 Sizes = Annotated[str, typer.Option(help="Images in a set, one size or several with commas.")]
 Seed = Annotated[int, typer.Option(help="Of the splits.")]
+After = Annotated[
+    str | None,
+    typer.Option(help="All images go through this first, as 'JPEG 75', or 'resize 75 %, JPEG 90' for several."),
+]
 Real = Annotated[Path | None, typer.Option(exists=True, help="Real images, for methods that compare with such.")]
 
 
-def read_fingerprints(model: Model, sets: Sequence[ImageSet]) -> dict[str, Fingerprint]:
-    """The fingerprint of each set, by its name, with a progress bar; says what was left out."""
+def read_fingerprints(
+    model: Model, sets: Sequence[ImageSet], after: Processing | None = None
+) -> dict[str, Fingerprint]:
+    """The fingerprint of each set, by its name, with a progress bar; says what was left out.
+
+    ``after``: what all images go through first.
+    """
     with bar("reading images") as advance:
-        found = {images.name: model.fingerprint(images, advance) for images in sets}
+        found = {
+            images.name: model.fingerprinter.extract(images, advance, cache=model.cache, processing=after)
+            for images in sets
+        }
     for name, fingerprint in found.items():
         tell_left_out(name, fingerprint.left_out)
     return found
@@ -47,7 +60,14 @@ def read_fingerprints(model: Model, sets: Sequence[ImageSet]) -> dict[str, Finge
 class Reader:
     """Methods by name, and the fingerprints they need of the sets: made once for methods that share them."""
 
-    def __init__(self, methods: Sequence[str], model: Model, sets: Sequence[ImageSet], real: Path | None = None):
+    def __init__(
+        self,
+        methods: Sequence[str],
+        model: Model,
+        sets: Sequence[ImageSet],
+        real: Path | None = None,
+        after: Processing | None = None,
+    ):
         from genprint.evaluation.methods import METHODS
         from genprint.images.sets import ImageSet
 
@@ -59,7 +79,7 @@ class Reader:
                                  "(of attributability and open-set)")  # fmt: skip
         every = [name for name, method in METHODS.items() if real or not method.of_real]
         self.methods = every if "all" in methods else list(methods)
-        self._model, self._sets = model, sets
+        self._model, self._sets, self._after = model, sets, after
         self._real = ImageSet.read(real) if real else None
         self._fingerprints: dict[str, dict[str, Fingerprint]] = {}
 
@@ -70,7 +90,7 @@ class Reader:
         made_by = METHODS[name].fingerprinter(self._model).method
         if made_by not in self._fingerprints:
             reader = replace(self._model, fingerprinter=METHODS[name].reader(self._model, self._real, self._sets))
-            self._fingerprints[made_by] = read_fingerprints(reader, self._sets)
+            self._fingerprints[made_by] = read_fingerprints(reader, self._sets, self._after)
         return METHODS[name].comparer(self._model), self._fingerprints[made_by]
 
 

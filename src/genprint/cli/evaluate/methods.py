@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genprint.cli.common import AsJson, Model, bar, errors, load_model, show
+from genprint.cli.evaluate.across import (
+    Alike,
+    By,
+    Content,
+    Same,
+    as_lines,
+    as_markdown,
+    as_result,
+    labels_of,
+    measured,
+    with_controls,
+)
 from genprint.cli.evaluate.common import (
+    After,
     Data,
     Enrolled,
     Methods,
@@ -38,18 +51,42 @@ def attributability_command(
     repeats: Repeats = 10,
     seed: Seed = 0,
     real: Real = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the JSON here.")] = None,
+    after: After = None,
+    across: By = None,
+    same: Same = "model",
+    content: Content = None,
+    alike: Alike = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the JSON here; with --across, or a table as .md.")
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Top-1 over the sources in DATA, by probe size; of several methods, the first is paired with each other one."""
+    """Top-1 over the sources in DATA, by probe size; of several methods, the first is paired with each other one.
+
+    With --across, of a generator's images as one publisher left them, asked as another did.
+    """
     from genprint.evaluation.attributability import paired, top1
     from genprint.evaluation.methods import METHODS
+    from genprint.fingerprints.conditions import named
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_model(model), sets := read_sources(data), real)
-        sizes = set_sizes(probe)
+        sets, sizes = read_sources(data), set_sizes(probe)
+        labels = labels_of(data, sets, across, same, content) if across else {}
+        chosen = with_controls(method) if across else method
+        reader = Reader(chosen, load_model(model), sets, real, named(after) if after else None)
+        settings = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "after": after}
+        if across:
+            found = measured(reader, labels, enrolled, sizes, repeats, seed, alike)
+            settings |= {"across": across, "same": same, "alike": alike}
+            result = {**settings, "methods": as_result(found, seed)}
+            if output:
+                about = ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
+                page = as_markdown(found, seed, f"{data.name}: {about}.") if output.suffix == ".md" else ""
+                write_atomically(output, (page or json.dumps(result, indent=2)).encode())
+            show(result, as_json, "\n".join(as_lines(found, seed)))
+            return
         methods: dict[str, Any] = {}
         first: dict[int, Rate] = {}
         for name in reader.methods:
@@ -59,7 +96,7 @@ def attributability_command(
             if first:
                 methods[name]["paired"] = {str(n): asdict(paired(first[n], rate, seed)) for n, rate in rates.items()}
             first = first or rates
-        result = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "methods": methods}
+        result = {**settings, "methods": methods}
         lines = [f"top-1 among {len(sets)} sources (chance {1 / len(sets):.1%}), {enrolled} images enrolled each"]
         for name, row in methods.items():
             cells = [f"@{n} {r['mean']:.1%} [{r['low']:.0%}, {r['high']:.0%}]" for n, r in row["top1"].items()]
