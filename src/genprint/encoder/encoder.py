@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from genprint._version import __version__
+from genprint.encoder.blocks import block_statistics
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.tiles import cut_tiles
 from genprint.fingerprints.fingerprinter import Fingerprinter
@@ -26,6 +27,9 @@ from genprint.storage.weights import WeightsError, load_model, save_model, seria
 
 KIND = "set_encoder"
 SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED_PICTURES = Path(__file__).parent / "pictures"
+# Places of an image that blocks are looked at in.
+PLACES = 2**17
 # Tiles that go through the network at once: what is between its layers stays in a processor's cache.
 _PASS = 32
 # By network: its tensors when it was fused, and what came of it. Not an attribute, which would be copied and pickled.
@@ -73,7 +77,7 @@ class SetEncoder(Fingerprinter):
 
     @property
     def parts(self) -> int:
-        return len(self.network.towers)
+        return self.network.parts
 
     def _learned_digest(self) -> str:
         network = self.network
@@ -109,7 +113,11 @@ class SetEncoder(Fingerprinter):
                     means = statistics.new_zeros(len(images), statistics.shape[1])
                 means.index_add_(0, owners[part], statistics * shares[part, None])
         assert means is not None
-        return network.project(means).cpu().numpy()
+        features = network.project(means)
+        if network.blocks is not None:
+            counted = torch.stack([block_statistics(image.pixels, PLACES) for image in images])
+            features = torch.cat([features, network.blocks(counted.to(self._device))], dim=1)
+        return features.cpu().numpy()
 
     @torch.inference_mode()
     def _vector(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from genprint.encoder.blocks import STATISTICS
 from genprint.encoder.pooling import masked_moments, pool
 from genprint.fingerprints.residuals import Pixels, front_end
 
@@ -153,6 +154,8 @@ class Tower(nn.Module):
 class SetNetwork(nn.Module):
     """phi (one tower or several side by side), masked moment pooling, rho (head): a set of images to a unit vector.
 
+    With ``blocks``, what ``genprint.encoder.blocks`` counts in the whole image is a further part of its features.
+
     Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
     """
 
@@ -167,17 +170,30 @@ class SetNetwork(nn.Module):
         front_ends: Sequence[Sequence[str]] = (("high_pass",),),
         relative: bool = False,
         phases: bool = False,
+        blocks: bool = False,
     ):
         super().__init__()
         self.config: dict[str, Any] = {
             "channels": list(channels), "features": features, "dim": dim, "correlated": correlated,
             "front_ends": [list(views) for views in front_ends], "relative": relative, "phases": phases,
+            "blocks": blocks,
         }  # fmt: skip
         self.towers = nn.ModuleList(  # type: ignore[assignment]
             Tower(channels, features, correlated, views, relative, phases) for views in front_ends
         )
-        moments = 2 * features * len(front_ends)
+        self.blocks = nn.Linear(STATISTICS, features) if blocks else None
+        moments = 2 * features * self.parts
         self.head = nn.Sequential(nn.Linear(moments, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
+
+    @property
+    def parts(self) -> int:
+        """How many equal parts features come in: one of each tower, and of the blocks."""
+        return len(self.towers) + (self.blocks is not None)
+
+    @property
+    def projections(self) -> list[nn.Linear]:
+        """What takes statistics to features, of each part."""
+        return [*(tower.project for tower in self.towers), *([self.blocks] if self.blocks else [])]
 
     def with_layers_of(self, towers: Sequence[Tower]) -> SetNetwork:
         """This network with the layers of other towers, as far as both go."""

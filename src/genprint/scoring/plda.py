@@ -76,6 +76,12 @@ class PLDA:
         between = inverse.swapaxes(1, 2) @ (values.clip(1e-3)[:, :, None] * inverse)
         return cls(means.mean(0), within, between)
 
+    @classmethod
+    def stacked(cls, parts: Sequence[PLDA]) -> PLDA:
+        """The one of features that come in all their parts."""
+        means, withins, betweens = zip(*((one.mean, one.within, one.between) for one in parts), strict=True)
+        return cls(np.concatenate(means), np.concatenate(withins), np.concatenate(betweens))
+
     def directions(self) -> np.ndarray:
         """Columns are each part's linear discriminants, ``(parts, d, d)``, the strongest first.
 

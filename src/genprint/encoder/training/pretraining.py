@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork, Tower
@@ -169,7 +171,6 @@ def _checks(images: np.ndarray, set_sizes: SetSizes, seed: int) -> list[Episode]
     return [episodes(i) for i in range(8)]
 
 
-@torch.no_grad()
 def refit_projection(
     encoder: SetEncoder, images: np.ndarray, sources: int, seed: int, kinds: Sequence[str] = KINDS
 ) -> PLDA:
@@ -179,18 +180,36 @@ def refit_projection(
     statistics generalise better. Returns how sources differ along these.
     """
     towers = encoder.network.towers
-    projections = [tower.project for tower in towers]
-    for tower in towers:
-        tower.project = torch.nn.Identity()  # type: ignore[assignment]
-    statistics = simulated_fingerprints(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
+    with raw_statistics(encoder.network):
+        statistics = simulated_fingerprints(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
     plda = PLDA.fit(statistics.values())
     directions = plda.directions()[:, :, : encoder.network.config["features"]]
-    means = np.split(plda.mean, len(towers))
-    for tower, projection, columns, mean in zip(towers, projections, directions, means, strict=True):
-        projection.weight.copy_(torch.from_numpy(columns).T)
-        projection.bias.copy_(torch.from_numpy(-mean @ columns))
-        tower.project = projection
+    for tower, columns, mean in zip(towers, directions, np.split(plda.mean, len(towers)), strict=True):
+        set_projection(tower.project, columns, mean)
     return plda.along(directions)
+
+
+@contextmanager
+def raw_statistics(network: SetNetwork) -> Iterator[None]:
+    """Within, the network's features are the statistics that they follow from."""
+    towers, blocks = network.towers, network.blocks
+    projections = [tower.project for tower in towers]
+    for tower in towers:
+        tower.project = nn.Identity()  # type: ignore[assignment]
+    network.blocks = blocks and nn.Identity()  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for tower, projection in zip(towers, projections, strict=True):
+            tower.project = projection
+        network.blocks = blocks
+
+
+@torch.no_grad()
+def set_projection(projection: nn.Linear, directions: np.ndarray, mean: np.ndarray) -> None:
+    """Has it give statistics ``(s,)``, less a mean, along directions ``(s, k)``."""
+    projection.weight.copy_(torch.from_numpy(directions).T)
+    projection.bias.copy_(torch.from_numpy(-mean @ directions))
 
 
 @torch.inference_mode()
