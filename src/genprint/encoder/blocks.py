@@ -23,12 +23,12 @@ def _transform() -> Tensor:
     return torch.from_numpy(line.astype(np.float32))
 
 
-def _in_each_row(transform: Tensor) -> Tensor:
-    """The same at each of eight places of a strip of fifteen rows, ``(frequency * place, 15)``."""
-    rows = torch.zeros(BLOCK, BLOCK, 2 * BLOCK - 1)
+def _at_each_place(transform: Tensor) -> Tensor:
+    """The same at each of eight places in fifteen values, ``(frequency * place, 15)``."""
+    places = torch.zeros(BLOCK, BLOCK, 2 * BLOCK - 1)
     for place in range(BLOCK):
-        rows[:, place, place : place + BLOCK] = transform
-    return rows.flatten(0, 1)
+        places[:, place, place : place + BLOCK] = transform
+    return places.flatten(0, 1)
 
 
 def _folding() -> Tensor:
@@ -38,8 +38,7 @@ def _folding() -> Tensor:
     return torch.from_numpy(np.einsum("ai,bj->abij", line, line).reshape(-1, BLOCK**2).astype(np.float32))
 
 
-_TRANSFORM, _FOLDING = _transform(), _folding()
-_ROWS = _in_each_row(_TRANSFORM)
+_TRANSFORM, _FOLDING = _at_each_place(_transform()), _folding()
 
 
 @torch.inference_mode()
@@ -59,11 +58,11 @@ def block_statistics(pixels: np.ndarray, most: int | None = None) -> Tensor:
     counts = torch.zeros(len(LEVELS), BLOCK, BLOCK, BLOCK, BLOCK)
     for band in np.linspace(0, rows - 1, bands).round().astype(int):
         strip = luminance[BLOCK * band : BLOCK * band + 2 * BLOCK - 1, : BLOCK * columns + BLOCK - 1]
-        across = strip.unfold(1, BLOCK, 1) @ _TRANSFORM.T  # (15, 8 * columns, frequency)
-        size = (_ROWS @ across.flatten(1)).abs_().view(BLOCK, BLOCK, columns, BLOCK, BLOCK)
+        across = strip.unfold(1, 2 * BLOCK - 1, BLOCK) @ _TRANSFORM.T  # (15, columns, frequency * place)
+        size = (_TRANSFORM @ across.flatten(1)).abs_().view(BLOCK, BLOCK, columns, BLOCK, BLOCK)
         below = torch.empty_like(size)
         for count, level in zip(counts, LEVELS, strict=True):
             count += torch.lt(size, level, out=below).sum(2)
-    # levels, vertical frequency, row of eight, column of eight, horizontal frequency
-    by_phase = counts.permute(0, 1, 4, 2, 3).reshape(len(LEVELS), BLOCK**2, -1)[:, 1:] / (bands * columns)
+    # levels, then frequency and place down, and across
+    by_phase = counts.permute(0, 1, 3, 2, 4).reshape(len(LEVELS), BLOCK**2, -1)[:, 1:] / (bands * columns)
     return (by_phase @ _FOLDING.T).flatten()

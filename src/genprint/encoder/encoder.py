@@ -29,7 +29,7 @@ KIND = "set_encoder"
 SHIPPED = Path(__file__).parent / "shipped"
 SHIPPED_PICTURES = Path(__file__).parent / "pictures"
 # Places of an image that blocks are looked at in.
-PLACES = 2**17
+PLACES = 100_000
 # Tiles that go through the network at once: what is between its layers stays in a processor's cache.
 _PASS = 32
 # By network: its tensors when it was fused, and what came of it. Not an attribute, which would be copied and pickled.

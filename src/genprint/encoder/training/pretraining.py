@@ -192,17 +192,17 @@ def refit_projection(
 @contextmanager
 def raw_statistics(network: SetNetwork) -> Iterator[None]:
     """Within, the network's features are the statistics that they follow from."""
-    towers, blocks = network.towers, network.blocks
+    towers, blocks, joined = network.towers, network.blocks, network.joined
     projections = [tower.project for tower in towers]
     for tower in towers:
         tower.project = nn.Identity()  # type: ignore[assignment]
-    network.blocks = blocks and nn.Identity()  # type: ignore[assignment]
+    network.blocks, network.joined = blocks and nn.Identity(), False  # type: ignore[assignment]
     try:
         yield
     finally:
         for tower, projection in zip(towers, projections, strict=True):
             tower.project = projection
-        network.blocks = blocks
+        network.blocks, network.joined = blocks, joined
 
 
 @torch.no_grad()
