@@ -1,5 +1,6 @@
 """The shipped models: what their names mean, and which is chosen where none is named."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,30 @@ def test_names(both_shipped, tmp_path, monkeypatch, load):
     assert load(load("pictures").origin).identity == load("pictures").identity
     assert load().identity == load("thumbnails").identity
     assert load().origin == "shipped:thumbnails"
+
+
+@pytest.mark.parametrize(("name", "parts"), [("thumbnails", 2), ("pictures", 3)])
+def test_both_models_ship(name, parts, rng):
+    model = genprint.load(name)
+    config = json.loads((shipped.FOLDERS[name] / "config.json").read_text())
+    assert (model.name, model.weights_digest, model.fingerprinter.parts) == (name, config["sha256"], parts)
+    assert model.fingerprint(sized((96, 80), (100, 120))).values.shape == (2, parts * config["network"]["features"])
+
+
+def test_each_is_what_images_of_its_size_are_asked_of(monkeypatch, rng):
+    monkeypatch.delenv("GENPRINT_MODEL", raising=False)
+    for side, name in ((32, "thumbnails"), (96, "pictures")):
+        *known, probe = (
+            ImageSet.from_array(textured(rng, 12, side, grain), f"grain {grain}") for grain in (3.0, 9.0, 27.0, 9.0)
+        )
+        answer = genprint.attribute(probe, known, conditions=False)
+        assert answer.evidence.candidates[0].source == "grain 9.0"
+        assert answer.asked.inputs["model"] == f"shipped:{name}"
+
+
+def test_the_model_for_pictures_is_not_fine_tuned(rng):
+    with pytest.raises(ValueError, match="cannot be fine-tuned"):
+        genprint.load("pictures").fit(sets_of(rng, 80, 80, images=10), ["a", "b"], steps=1)
 
 
 def test_unknown_names_are_told_with_those_there_are(both_shipped, tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ def verify(
         left: one set.
         right: the other.
         population: known sources of the same content and processing: sets from different models look more alike when
-            they share these. By default the shipped generators.
+            they share these. By default those that came with the model.
         model: by default chosen by the images' sizes, of the population's if there is one; see ``choose``.
         rate: of either error wanted, over the sources of the population.
         conditions: whether the population is looked at in conditions that the sets seem to be in, too.

@@ -177,6 +177,7 @@ class Model:
 
         Raises:
             ImageSetError: fewer than two sources, or one with fewer than ten images.
+            ValueError: it is that for pictures, or no set encoder.
         """
         from genprint.encoder.training.finetuning import collect, tune
 

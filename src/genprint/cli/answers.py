@@ -114,7 +114,7 @@ def verify(
     """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive.
 
     Sets from different models look more similar when they share content or processing, so the thresholds are set on
-    known sources (--known or --gallery) with the same; without these, on the shipped generators.
+    known sources (--known or --gallery) with the same; without these, on sources that came with the model.
     With --no-conditions both sets are taken to be unprocessed, like the known sources.
 
     Example: genprint verify some/ others/ --known models/
