@@ -33,7 +33,9 @@ def serve(
     """Serves the API (OpenAPI at /openapi.json) and a page over one gallery.
 
     A gallery that is there is read by the model it was enrolled with; a new one by --model, else by the model for
-    thumbnails. Stops on Ctrl-C or SIGTERM when the requests it has begun are done.
+    thumbnails.
+
+    Stops on Ctrl-C or SIGTERM when the requests it has begun are done.
     """
     with errors():
         import uvicorn
