@@ -16,6 +16,7 @@ from filelock import FileLock
 from PIL import Image
 
 from benchmarks import golden
+from genprint import shipped as shipped_models
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.images.processing import Processing
@@ -171,6 +172,18 @@ def small_model_folder(tmp_path_factory, request) -> Path:
 def small_model(small_model_folder) -> Model:
     """The shipped model cut to the first 48 discriminants of each tower: answers in a fraction of the time."""
     return Model.load(small_model_folder)
+
+
+@pytest.fixture
+def both_shipped(small_model_folder, tmp_path_factory, monkeypatch) -> None:
+    """In place of the shipped models: the small one for thumbnails, and the same with fewer tiles for pictures."""
+    pictures = tmp_path_factory.mktemp("models") / "pictures"
+    model = Model.load(small_model_folder)
+    model.fingerprinter.set_params(tiles=2)
+    model.save(pictures)
+    monkeypatch.setitem(shipped_models.FOLDERS, "thumbnails", small_model_folder)
+    monkeypatch.setitem(shipped_models.FOLDERS, "pictures", pictures)
+    monkeypatch.delenv("GENPRINT_MODEL", raising=False)
 
 
 class Told:

@@ -48,7 +48,7 @@ def test_the_shipped_model_is_what_its_files_say(shipped):
     assert replace(shipped).weights_digest == config["sha256"]  # worked out from what was loaded
     assert shipped.fingerprinter.extractor_id in shipped.identity
     assert shipped.identity.endswith(f", PLDA {config['sha256']}")
-    assert shipped.origin is None
+    assert (shipped.origin, shipped.name) == ("shipped:thumbnails", "thumbnails")
     assert shipped.fingerprinter.parts == len(shipped.plda.within) == 2
 
 

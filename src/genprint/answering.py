@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import genprint.report.page  # noqa: F401 (it is what results are saved by)
+from genprint import shipped
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
@@ -19,14 +19,15 @@ from genprint.answers.verification import verify as compare
 from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
+from genprint.gallery.derived import Derived, Made
 from genprint.gallery.enrolled import EnrolledIn
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
+from genprint.images.known import as_sources
 from genprint.images.processing import Processing
-from genprint.images.sets import ImageSet, LeftOut, read_sources
+from genprint.images.sets import ImageSet, LeftOut
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
 
-Made = TypeVar("Made")
 GROUPS = 2000
 
 
@@ -37,24 +38,6 @@ class Added:
     source: str
     images: int
     left_out: tuple[LeftOut, ...]
-
-
-class Derived:
-    """What was worked out from a gallery, kept until the gallery changes. Threads may share it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._state, self._made = "", dict[str, Any]()
-
-    def keep(self, state: str, what: str, make: Callable[[], Made]) -> Made:
-        """What was made under that name, made now if the gallery's state is another than it was."""
-        with self._lock:
-            if self._state != state:
-                self._state, self._made = state, {}
-            if what not in self._made:
-                self._made[what] = make()
-            made: Made = self._made[what]
-            return made
 
 
 class Model(BaseModel):
@@ -78,7 +61,7 @@ class Gallery(GalleryStore):
 
     Args:
         path: of the file, made if it is not there; None keeps the gallery in memory.
-        model: that fingerprints and compares; the shipped one by default.
+        model: that fingerprints and compares; by default, as ``choose`` has it when the first source is enrolled.
         derived: what was worked out from the same gallery before, opened by another thread.
 
     Example:
@@ -88,12 +71,27 @@ class Gallery(GalleryStore):
     """
 
     def __init__(self, path: str | Path | None = None, model: BaseModel | None = None, derived: Derived | None = None):
-        super().__init__(path, model or load())
+        super().__init__(path, model)
+        self._given = model is not None
+        if model is None and self.maker.bound:
+            self._take(choose(gallery=self))  # now, so that a gallery that cannot be used is found now
         #: image sets that were enrolled through this object, whose files reports can look at
         self.sources: tuple[ImageSet, ...] = ()
         #: the folder that all enrolled sources came from, if there is one
         self.origin: str | None = None
         self._derived = derived or Derived()
+
+    @property
+    def model(self) -> BaseModel:
+        """What fingerprints and compares; as long as it was not given and nothing is enrolled, that of ``load()``."""
+        if self._model is None:
+            self._take(choose(gallery=self))
+        return super().model
+
+    def _take(self, model: BaseModel) -> None:
+        self._check_extractor(model, bind=self.maker.bound)
+        self._model = model
+        self.__dict__.pop("cache", None)  # which may be the model's
 
     def enroll(
         self, sources: Any, name: str | None = None, originals: bool = True, progress: Progress | None = None
@@ -112,6 +110,8 @@ class Gallery(GalleryStore):
             raise GalleryError("a source needs a name")
         sets = [ImageSet.of(sources, name)] if name else as_sources(sources)
         first = not len(self)
+        if not self._given and not (self._model and self.maker.bound):
+            self._take(choose(sets, self))
         counts = [images.count for images in sets]
         expect(progress, None if None in counts else sum(filter(None, counts)))
         found = {images.name: self.model.fingerprint(images, progress) for images in sets}
@@ -268,14 +268,36 @@ def _pair(model: BaseModel, left: Any, right: Any, progress: Progress | None) ->
 
 
 def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:
-    """A saved model; by default the one that the environment's GENPRINT_MODEL names, else the shipped one.
+    """A saved model; by default the one that GENPRINT_MODEL names, else the shipped one for thumbnails.
 
     Args:
-        model: a folder, or ``hf:ORG/MODEL`` on a model hub (only safe formats are fetched).
+        model: ``"pictures"`` or ``"thumbnails"``, the shipped ones; a folder; or ``hf:ORG/MODEL`` on a model hub (only
+            safe formats are fetched). A folder that is called like a shipped one is ``./pictures``.
         revision: of the latter: a commit, tag or branch; pin a commit to get the same weights again.
         offline: never ask the network.
     """
     return Model.load(model or os.environ.get("GENPRINT_MODEL") or None, revision, offline)
+
+
+def choose(sets: Iterable[ImageSet] = (), gallery: GalleryStore | None = None) -> Model:
+    """The model where none is named.
+
+    That of GENPRINT_MODEL; else the shipped one that the gallery was enrolled with; else, by the sizes of the images,
+    ``pictures`` if those of every set are typically above 64 px, and ``thumbnails`` if not.
+    """
+    if os.environ.get("GENPRINT_MODEL"):
+        return load()
+    if gallery is None or not gallery.maker.bound:
+        return load(shipped.PREFIX + shipped.suited(sets))
+    # First the one that it says; of before there was a choice, the one there was.
+    first, *others = sorted(shipped.FOLDERS, key=lambda name: name != gallery.maker.name)
+    found = load(shipped.PREFIX + first)
+    for name in others:
+        if gallery.maker.fits(found):
+            break
+        other = load(shipped.PREFIX + name)
+        found = other if gallery.maker.fits(other) else found  # if none does, the gallery says so
+    return found
 
 
 def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
@@ -287,28 +309,6 @@ def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
     if not Path(path).exists():
         raise GalleryError(f"{path}: no such file; enroll sources first, or give their folder as known sources")
     return Gallery(path, model)
-
-
-def as_sources(sources: Any) -> list[ImageSet]:
-    """Image sets of several sources, one each.
-
-    Args:
-        sources: a folder, archive or ``.npz`` as for ``read_sources``, image sets, or a mapping from names to images.
-    """
-    if isinstance(sources, str | Path):
-        return read_sources(sources)
-    if isinstance(sources, Mapping):
-        return [ImageSet.of(images, name) for name, images in sources.items()]
-    if isinstance(sources, Iterable):
-        sets = list(sources)
-        if sets and all(isinstance(images, ImageSet) for images in sets):
-            if len({images.name for images in sets}) < len(sets):
-                raise ValueError(f"two image sets are named alike: {', '.join(sorted(one.name for one in sets))}")
-            return sets
-    raise ValueError(
-        f"known sources are a folder with a sub-folder for each, image sets, or a mapping from names to images, not "
-        f"{type(sources).__name__}"
-    )
 
 
 def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:

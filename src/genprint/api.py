@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from genprint.answering import Added, Derived, Gallery, Model, as_gallery, as_sources, load, open, verify_pair
+from genprint.answering import Added, Gallery, Model, as_gallery, choose, load, open, verify_pair
 from genprint.answers import audit as audits
 from genprint.answers.families import FamilyTree
 from genprint.answers.lineage import Lineage
@@ -19,12 +19,14 @@ from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification
 from genprint.fingerprints.fingerprinter import Progress
+from genprint.gallery.derived import Derived
+from genprint.images.known import as_sources
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 
 __all__ = [
-    "Added", "Derived", "Gallery", "Model", "attribute", "audit", "families", "lineage", "load", "mixture", "open",
-    "verify",
+    "Added", "Derived", "Gallery", "Model", "attribute", "audit", "choose", "families", "lineage", "load", "mixture",
+    "open", "verify",
 ]  # fmt: skip
 
 
@@ -42,7 +44,7 @@ def attribute(
     Args:
         images: the probe.
         known: known sources.
-        model: the shipped one by default.
+        model: by default a gallery's own, or chosen by the known images' sizes; see ``choose``.
         rate: of false attributions wanted; raised to 1 / (sources + 1), the least that the sources support.
         conditions: whether a probe that looks processed (saved as JPEG, resized and the like) is compared with the
             known images after the same processing.
@@ -75,8 +77,8 @@ def verify(
         left: one set.
         right: the other.
         population: known sources of the same content and processing: sets from different models look more alike when
-            they share these. By default the shipped generators.
-        model: the shipped one by default.
+            they share these. By default those that came with the model.
+        model: by default chosen by the images' sizes, of the population's if there is one; see ``choose``.
         rate: of either error wanted, over the sources of the population.
         conditions: whether the population is looked at in conditions that the sets seem to be in, too.
         progress: called with the number of images done since its last call.
@@ -86,7 +88,8 @@ def verify(
     """
     if population is not None:
         return as_gallery(population, model, progress).verify(left, right, rate, conditions, progress)
-    return verify_pair(model or load(), left, right, None, progress)
+    pair = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
+    return verify_pair(model or choose(pair), *pair, None, progress)
 
 
 def mixture(
@@ -116,12 +119,12 @@ def lineage(
         parent: images of the model that it may be derived from.
         apart: images of each of several models like the parent, known to be trained apart from it: other seeds of its
             architecture are best.
-        model: the shipped one by default.
+        model: by default chosen by the images' sizes; see ``choose``.
         progress: called with the number of images done since its last call.
     """
-    model = model or load()
     names = "child", "parent", *(f"apart {i + 1}" for i in range(len(apart)))
     sets = [ImageSet.of(images, default=name) for images, name in zip((child, parent, *apart), names, strict=True)]
+    model = model or choose(sets)
     one, other, *others = (model.fingerprint(images, progress) for images in sets)
     return compare_lineage(model, one, other, others)
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from genprint.encoder.encoder import CARD, KIND, SHIPPED, SetEncoder, tensors_below
+from genprint import shipped
+from genprint.encoder.encoder import CARD, KIND, SetEncoder, tensors_below
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
@@ -42,7 +43,7 @@ class Model:
         scorer: compares them; linear discriminants need nothing learned, so that any fingerprinter can attribute.
         population: how alike other models' sets are, for verification; None where there is none.
         cache: where features of single images are kept between runs, if anywhere.
-        origin: folder that it was loaded from; None for the shipped one, or one that was put together.
+        origin: folder that it was loaded from, or ``shipped:`` and a name; None for one that was put together.
 
     Example:
         >>> from genprint.baselines.covariance import NeighbourhoodCovariance
@@ -58,17 +59,19 @@ class Model:
 
     @classmethod
     def load(cls, directory: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Self:
-        """Loads a saved model; without a directory, the one shipped with the package.
+        """Loads a saved model; by default the shipped one for thumbnails (images of up to 64 px).
 
         Args:
-            directory: a folder, or ``hf:ORG/MODEL`` on a model hub.
+            directory: a shipped model's name (``genprint.shipped`` says how it is told from a folder's: ``"pictures"``
+                for larger images, ``"thumbnails"``), a folder, or ``hf:ORG/MODEL`` on a model hub.
             revision: of the latter: a commit, tag or branch; pin a commit to get the same weights again.
             offline: never ask the network.
 
         Raises:
             WeightsError: no model there, or a damaged one.
         """
-        folder = folder_of(directory, revision, offline) if directory else SHIPPED
+        name = shipped.named(directory) if directory else shipped.THUMBNAILS
+        folder = shipped.FOLDERS[name] if name else folder_of(directory or "", revision, offline)
         config, tensors = load_model(folder, KIND)
         encoder = SetEncoder().restore(folder, config, tensors)
         try:
@@ -77,7 +80,7 @@ class Model:
             population = ReferencePopulation.of(config["verification"], arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{folder}: an encoder without its scorer and population: {error} is missing") from None
-        origin = str(folder.resolve()) if directory else None
+        origin = f"{shipped.PREFIX}{name}" if name else str(folder.resolve())
         model = cls(encoder, PLDA(mean, within, between), population, origin=origin)
         model.__dict__["weights_digest"] = config["sha256"]
         return model
@@ -113,6 +116,12 @@ class Model:
         """What answers follow from beside the images: the extractor, and the digest of all that is learned."""
         learned = f" {self.weights_digest}" if self.weights_digest else ""
         return f"{self.fingerprinter.extractor_id}, {type(self.scorer).__name__}{learned}"
+
+    @property
+    def name(self) -> str | None:
+        """Of a shipped one: ``pictures`` or ``thumbnails``; None for others."""
+        origin = self.origin or ""
+        return origin.removeprefix(shipped.PREFIX) if origin.startswith(shipped.PREFIX) else None
 
     def to(self, device: str) -> Self:
         """Computes on that device from now on, if its fingerprinter is a network; see ``SetEncoder.to``.
@@ -168,6 +177,7 @@ class Model:
 
         Raises:
             ImageSetError: fewer than two sources, or one with fewer than ten images.
+            ValueError: it is that for pictures, or no set encoder.
         """
         from genprint.encoder.training.finetuning import collect, tune
 
@@ -176,7 +186,7 @@ class Model:
         training, validation = collect(sets, sources, seed)
         encoder = copy.deepcopy(self.fingerprinter)
         result = tune(encoder.network, encoder.extractor_id, training, validation, steps, seed, checkpoint, progress)
-        tuned = replace(self, fingerprinter=encoder)
+        tuned = replace(self, fingerprinter=encoder, origin=None)
         before, after = (model._attributed(training, validation) for model in (self, tuned))
         if after < before:
             return FittedModel(self, before, after, result)
@@ -196,7 +206,7 @@ class Model:
     ) -> Self:
         """The model with that scorer, and these sources, in these conditions too, as its reference population."""
         made = ReferencePopulation.fit(plda, population, name, conditions=tuple(conditions))
-        return replace(self, scorer=plda, population=made)
+        return replace(self, scorer=plda, population=made, origin=None)
 
     def _attributed(self, known: Mapping[str, np.ndarray], asked: Mapping[str, np.ndarray]) -> float:
         """Share of images, each alone, whose source scores best."""

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from genprint.answering import choose
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet
 from genprint.model import Model
@@ -26,7 +27,7 @@ class SourceClassifier(ClassifierMixin, BaseEstimator):
     Samples are image sets, or whatever ``ImageSet.of`` takes; several sets of one source are pooled.
 
     Args:
-        model: a ``genprint.Model``; None for the shipped one.
+        model: a ``genprint.Model``; None for the one that ``genprint.api.choose`` takes for the images fitted to.
 
     Attributes:
         classes_: names of the sources, sorted.
@@ -47,10 +48,11 @@ class SourceClassifier(ClassifierMixin, BaseEstimator):
         """Fingerprints image sets and enrolls them by their sources."""
         if len(X) != len(y):
             raise ValueError(f"{len(X)} image sets and {len(y)} sources: give as many of each")
-        self.model_ = self.model or Model.load()
+        sets = [ImageSet.of(images) for images in X]
+        self.model_ = self.model or choose(sets)
         self.classes_ = np.unique(np.asarray(y))
         enrolled: dict[Any, Fingerprint] = {}
-        for fingerprint, source in zip(self._fingerprints(X), y, strict=True):
+        for fingerprint, source in zip(self._fingerprints(sets), y, strict=True):
             enrolled[source] = enrolled[source] + fingerprint if source in enrolled else fingerprint
         known = [enrolled[source].pooled() for source in self.classes_]
         self._known = self.model_.scorer.adapt(known).enroll(known)

@@ -55,8 +55,14 @@ def test_a_gallery_of_another_extractor_is_refused_with_the_difference(tmp_path,
     )
 
 
-def test_a_gallery_of_other_weights_is_refused(tmp_path, small_model, shipped):
-    GalleryStore(tmp_path / "g.sqlite", small_model)
+def test_a_gallery_of_other_weights_is_refused(tmp_path, rng, small_model, shipped):
+    empty = GalleryStore(tmp_path / "g.sqlite", shipped)
+    images = small_model.fingerprint(ImageSet.from_array(textured(rng, 2), "a"))
+    GalleryStore(tmp_path / "g.sqlite", small_model).add("a", images)
+    with pytest.raises(GalleryError, match="another model"):
+        empty.add("b", shipped.fingerprint(ImageSet.from_array(textured(rng, 2), "b")))  # opened before that
+    assert empty.fingerprints()["a"].extractor == small_model.fingerprinter.extractor_id
+    assert empty.counts() == {"a": 2}
     with pytest.raises(GalleryError, match="another model"):
         GalleryStore(tmp_path / "g.sqlite", shipped)
     GalleryStore(tmp_path / "g.sqlite", replace(small_model, population=None))  # features are the same

@@ -25,6 +25,7 @@ from genprint.cli.common import (
     show,
     tell,
     tell_left_out,
+    warn_small,
 )
 
 Existing = Annotated[Path, typer.Argument(exists=True)]
@@ -52,7 +53,7 @@ def attribute(
 
     Example: genprint attribute suspicious/ --known models/
     """
-    from genprint.images.sets import ImageSetError
+    from genprint.images.sets import ImageSet, ImageSetError
     from genprint.storage.files import check_writable
 
     with errors(as_json):
@@ -68,8 +69,10 @@ def attribute(
         results = []
         for path in probes:
             try:
+                images = ImageSet.read(path, str(path))
+                warn_small(sources.model, [images])
                 with bar("reading images") as advance:
-                    result = sources.attribute(path, str(path), rate, conditions, advance)
+                    result = sources.attribute(images, None, rate, conditions, advance)
             except ImageSetError as error:
                 tell(str(error), "error: ")
                 results.append(failed(str(path), str(error)))
@@ -111,7 +114,7 @@ def verify(
     """Says whether two image sets have the same source. Exit code: 0 same, 3 different, 4 inconclusive.
 
     Sets from different models look more similar when they share content or processing, so the thresholds are set on
-    known sources (--known or --gallery) with the same; without these, on the shipped generators.
+    known sources (--known or --gallery) with the same; without these, on sources that came with the model.
     With --no-conditions both sets are taken to be unprocessed, like the known sources.
 
     Example: genprint verify some/ others/ --known models/
@@ -124,11 +127,13 @@ def verify(
             raise ValueError("give the known sources as --known or as --gallery, not both")
         judges = known_gallery(known, gallery or DEFAULT_GALLERY, model, conditions) if known or gallery else None
         sets = [ImageSet.read(path, str(path)) for path in (left, right)]
+        loaded = judges.model if judges else load_model(model, sets)
+        if judges:
+            warn_small(loaded, sets)
         with bar("reading images") as advance:
             result = api.verify(
-                *sets, population=judges, model=judges.model if judges else load_model(model), rate=rate,
-                conditions=conditions, progress=advance,
-            )  # fmt: skip
+                *sets, population=judges, model=loaded, rate=rate, conditions=conditions, progress=advance
+            )
         from genprint.cli import text
 
         tell_left_out(f"{left}, {right}", result.left_out)
@@ -164,8 +169,10 @@ def mixture(
         sources = known_gallery(known, gallery, model, conditions)
         from genprint.cli import text
 
+        pile = ImageSet.read(probe, str(probe))
+        warn_small(sources.model, [pile])
         with bar("reading images") as advance:
-            result = sources.mixture(ImageSet.read(probe, str(probe)), conditions, advance)
+            result = sources.mixture(pile, conditions, advance)
         tell_left_out(str(probe), result.left_out)
         if output:
             rows = [(m.image, m.sha256, m.source, f"{m.probability:.4f}") for m in result.members]
@@ -199,8 +206,9 @@ def lineage(
         if len({path.resolve() for path in paths}) < len(paths):
             raise ValueError("child, parent and every --apart are different sets; one is given twice")
         one, other, *others = (ImageSet.read(path, str(path)) for path in paths)
+        loaded = load_model(model, [one, other, *others])
         with bar("reading images") as advance:
-            result = api.lineage(one, other, others, model=load_model(model), progress=advance)
+            result = api.lineage(one, other, others, model=loaded, progress=advance)
         from genprint.cli import text
 
         show(result.to_dict(), as_json, text.lineage(result))

@@ -23,16 +23,21 @@ if TYPE_CHECKING:
     from genprint.api import Gallery
     from genprint.fingerprints.cache import Cache
     from genprint.gallery.store import GalleryStore
-    from genprint.images.sets import LeftOut
+    from genprint.images.sets import ImageSet, LeftOut
     from genprint.model import Model as LoadedModel
 
 err = Console(stderr=True)
 _EVERY = 5.0  # seconds between lines of progress
 
 Model = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--model", "-m", envvar="GENPRINT_MODEL", help="Folder of a saved model; the shipped one if left out."
+        "--model",
+        "-m",
+        envvar="GENPRINT_MODEL",
+        help="A shipped model, 'pictures' or 'thumbnails', or the folder of a saved one (called pictures: ./pictures). "
+        "If left out: a gallery's own; for other images, pictures if those of every set are typically above 64 px, "
+        "else thumbnails.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")]
@@ -147,12 +152,31 @@ def use_cache(path: Path | None) -> None:
         _cache = Cache(path)
 
 
-def load_model(model: Path | None) -> LoadedModel:
-    """The model in that folder, or the shipped one; it keeps features in the cache, if one is used."""
+def load_model(model: str | None, sets: Sequence[ImageSet] = (), gallery: GalleryStore | None = None) -> LoadedModel:
+    """The model of that name or folder; where none is given, the one of the gallery or for these sets.
+
+    It keeps features in the cache, if one is used. What was chosen by sizes is said, and which sets it does not suit.
+    """
     from genprint import api
 
-    loaded = api.load(model)
+    loaded = api.load(model) if model else api.choose(sets, gallery)
+    if sets and not model and not (gallery and gallery.maker.bound):
+        tell(f"model: {loaded.name}, by the sizes of the images (--model takes another)")
+    warn_small(loaded, sets)
     return replace(loaded, cache=_cache) if _cache else loaded
+
+
+def warn_small(model: LoadedModel, sets: Sequence[ImageSet]) -> None:
+    """Says which sets' images are too small for the model."""
+    from genprint.shipped import LARGEST_THUMBNAIL, too_small
+
+    if names := too_small(model.name, sets):
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        tell(
+            f"{shown}: images of {LARGEST_THUMBNAIL} px or less, which the model for pictures tells apart worse than "
+            "the model for thumbnails",
+            "warning: ",
+        )
 
 
 def listed_gallery(path: Path) -> GalleryStore:
@@ -167,7 +191,7 @@ def listed_gallery(path: Path) -> GalleryStore:
     return GalleryStore(path, None)
 
 
-def open_gallery(path: Path, model: Path | None) -> Gallery:
+def open_gallery(path: Path, model: str | None) -> Gallery:
     """The gallery in that file.
 
     Raises:
@@ -176,7 +200,7 @@ def open_gallery(path: Path, model: Path | None) -> Gallery:
     _check_there(path)
     from genprint import api
 
-    return api.open(path, load_model(model))
+    return api.open(path, load_model(model, gallery=listed_gallery(path)))
 
 
 def _check_there(path: Path) -> None:
@@ -186,7 +210,7 @@ def _check_there(path: Path) -> None:
         )
 
 
-def known_gallery(known: Path | None, gallery: Path, model: Path | None, conditions: bool) -> Gallery:
+def known_gallery(known: Path | None, gallery: Path, model: str | None, conditions: bool) -> Gallery:
     """The known sources: those of a folder, in memory, or of a gallery's file."""
     if known is None:
         opened = open_gallery(gallery, model)
@@ -200,8 +224,9 @@ def known_gallery(known: Path | None, gallery: Path, model: Path | None, conditi
             )
         return opened
     from genprint import api
+    from genprint.images.sets import read_sources
 
-    made = api.Gallery(None, load_model(model))
+    made = api.Gallery(None, load_model(model, read_sources(known)))
     enroll(made, known, None)
     return made
 

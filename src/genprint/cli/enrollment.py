@@ -28,11 +28,17 @@ def enroll(
     originals: Originals = True,
     model: Model = None,
 ) -> None:
-    """Enrolls a source from images known to be its own; again, to add more images."""
+    """Enrolls a source from images known to be its own; again, to add more images.
+
+    The first images say which model a new gallery is made with, if --model does not.
+    """
     from genprint.api import Gallery
+    from genprint.gallery.store import GalleryStore
+    from genprint.images.sets import ImageSet
 
     with errors():
-        store = Gallery(gallery, load_model(model))
+        sets = [ImageSet.read(path, name) for path in images]
+        store = Gallery(gallery, load_model(model, sets, GalleryStore(gallery, None)))
         for path in images:
             added = enroll_images(store, path, name, originals)[name]
             print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
@@ -46,9 +52,11 @@ def enroll_all(
 ) -> None:
     """Enrolls every source of a folder: all of them, or none if anything goes wrong."""
     from genprint.api import Gallery
+    from genprint.gallery.store import GalleryStore
+    from genprint.images.sets import read_sources
 
     with errors():
-        store = Gallery(gallery, load_model(model))
+        store = Gallery(gallery, load_model(model, read_sources(data), GalleryStore(gallery, None)))
         added = enroll_images(store, data, None, originals)
         print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
 

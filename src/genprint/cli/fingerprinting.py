@@ -38,7 +38,8 @@ def fingerprint(
             raise ValueError("--workers and --gpu are of a cluster: add --cluster")
         if cluster and device().type != "cpu":
             raise ValueError("--device is of one process: what workers compute on, --gpu says")
-        fingerprinter, sets = load_model(model).fingerprinter, read_sources(data)
+        sets = read_sources(data)
+        fingerprinter = load_model(model, sets).fingerprinter
         ledger = bulk.Ledger(output.with_suffix(".ledger.sqlite"))
         runner = Cluster(workers, gpu=gpu).run if cluster else bulk.local
         with bar("reading images", total=sum(max(1, len(images.files)) for images in sets)) as advance:

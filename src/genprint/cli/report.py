@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,21 +28,24 @@ def reproduce(
     A report that was changed after it was written is refused (exit code 1).
     """
     from genprint.report.record import differences, known_files, read, record
+    from genprint.shipped import PREFIX, THUMBNAILS
 
     with errors(as_json):
         then = read(file)
-        where = {"probe": probe, "known": known, "gallery": None if known else gallery, "model": model}
+        where: dict[str, Any] = {"probe": probe, "known": known, "gallery": None if known else gallery, "model": model}
         moved = {"known", "gallery"} if known or gallery else set()
         for name, recorded in then["inputs"].items():
             if isinstance(recorded, str) and where[name] is None and name not in moved:
-                where[name] = path = Path(recorded)
-                if not path.exists():
+                if not recorded.startswith(PREFIX) and not Path(recorded).exists():
                     raise ValueError(f"{recorded}: not there any more; say where it lies now with --{name}")
+                where[name] = recorded if name == "model" else Path(recorded)
         for name, given in (("probe", where["probe"]), ("gallery", where["gallery"] or where["known"])):
             if given is None:
                 raise ValueError(f"{file}: made from an upload; say where the {name} lies with --{name}")
         inputs = then["inputs"]
         conditions = inputs["conditions"]
+        if where["known"] and not where["model"]:  # of before there was a choice
+            where["model"] = PREFIX + THUMBNAILS
         sources = known_gallery(where["known"], where["gallery"] or Path(), where["model"], conditions)
         with bar("reading images") as advance:
             result = sources.attribute(

@@ -32,11 +32,15 @@ def serve(
 ) -> None:
     """Serves the API (OpenAPI at /openapi.json) and a page over one gallery.
 
+    A gallery that is there is read by the model it was enrolled with; a new one by --model, else by the model for
+    thumbnails.
+
     Stops on Ctrl-C or SIGTERM when the requests it has begun are done.
     """
     with errors():
         import uvicorn
 
+        from genprint.gallery.store import GalleryStore
         from genprint.service.app import create_app
         from genprint.service.settings import Tokens, is_loopback
 
@@ -45,7 +49,8 @@ def serve(
         listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        app = create_app(load_model(model), gallery, Tokens(token_file), rate=rate, originals=originals)
+        loaded = load_model(model, gallery=GalleryStore(gallery, None))
+        app = create_app(loaded, gallery, Tokens(token_file), rate=rate, originals=originals)
         config = uvicorn.Config(
             app, server_header=False, log_level="warning", timeout_graceful_shutdown=60,
             h11_max_incomplete_event_size=16384,

@@ -23,7 +23,8 @@ def fit(
     """Fine-tunes the model on your own sources (at least ten images each).
 
     A fifth of the images is held back, and says whether that helped: if fewer of these go to their source, the model
-    stays as it was. Killed, it goes on from its checkpoint when called again.
+    stays as it was. It is the one for thumbnails if --model names none; the one for pictures cannot be fine-tuned.
+    Killed, it goes on from its checkpoint when called again.
     """
     from genprint.images.sets import read_sources
 

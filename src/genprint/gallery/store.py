@@ -18,6 +18,7 @@ from genprint.fingerprints.cache import Cache, CacheError
 from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors
 from genprint.fingerprints.originals import Images
 from genprint.gallery.index import Index
+from genprint.gallery.maker import Maker
 from genprint.gallery.originals import OriginalsStore
 from genprint.storage.files import digest
 from genprint.storage.sqlite import open_database, tables_of
@@ -93,7 +94,7 @@ class GalleryStore:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
             self._connection = open_database(self.path, _TABLES)
             if model:
-                self._check_extractor(model)
+                self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:
             raise GalleryError(f"{self.path}: cannot be opened as a gallery: {error}") from None
 
@@ -114,19 +115,22 @@ class GalleryStore:
         except CacheError:
             return None
 
-    def _check_extractor(self, model: Model) -> None:
-        """Refuses features of another extractor; a gallery of before 0.2 knows its model's weights alone."""
-        now = model.fingerprinter.extractor_id
-        about = dict(self._connection.execute("SELECT key, value FROM about"))
-        if "extractor" not in about and about.get("weights") in (None, model.weights_digest):
-            self._connection.execute("INSERT OR IGNORE INTO about VALUES ('extractor', ?)", (now,))
-            about = dict(self._connection.execute("SELECT key, value FROM about"))
-        made_with = about.get("extractor", f"a model with weights {about.get('weights')}")
-        if made_with != now:
+    def _check_extractor(self, model: Model, bind: bool) -> None:
+        """Refuses a model of another extractor; if so wanted, refuses all others from now on."""
+        if not self.maker.fits(model):
             raise GalleryError(
-                f"{self.path}: enrolled with another model: its features are of {made_with}, and now they would be of "
-                f"{now}. Give that model with --model, or enroll the images anew in another file"
+                f"{self.path}: enrolled with another model: its features are of {self.maker.features}, and now they "
+                f"would be of {model.fingerprinter.extractor_id}. Give that model with --model, or enroll the images "
+                "anew in another file"
             )
+        if bind:
+            self.maker.bind(model)
+
+    @property
+    def maker(self) -> Maker:
+        """Which model it is enrolled with."""
+        with self._reading():
+            return Maker.of(self._connection)
 
     @property
     def in_memory(self) -> bool:
@@ -191,7 +195,9 @@ class GalleryStore:
         sources = list(sources)
         if originals and self._kept and any(fingerprint.originals for _, fingerprint in sources):
             self._kept.check()
+        model = self.model
         with self._change() as connection:
+            self._check_extractor(model, bind=True)
             added = {name: self._add(connection, name, fingerprint) for name, fingerprint in sources}
         for name, fingerprint in sources if originals else []:
             self._keep_originals(name, fingerprint)
@@ -299,10 +305,8 @@ class GalleryStore:
         rows, values, digests, sha256 = row
         if digest(values + digests.encode()) != sha256:
             raise Damaged(f"the features of {name} are not those that were enrolled")
-        fingerprinter = self.model.fingerprinter
-        return Fingerprint(
-            name, _unpack(values, rows), tuple(json.loads(digests)), fingerprinter.extractor_id, fingerprinter.parts
-        )  # fmt: skip
+        features, parts = Maker.of(connection).features, self.model.fingerprinter.parts
+        return Fingerprint(name, _unpack(values, rows), tuple(json.loads(digests)), features, parts)
 
 
 def _pack(values: np.ndarray) -> bytes:

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from genprint.images import archives
-from genprint.images.decoding import MAX_BYTES, Content, Unusable
+from genprint.images.decoding import MAX_BYTES, Content, Unusable, size_of
 
 # Reasons to leave an image out that may pass.
 UNREADABLE, MISSING = "cannot be read", "no such file"
+_HEADER = 2**16  # bytes of a file in which its size is looked for first
 
 Member = tuple[str, Callable[[], Content]]
 
@@ -140,12 +141,25 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_file(path: Path) -> bytes:
+def size_in_file(path: Path) -> tuple[int, int]:
+    """Height and width of the image in a file, of which only the first bytes are read where they say it.
+
+    Raises:
+        Unusable: as of ``size_of``, or the file cannot be read.
+    """
+    try:
+        return size_of(_read_file(path, _HEADER))
+    except Unusable:
+        return size_of(_read_file(path))
+
+
+def _read_file(path: Path, most: int = -1) -> bytes:
     try:
         if not path.is_file():  # a pipe or device would block for ever
             raise Unusable("not a regular file" if path.exists() else MISSING)
         if path.stat().st_size > MAX_BYTES:
             raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise Unusable(f"{UNREADABLE}: {error.strerror}") from None

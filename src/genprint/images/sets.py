@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from genprint.images.members import (
     Members,
     Rows,
     load_arrays,
+    size_in_file,
 )
 
 log = logging.getLogger("genprint")
@@ -119,10 +121,11 @@ class ImageSet:
 
     def sizes(self) -> Iterator[tuple[int, int]]:
         """Height and width of every image, by its header alone; of none that it shows to be unusable."""
+        files = [partial(size_in_file, path) for path in self.files]
         try:
-            for _, read in self.members:
+            for find in files or (lambda read=read: size_of(read()) for _, read in self.members):
                 with suppress(Unusable):
-                    yield size_of(read())
+                    yield find()
         except (ArchiveError, ArraysError) as error:
             raise ImageSetError(str(error)) from None
 

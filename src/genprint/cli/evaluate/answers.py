@@ -58,7 +58,8 @@ def open_set_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_model(model), sets := read_sources(data), real)
+        sets = read_sources(data)
+        reader = Reader(method, load_model(model, sets), sets, real)
         groups = unknown_in_turn(data, unknown, sets)
         found: dict[str, dict[str, Any]] = {}
         for name in reader.methods:
@@ -93,7 +94,7 @@ def answers_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded, sets = load_model(model), read_sources(data)
+        loaded = load_model(model, sets := read_sources(data))
         groups = unknown_in_turn(data, unknown, sets)
         fingerprints = read_fingerprints(loaded, sets)
         found = {}
@@ -139,7 +140,7 @@ def verification_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded, sets = load_model(model), read_sources(data)
+        loaded = load_model(model, sets := read_sources(data))
         fingerprints = read_fingerprints(loaded, sets)
         looked_at = tuple(CONDITIONS.values()) if conditions else ()
         judge = {} if shipped else {"population": by_the_others(loaded, fingerprints, conditions=looked_at)}
@@ -174,8 +175,8 @@ def calibration_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model)
-        fingerprints = read_fingerprints(loaded, read_sources(data))
+        loaded = load_model(model, sets := read_sources(data))
+        fingerprints = read_fingerprints(loaded, sets)
         found = {n: calibration(loaded, fingerprints, enrolled, n, repeats, seed) for n in set_sizes(size)}
         result = {
             "sources": len(fingerprints), "enrolled": enrolled, "repeats": repeats, "seed": seed,
@@ -210,8 +211,8 @@ def mixture_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model)
-        fingerprints = read_fingerprints(loaded, read_sources(data))
+        loaded = load_model(model, sets := read_sources(data))
+        fingerprints = read_fingerprints(loaded, sets)
         with bar("mixing", total=draws) as advance:
             found = mixtures(loaded, fingerprints, enrolled, images, mixed, draws, seed, advance)
         text = (

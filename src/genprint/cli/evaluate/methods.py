@@ -75,7 +75,7 @@ def attributability_command(
         sets, sizes = read_sources(data), set_sizes(probe)
         labels = labels_of(data, sets, across, same, content) if across else {}
         chosen = with_controls(method) if across else method
-        reader = Reader(chosen, load_model(model), sets, real, named(after) if after else None)
+        reader = Reader(chosen, load_model(model, sets), sets, real, named(after) if after else None)
         settings = {"enrolled": enrolled, "sources": len(sets), "repeats": repeats, "seed": seed, "after": after}
         if across:
             found = measured(reader, labels, enrolled, sizes, repeats, seed, alike)
@@ -130,7 +130,8 @@ def existence_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_model(model), sets := read_sources(data))
+        sets = read_sources(data)
+        reader = Reader(method, load_model(model, sets), sets)
         has_classes = (data / "sources.csv").exists()
         about = about_sources(data, ("source", "class")) if has_classes else {}
         classes = {source: row["class"] for source, row in about.items()}
@@ -178,8 +179,8 @@ def stability_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model)
-        reader = Reader(method, loaded, read_sources(data))
+        loaded = load_model(model, sets := read_sources(data))
+        reader = Reader(method, loaded, sets)
         found = {
             name: {
                 str(n): stability(reader.read(name)[1], METHODS[name].fingerprinter(loaded), n, seed)
@@ -212,8 +213,8 @@ def robustness_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model)
-        images = {sources.name: sources.to_array() for sources in read_sources(data)}
+        loaded = load_model(model, sets := read_sources(data))
+        images = {sources.name: sources.to_array() for sources in sets}
         found: dict[str, dict[str, Any]] = {}
         names = list(METHODS) if "all" in method else method
         with bar("asking", total=len(names) * len(PROCESSINGS)) as advance:
@@ -258,7 +259,8 @@ def families_command(
     from genprint.images.sets import read_sources
 
     with errors(as_json):
-        reader = Reader(method, load_model(model), sets := read_sources(data))
+        sets = read_sources(data)
+        reader = Reader(method, load_model(model, sets), sets)
         labels = label.split(",")
         about = about_sources(data, ("source", *labels), sets)
         found: dict[str, dict[str, Any]] = {}

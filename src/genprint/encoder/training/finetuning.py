@@ -65,7 +65,12 @@ def tune(
         seed: of the episodes.
         checkpoint: written at every validation; a later call goes on from it.
         progress: called after every step.
+
+    Raises:
+        ValueError: it looks at whole images, as that for pictures does: training is on tiles.
     """
+    if network.blocks is not None:
+        raise ValueError("the model for pictures cannot be fine-tuned; give another, as --model thumbnails")
     every = max(10, steps // 20)
     images = {name: np.concatenate([validation[name], training[name]]) for name in training}
     whose = [seed, run_id, {name: digest(tiles.tobytes()) for name, tiles in images.items()}]
