@@ -27,12 +27,13 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.images.sets import ImageSet
 from genprint.model import Model
-from genprint.scoring.base import Comparer
+from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.conditions import Matched
 
 SIZES, LOSSLESS = (1, 5, 10), "png"
-#: The set encoder's own scorer, after matching the probe's condition from lossless enrolled images.
-MATCHED = "matched"
+#: The set encoder's own scorer, after matching the probe's condition from lossless enrolled images; and the model for
+#: thumbnails, which larger images were compared by before there was one for pictures.
+MATCHED, BEFORE = "matched", "thumbnails"
 
 # What findings depend on beside the setting.
 _CODE = ("src/genprint", "benchmarks/bed.py", "benchmarks/picture_sections.py", "benchmarks/picture_answers.py")
@@ -129,6 +130,9 @@ def reader_of(method: str, model: Model, tiles: int | None, sets: Sequence[Image
     """What makes fingerprints by a method of all these sets, and what compares them."""
     if method == MATCHED:
         return model.fingerprinter, Matched(model.scorer, model.population)
+    if method == BEFORE:
+        before = Model.load(BEFORE)
+        return before.fingerprinter, ByScorer(before.scorer)
     found: Method = tower64(tiles or 8) if method == "tower64" else METHODS[method]
     return found.reader(model, None, sets), found.comparer(model)
 

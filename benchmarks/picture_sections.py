@@ -93,8 +93,8 @@ def cpu_seconds(bed: Bed, pipeline: str) -> float:
 
 
 def with_tiles(count: int | None) -> Model:
-    """The shipped model, looking at so many tiles of an image; None: at all."""
-    model = Model.load()
+    """The model for pictures, looking at so many tiles of an image; None: at all."""
+    model = Model.load("pictures")
     assert isinstance(model.fingerprinter, SetEncoder)
     model.fingerprinter.set_params(tiles=count)
     return model

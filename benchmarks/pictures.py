@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bed import LOSSLESS, MATCHED, SIZES, Bed, Setting, photographs
+from bed import BEFORE, LOSSLESS, MATCHED, SIZES, Bed, Setting, photographs
 from common import ROOT, labels, provenance
 from kept import Kept
 from picture_answers import RATE, SIZE, answers, verification
@@ -26,7 +26,7 @@ from genprint.evaluation.methods import METHODS
 from genprint.fingerprints.cache import Cache
 from genprint.storage.files import write_atomically
 
-DEFAULT = ("set_encoder", MATCHED, "set_encoder_lda", "covariance", "imagenet")
+DEFAULT = (BEFORE, "set_encoder", MATCHED, "set_encoder_lda", "covariance", "imagenet")
 COUNTS = ("1", "8", "32", "64", "128", "all")
 
 _PAGE = """# Pictures
@@ -39,7 +39,7 @@ photograph is both enrolled and asked. Percent, with 95 % intervals by bootstrap
 """
 
 _TEXTS = {
-    "a": "Top-1 by pipeline of the enrolled images and of the probes. `set_encoder` compares with the enrolled images as they are; `matched` is what `genprint attribute` "
+    "a": "Top-1 by pipeline of the enrolled images and of the probes. `thumbnails` is the shipped model for small images; `set_encoder`, that for pictures, compares with the enrolled images as they are; `matched` is what `genprint attribute` "
     "does with lossless enrolled images: it compares with them in the condition that the probe seems to be in (with lossy ones, here: as they are).",
     "b": "`set_encoder` where enrolled images went through the probe's own pipeline, beside `matched` from lossless ones; the difference in points, paired by source.",
     "c": f"Answers of `genprint attribute` to sets of {SIZE} at a rate of false attributions of {100 * RATE:.0f} %, conditions matched from what is enrolled. *False*: attributed, though the source was "
@@ -88,7 +88,7 @@ def main() -> None:
     )
     options.add_argument("--sections", nargs="+", choices=list(_TITLES), default=list(_TITLES))
     options.add_argument(
-        "--methods", nargs="+", choices=[MATCHED, "tower64", *METHODS], default=list(DEFAULT), metavar="METHOD"
+        "--methods", nargs="+", choices=[MATCHED, BEFORE, "tower64", *METHODS], default=list(DEFAULT), metavar="METHOD"
     )
     options.add_argument("--pipelines", nargs="+", help="default: all there are")
     options.add_argument("--sources", nargs="+", help="default: all of sources.csv")
