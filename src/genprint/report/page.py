@@ -82,7 +82,8 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
             for one in answer["evidence"]["candidates"][:20]
         },
         files=_counted(channels["file facts"]["probe"]), warnings=None if isinstance(warnings, str) else warnings,
-        condition=_condition(result), manifest=channels["C2PA manifest"], manifests=_counted(channels["C2PA manifest"]["files"]),
+        condition=_condition(result),
+        manifest=channels["C2PA manifest"], manifests=_counted(channels["C2PA manifest"]["files"]),
         traces=_traces(summaries), tree=figures.data_uri(figures.tree_figure(tree)) if tree else None,
         newick=tree.newick() if tree else "",
         left_out={left["name"]: [left["reason"]] for left in answer["left_out"]},

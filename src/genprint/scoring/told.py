@@ -77,7 +77,7 @@ class Told:
 
     @property
     def last(self) -> Processing | None:
-        """What was certainly done last: how files were saved, or, of lossless ones, an earlier JPEG and what followed."""
+        """What was certainly done last: how files were saved; of lossless ones, an earlier JPEG and what followed."""
         return self.saved or self.history.processing
 
     @property
