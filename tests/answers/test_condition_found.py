@@ -58,8 +58,8 @@ def test_a_jpeg_that_came_as_a_cropped_png_is_compared_after_the_same(tmp_path, 
     if source == "plain":  # which it would not be otherwise
         assert blind.evidence.candidates[0].source != source
     line = (
-        f"  The probe is in the condition JPEG 70, shift 5,3, as its pixels show ({found.nats:.0f} nats for it). It was "
-        "compared with the enrolled images after JPEG 70, shift 5,3."
+        "  The probe is in the condition JPEG 70, shift 5,3, as its pixels show (log likelihood ratio "
+        f"{found.nats:.0f}). It was compared with the enrolled images after JPEG 70, shift 5,3."
     )
     assert line in text.attribution(answer).splitlines()
     assert json.loads(answer.to_json())["evidence"]["condition"]["said"] == list(found.said)

@@ -42,7 +42,8 @@ def test_a_jpeg_that_was_cropped_and_saved_as_png_is_told_by_its_pixels(tmp_path
     assert (found.name, found.by, found.files, found.matched) == ("JPEG 75, shift 5,3", PIXELS, {"lossless": 4}, True)
     assert found.nats > 100
     assert found.said == (
-        f"The probe is in the condition JPEG 75, shift 5,3, as its pixels show ({found.nats:.0f} nats for it).",
+        "The probe is in the condition JPEG 75, shift 5,3, as its pixels show (log likelihood ratio "
+        f"{found.nats:.0f}).",
         "It was compared with the enrolled images after JPEG 75, shift 5,3.",
     )
 

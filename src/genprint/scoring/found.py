@@ -13,8 +13,8 @@ from genprint.scoring.told import Told
 HEADER, PIXELS, SEARCH = "header", "pixels", "search"
 _BY = {
     HEADER: "as the headers and sizes of its files say",
-    PIXELS: "as its pixels show ({nats:.0f} nats for it)",
-    SEARCH: "which explains it best ({nats:.0f} nats better than without)",
+    PIXELS: "as its pixels show (log likelihood ratio {nats:.0f})",
+    SEARCH: "in which the enrolled images explain it best (log likelihood ratio {nats:.0f})",
 }
 
 

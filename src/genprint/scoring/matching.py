@@ -1,8 +1,10 @@
 """Matching: a probe and the enrolled sources are compared in one condition, as far as they can be brought to one.
 
 Enrolled images are brought to the probe's condition, for it cannot come out of that. Where all of them were saved with
-loss and it was not, they cannot come out of that: then the probe is saved as they are. (Where they were saved with
-more loss than a probe that was, too, this makes no gain: what the probe was saved with first remains.)
+loss, alike, and it was not, they cannot come out of that: then the probe is saved as they are. On the test bed of
+benchmarks/pictures.py, that names 37 % of sets of ten right where 24 % were. A probe that was saved with less loss than
+they were is better left as it is (32 % for 47), and so is a lossless one where only some of them were saved with loss
+(42 % for 55): then the answer says that the comparison is not equal.
 """
 
 from __future__ import annotations
@@ -112,7 +114,7 @@ class Matching:
         if not self._can_match:
             return Comparison(probes, None, self._as_they_are(told))
         processing, gained = match(self.tried, self.known, self.candidates(told), told)
-        unequal = self._unequal(told, processing) if told.large else []
+        unequal = self._unequal(told, processing)
         return Comparison(probes, processing, ConditionFound.of(told, processing, gained, unmatched=unequal))
 
     @cached_property
@@ -126,12 +128,16 @@ class Matching:
     def _as_they_are(self, told: Told) -> ConditionFound | None:
         """What is found without originals: what files and pixels tell, and no more."""
         last = told.earlier or told.last
+        if last is None:
+            return ConditionFound.of(told, unmatched=self._unequal(told, None))
         lacking = [source.source for source in self.gallery if not len(source.kept(1))]
         why = f"No originals of {_names(lacking)} are kept, so that the enrolled images were compared as they are."
-        return ConditionFound.of(told, last, matched=False, unmatched=[why] if last else [])
+        return ConditionFound.of(told, last, matched=False, unmatched=[why])
 
     def _unequal(self, told: Told, processing: Processing | None) -> list[str]:
-        """What enrolled images have been through that the probe has not."""
+        """What enrolled images have been through that the probe has not, of large images."""
+        if not told.large:
+            return []
         last = told.last
         lossy = {name: kind for name, kind in self.saved().items() if kind and not (last and alike(kind, last))}
         if not lossy:
