@@ -28,7 +28,7 @@ from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
-from genprint.scoring.conditions import Matched
+from genprint.scoring.matching import Matched
 
 SIZES, LOSSLESS = (1, 5, 10), "png"
 #: The set encoder's own scorer, after matching the probe's condition from lossless enrolled images; and the model for

@@ -24,7 +24,7 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
-from genprint.scoring.conditions import Matched
+from genprint.scoring.matching import Matched
 
 ENROLLED, IMAGES = 32, 132
 SIZES = SIZE, LOSS_SIZE = 10, 20

@@ -8,7 +8,7 @@ The arguments are those of benchmarks/results.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from genprint.evaluation.verification import Population, Verified, by_the_others
 from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.residuals import to_pixels
+from genprint.images.decoding import Image
 from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Processing, Resize, Shift
 from genprint.images.sets import ImageSet
 from genprint.model import Model
@@ -90,6 +91,11 @@ class Remembered:
         return replace(
             self.known, features=values, digests=tuple(digests), names=(), facts=(), left_out=(), originals=()
         )
+
+    def read(self, digests: Sequence[str]) -> Iterator[Image]:
+        """Those images as they are."""
+        for one in self.known.originals:
+            yield from one.read([digest for digest in one.digests if digest in set(digests)])
 
 
 def remembered(known: Fingerprint) -> Fingerprint:

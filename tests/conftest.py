@@ -32,6 +32,19 @@ def textured(rng: np.random.Generator, n: int, side: int = 32, grain: float = 20
     return fields.clip(0, 255).astype(np.uint8)
 
 
+def pictures(rng: np.random.Generator, n: int) -> list[np.ndarray]:
+    """With detail at all frequencies, as of photographs, and smoother colours; nothing cut off; 264 x 232 px."""
+    made = []
+    for _ in range(n):
+        small = Image.fromarray(textured(rng, 1, side=132, grain=9.0)[0])
+        colours = np.asarray(small.resize((264, 232))).astype(float)
+        light = colours.mean(2, keepdims=True)
+        grain = rng.normal(0, 2, light.shape)
+        pixels = 128 + 2 * (light - light.mean()) + 0.6 * (colours - light) + grain
+        made.append(pixels.clip(4, 250).round().astype(np.uint8))
+    return made
+
+
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
     """The bytes of an image's file."""
     buffer = io.BytesIO()
@@ -96,6 +109,9 @@ class GivenOriginals:
         if progress:
             progress(len(found))
         return given(found, digests=tuple(digests))
+
+    def read(self, digests):
+        return iter(())
 
 
 def given(

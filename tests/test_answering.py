@@ -199,7 +199,7 @@ def test_threads_share_what_is_made_of_originals(jpeg_case, path, small_model, i
 
     def work(_):
         gallery = api.Gallery(path, small_model, derived)
-        return gallery.identifier(probe).enrolled.match([probe.ordered()])
+        return gallery.identifier(probe).enrolled.match([probe.ordered()])[0]
 
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(work, range(8)))

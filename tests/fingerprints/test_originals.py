@@ -63,6 +63,30 @@ def test_wherever_they_are_they_are_read_again(files, pixels, form):
     assert sum(told) == COUNT + 2
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_wherever_they_are_they_are_read_as_they_are(files, pixels, form):
+    whole = ColourQuantiles().extract(FORMS[form](files, pixels))
+    (originals,) = whole.originals
+    wanted = [whole.digests[i] for i in (4, 1)]
+    found = {image.sha256: image for image in originals.read(wanted)}
+    assert found.keys() == set(wanted)
+    assert np.array_equal(found[whole.digests[4]].pixels, pixels[4])
+    assert found[whole.digests[4]].facts == whole.facts[4]
+    assert list(originals.read([])) == []
+
+
+def test_those_that_cannot_be_read_any_more_are_passed_over(files, rng):
+    whole = ColourQuantiles().extract(ImageSet.read(files))
+    (files / "3.png").write_bytes(encoded(Image.fromarray(textured(rng, 1)[0])))
+    (files / "2.png").unlink()
+    (originals,) = whole.originals
+    found = [image.sha256 for image in originals.read(whole.digests)]
+    assert found == [digest for i, digest in enumerate(whole.digests) if i not in (2, 3)]
+    for path in files.iterdir():
+        path.unlink()
+    assert list(originals.read(whole.digests)) == []
+
+
 class Counted:
     """Images that say which of them were read."""
 

@@ -282,3 +282,17 @@ def test_how_large_images_were_is_kept_with_them(tmp_path, rng):
     bare = Gallery(tmp_path / "bare.sqlite", MODEL)
     bare.enroll({"large": noise}, originals=False)
     assert bare.fingerprints()["large"].side is None
+
+
+def test_of_a_part_the_file_says_nothing_of_how_the_image_was_saved(tmp_path, rng, gallery):
+    write(tmp_path / "a", noise(rng, 1000, 900), "jpg", quality=97)  # more than its share
+    write(tmp_path / "b", textured(rng, 1), "jpg", quality=97)
+    for name in ("a", "b"):
+        gallery.enroll(tmp_path / name, name)
+    known = gallery.fingerprints()
+    for name, said in (("a", None), ("b", 97)):
+        (one,) = known[name].originals
+        (image,) = one.read(known[name].digests)
+        assert image.sha256 == known[name].digests[0]
+        assert (image.facts and image.facts.quality) == said
+        assert known[name].facts[0].quality == 97  # the gallery knows it

@@ -9,21 +9,13 @@ from PIL import Image
 from genprint.images.decoding import decode
 from genprint.images.history import History, history
 from genprint.images.processing import Chain, Jpeg, Resize, Shift, WebP
-from tests.conftest import encoded, textured
+from tests.conftest import encoded
+from tests.conftest import pictures as drawn
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    """With detail at all frequencies, as of photographs, and smoother colours; nothing cut off."""
-    rng, made = np.random.default_rng(5), []
-    for _ in range(4):
-        small = Image.fromarray(textured(rng, 1, side=132, grain=9.0)[0])
-        colours = np.asarray(small.resize((264, 232))).astype(float)
-        light = colours.mean(2, keepdims=True)
-        grain = rng.normal(0, 2, light.shape)
-        pixels = 128 + 2 * (light - light.mean()) + 0.6 * (colours - light) + grain
-        made.append(pixels.clip(4, 250).round().astype(np.uint8))
-    return made
+    return drawn(np.random.default_rng(5), 4)
 
 
 def done(pictures, *steps):

@@ -16,10 +16,12 @@ from genprint.images.decoding import FileFacts
 from genprint.images.processing import Blur, Chain, Jpeg, Noise, Resize, Scale, Shift
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer
-from genprint.scoring.conditions import MARGIN, Matched, can_match, candidates, few, in_condition, match, side_of
+from genprint.scoring.conditions import MARGIN, candidates, match, side_of
 from genprint.scoring.lda import LDA
+from genprint.scoring.matching import Matched, can_match, few, in_condition
 from genprint.scoring.plda import PLDA
 from genprint.scoring.population import ReferencePopulation
+from genprint.scoring.told import Told
 from tests.conftest import Named, drawn_digests, given, model_of_sources, textured
 
 ENROLLED = 24
@@ -74,7 +76,7 @@ def test_a_jpeg_probe_is_told_by_a_lossless_gallery(middle_model, gallery, probe
 def test_a_probe_cropped_and_saved_is_taken_for_that(middle_model, gallery, probes):
     asked = probes(Chain((Shift(3, 5), Jpeg(75))))
     enrolled = EnrolledIn(middle_model, gallery)
-    assert {enrolled.match([own]).condition for own in asked.values()} == {"shift 1,1, JPEG 82"}
+    assert {enrolled.match([own])[0].condition for own in asked.values()} == {"shift 1,1, JPEG 82"}
 
 
 @pytest.mark.slow
@@ -153,14 +155,14 @@ def test_a_probe_is_matched_with_the_condition_that_explains_it(model, rng):
     for own in known.values():
         some = own[[0, 1, 2, 3]]
         for processing in (NEAR, FAR):
-            assert match(tried, whole, [NEAR, FAR], [some.under(processing)]) == processing
-        assert match(tried, whole, [NEAR, FAR], [some]) is None
+            assert match(tried, whole, [NEAR, FAR], Told.of([some.under(processing)]))[0] == processing
+        assert match(tried, whole, [NEAR, FAR], Told.of([some]))[0] is None
     # a pile of several sources' images in one condition
     pile = [own.under(FAR)[[i]] for own in known.values() for i in range(5)]
-    assert match(tried, whole, [NEAR, FAR], pile) == FAR
-    assert match(tried, whole, [NEAR], pile) == NEAR  # the best of those there are
+    assert match(tried, whole, [NEAR, FAR], Told.of(pile))[0] == FAR
+    assert match(tried, whole, [NEAR], Told.of(pile))[0] == NEAR  # the best of those there are
     asked.clear()
-    assert match(tried, whole, [], pile) is None
+    assert match(tried, whole, [], Told.of(pile))[0] is None
     assert not asked
 
 
@@ -178,7 +180,7 @@ def test_a_condition_has_to_explain_a_probe_by_the_margin(model, rng):
 
     shares = np.linspace(0, 1, 60)
     gains = [(gain(moved(share), tried), gain(moved(share), whole)) for share in shares]
-    found = [match(tried, whole, [NEAR], [moved(share)]) for share in shares]
+    found = [match(tried, whole, [NEAR], Told.of([moved(share)]))[0] for share in shares]
     assert found == [NEAR if few > 0 and more > MARGIN else None for few, more in gains]
     assert {None, NEAR} == set(found)
     assert any(0 < more <= MARGIN for _, more in gains)
@@ -189,11 +191,11 @@ def test_few_images_are_tried_before_many(model, rng):
     for sources, some in ((1, 64), (4, 16), (40, 2)):
         known = known_in(rng, NEAR, FAR, sources=sources, images=70)
         tried, whole, asked = in_any(model, known)
-        assert match(tried, whole, likely, [known["s0"][[0, 1, 2, 3]].under(FAR)]) == FAR
+        assert match(tried, whole, likely, Told.of([known["s0"][[0, 1, 2, 3]].under(FAR)]))[0] == FAR
         # all are tried on few, and the best alone is made of more
         assert asked == [(None, some), (NEAR, some), (FAR, some), (FAR, KEPT), (None, KEPT)]
         asked.clear()
-        assert match(tried, whole, likely, [known["s0"][[0, 1, 2, 3]]]) is None
+        assert match(tried, whole, likely, Told.of([known["s0"][[0, 1, 2, 3]]]))[0] is None
         assert asked == [(None, some), (NEAR, some), (FAR, some)]
 
 
@@ -219,7 +221,7 @@ def test_no_more_images_are_read_than_that(model, rng):
     probe = known["s2"][[0, 1, 2, 3]].under(FAR)
     for own in known.values():
         own.originals[0].asked.clear()
-    found = enrolled.match([probe], told.append)
+    found, _ = enrolled.match([probe], told.append)
     assert (found.condition, [len(own) for own in found.fingerprints]) == (FAR.name, [KEPT] * 4)
     assert read_again(known) == len(CONDITIONS) * 4 * 16 + 4 * KEPT
     assert sum(told) == read_again(known)
@@ -263,10 +265,10 @@ def original(scorer, known):
 def test_without_a_population_all_conditions_are_candidates(model, rng):
     known = known_in(rng)
     probe = known["s0"][[0, 1]]
-    assert candidates([probe], original(model.scorer, known), model.scorer, None) == list(CONDITIONS.values())
+    assert candidates(Told.of([probe]), original(model.scorer, known), model.scorer, None) == list(CONDITIONS.values())
     # of a scorer that has learned nothing, what the files say alone
-    assert candidates([probe], original(LDA(), known), LDA(), None) == []
-    assert candidates([saved(probe, (85, "4:2:0"))], original(LDA(), known), LDA(), None) == [Jpeg(85)]
+    assert candidates(Told.of([probe]), original(LDA(), known), LDA(), None) == []
+    assert candidates(Told.of([saved(probe, (85, "4:2:0"))]), original(LDA(), known), LDA(), None) == [Jpeg(85)]
 
 
 def population_in(rng, model, *conditions):
@@ -295,9 +297,9 @@ def test_how_files_were_saved_names_the_condition(model, rng, case, alone):
     enrolled = original(model.scorer, known)
     probe = saved(known["s0"][np.arange(6)], *kinds)
     asked = [probe[[i]] for i in range(6)] if alone else [probe]
-    found = candidates(asked, enrolled, model.scorer, population_in(rng, model, NEAR))
+    found = candidates(Told.of(asked), enrolled, model.scorer, population_in(rng, model, NEAR))
     assert found == ([expected] if expected else [])  # the probe is otherwise as it was made
-    without = candidates(asked, enrolled, model.scorer, None)
+    without = candidates(Told.of(asked), enrolled, model.scorer, None)
     if not expected:
         assert without == list(CONDITIONS.values())
         return
@@ -314,14 +316,14 @@ def test_conditions_are_looked_for_where_processing_is_expected_to_have_moved_th
     enrolled = original(model.scorer, known)
     for own in known.values():
         some = own[[0, 1, 2, 3]]
-        assert candidates([some], enrolled, model.scorer, population) == []
+        assert candidates(Told.of([some]), enrolled, model.scorer, population) == []
         for processing in (NEAR, cropped, Shift(1, 1)):
-            found = candidates([some.under(processing)], enrolled, model.scorer, population)
+            found = candidates(Told.of([some.under(processing)]), enrolled, model.scorer, population)
             assert found[0] == processing
             assert len(found) <= 3
         # of a JPEG, its own quality and subsampling stand in the place of those that are looked for
         as_jpeg = saved(some.under(cropped), (91, "4:4:4"))
-        found = candidates([as_jpeg], enrolled, model.scorer, population)
+        found = candidates(Told.of([as_jpeg]), enrolled, model.scorer, population)
         assert found[0] == Jpeg(91, "4:4:4")
         assert Chain((Shift(1, 1), Jpeg(91, "4:4:4"))) in found
         assert all(one.steps[-1] == Jpeg(91, "4:4:4") for one in found[1:])
@@ -341,29 +343,29 @@ def test_sizes_tell_a_resizing(model, rng, own, known_side, share):
     assert side == known_side
     enrolled, probe = original(model.scorer, known), sized(known["s0"][np.arange(6)], own)
     expected = [Scale(share)] if share else []
-    assert candidates([probe], enrolled, model.scorer, population, side) == expected
+    assert candidates(Told.of([probe]), enrolled, model.scorer, population, side) == expected
     # saved after it; of large images, perhaps cropped before that
     as_jpeg = saved(probe, (85, "4:2:0"))
     shifts = [Shift(0, 1), Shift(1, 0), Shift(1, 1)] if own > 64 else []
     chains = [Chain((step, Jpeg(85))) for step in [*shifts, *expected]]
-    assert candidates([as_jpeg], enrolled, model.scorer, population, side) == [Jpeg(85), *chains]
+    assert candidates(Told.of([as_jpeg]), enrolled, model.scorer, population, side) == [Jpeg(85), *chains]
     # where the size of any enrolled image is not known, nothing is said of it
     assert side_of([*known.values(), given(np.zeros((2, SIZE)))]) is None
-    assert candidates([probe], enrolled, model.scorer, population, None) == []
+    assert candidates(Told.of([probe]), enrolled, model.scorer, population, None) == []
 
 
 def test_what_a_header_says_is_so(model, rng):
     known = known_in(rng, NEAR, FAR)
     tried, whole, asked = in_any(model, known)
     probe = saved(known["s0"][[0]], (90, "4:2:0"))
-    assert match(tried, whole, [NEAR], [probe]) == NEAR  # a single image, and one that hardly differs
+    assert match(tried, whole, [NEAR], Told.of([probe]))[0] == NEAR  # a single image, and one that hardly differs
     assert not asked
-    assert match(tried, whole, [NEAR], [replace(probe, facts=())]) is None
+    assert match(tried, whole, [NEAR], Told.of([replace(probe, facts=())]))[0] is None
     # only what came before it is looked for
     for processing in (NEAR, FAR):
         moved = saved(known["s0"][[0]].under(processing), (90, "4:2:0"))
         asked.clear()
-        assert match(tried, whole, [NEAR, FAR], [moved]) == processing
+        assert match(tried, whole, [NEAR, FAR], Told.of([moved]))[0] == processing
         assert asked == [(NEAR, few(4)), (FAR, few(4))]
 
 
@@ -377,9 +379,9 @@ def test_noise_shows_in_the_spread(model, rng):
         sources[f"s{i}"] = given(values, f"s{i}", drawn_digests(rng, 30), conditions={Noise(5): noisy})
     population = ReferencePopulation.fit(model.plda, sources, "a dozen", conditions=(Noise(5),))
     enrolled = original(model.scorer, sources)
-    assert candidates([sources["s0"][[0, 1]]], enrolled, model.scorer, population) == []
+    assert candidates(Told.of([sources["s0"][[0, 1]]]), enrolled, model.scorer, population) == []
     probe = sources["s0"].under(Noise(5))
-    assert candidates([probe[[i]] for i in range(10)], enrolled, model.scorer, population) == [Noise(5)]
+    assert candidates(Told.of([probe[[i]] for i in range(10)]), enrolled, model.scorer, population) == [Noise(5)]
 
 
 def test_of_an_unprocessed_probe_no_image_is_read_again(model, rng):
@@ -406,7 +408,7 @@ def test_a_jpeg_that_was_saved_well_is_answered_as_it_was_made(model, rng):
 def test_a_population_in_other_conditions_says_nothing_of_these(model, rng):
     known = known_in(rng)
     population = population_in(rng, model, Named("squeeze"))
-    found = candidates([known["s0"][[0, 1]]], original(model.scorer, known), model.scorer, population)
+    found = candidates(Told.of([known["s0"][[0, 1]]]), original(model.scorer, known), model.scorer, population)
     assert found == list(CONDITIONS.values())
 
 

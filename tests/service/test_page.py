@@ -160,6 +160,7 @@ def test_names_are_text(visit, tmp_path, rng):
             evidence: {
                 threshold: null, score: null, candidates: [{source: evil, images: 1, raw_llr: 1, posterior: 1}],
                 ratio: {llr: 1, cap: 2, low: null, high: null, hp: evil, hd: evil, sources: 3, by_images: {}},
+                condition: {said: [evil]},
             },
         })""",
         evil := "<img src=x onerror=alert(1)>",

@@ -18,7 +18,7 @@ from genprint.gallery.recent import Recent
 from genprint.gallery.store import GalleryStore, NotEnough
 from genprint.images.processing import Processing
 from genprint.model import Model
-from genprint.scoring.conditions import in_condition
+from genprint.scoring.matching import in_condition
 from genprint.scoring.threads import one_thread
 from genprint.scoring.thresholds import smallest_rate
 
@@ -133,7 +133,8 @@ class Identifier:
         """
         check_comparable([probe, next(iter(self.known.values()))])
         probe = probe.without(self.known).ordered()
-        enrolled = self.enrolled.match([probe], progress)
+        enrolled, compared = self.enrolled.match([probe], progress)
+        (probe,) = compared.probes
         llrs = enrolled.known.llr([probe])[0]
         posteriors = softmax(llrs)
         order = [int(i) for i in np.argsort(-llrs)]
@@ -155,14 +156,14 @@ class Identifier:
             llr=ratio.llr if ratio else None,
             reason=self._explained(reason, enrolled, probe.count, order),
             images=probe.count,
-            condition=enrolled.condition,
+            condition=compared.name,
             evidence=Evidence(
                 score=score, threshold=threshold, rate=self.rate if found else None, calibrated_at=size, p=p,
                 candidates=tuple(
                     Candidate(enrolled.names[i], enrolled.fingerprints[i].count, float(llrs[i]), float(posteriors[i]))
                     for i in order
                 ),
-                ratio=ratio,
+                ratio=ratio, condition=compared.found,
             ),
             left_out=probe.left_out,
         )  # fmt: skip
@@ -205,9 +206,13 @@ class GalleryIdentifier:
         assert self._index
         vector = self._model.fingerprinter.embed(probe)
         found = self._identifier(store, self._index.nearest(vector, SHORTLIST))
-        if processing := found.enrolled.condition([probe], progress):
+        compared = found.enrolled.compared([probe], progress)
+        if processing := compared.processing:
             index = self._in_condition.get(processing, lambda: self._indexed(store, processing, progress))
             found = self._identifier(store, index.nearest(vector, SHORTLIST))
+        elif (brought := compared.probes[0]) is not probe:
+            vector = self._model.fingerprinter.embed(brought)
+            found = self._identifier(store, self._index.nearest(vector, SHORTLIST))
         return found
 
     def _identifier(self, store: GalleryStore, names: Iterable[str] | None) -> Identifier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,7 +129,8 @@ def unmix(
     """
     check_comparable([probe, *known.values()])
     probe = probe.without(known)
-    enrolled = EnrolledIn(model, known, conditions).match(_alone(probe), progress)
+    enrolled, compared = EnrolledIn(model, known, conditions).match(_alone(probe), progress)
+    probe = replace(probe, features=np.concatenate([one.values for one in compared.probes]))
     names, gallery = enrolled.names, enrolled.fingerprints
     if len(names) < 2 or min(map(len, gallery)) < 2:
         raise ValueError("shares need two enrolled sources or more, with two images or more each")
@@ -158,7 +159,7 @@ def unmix(
             Member(image, digest, names[row.argmax()], float(row.max()))
             for image, digest, row in zip(probe.names or probe.digests, probe.digests, weights, strict=True)
         ),
-        condition=enrolled.condition,
+        condition=compared.name,
         left_out=probe.left_out,
     )
 

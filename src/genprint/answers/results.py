@@ -12,6 +12,7 @@ from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
 from genprint.model import Model
+from genprint.scoring.found import ConditionFound
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Evidence:
             One probe in twenty of the candidate itself has 0.05 or less.
         candidates: the best first.
         ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources.
+        condition: what was found of the probe's condition; None if nothing was, and all could be compared.
     """
 
     score: float | None
@@ -116,6 +118,7 @@ class Evidence:
     p: float
     candidates: tuple[Candidate, ...]
     ratio: LikelihoodRatio | None = None
+    condition: ConditionFound | None = None
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,8 @@ class Attribution(Result):
             that is not enrolled but like those that are. None where calibration supports none.
         reason: why the decision is what it is.
         images: of the probe that were used.
-        condition: that the probe seems to be in, and in which it was compared: 'original', or the name of one of
-            ``genprint.CONDITIONS``.
+        condition: in which the probe and the enrolled images were compared: 'original' for as they are.
+            ``evidence.condition`` says why.
         evidence: scores, threshold and tests behind the decision; None of an error.
         left_out: images that could not be used, and why.
         asked: what reports need beside.

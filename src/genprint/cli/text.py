@@ -9,7 +9,6 @@ from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification
-from genprint.fingerprints.conditions import ORIGINAL
 from genprint.gallery.enrolled import ALPHA
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
 
@@ -44,8 +43,8 @@ def attribution(result: Attribution) -> str:
             f"{evidence.rate:.1%} come to be attributed, if they are like the enrolled ones"
         )
     lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}")
-    if result.condition != ORIGINAL:
-        lines.append(f"  compared with the enrolled images after {result.condition}, as the probe seems to be")
+    if evidence.condition:
+        lines.append(f"  {' '.join(evidence.condition.said)}")
     lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)
 

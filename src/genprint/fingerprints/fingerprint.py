@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from genprint.errors import GenprintError
-from genprint.images.decoding import FileFacts
+from genprint.images.decoding import FileFacts, Image
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSetError, LeftOut
 
@@ -64,6 +64,10 @@ class Originals(Protocol):
         self, processing: Processing, digests: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Fingerprint:
         """The fingerprint of those images after a processing, in any order."""
+        ...
+
+    def read(self, digests: Sequence[str]) -> Iterator[Image]:
+        """Those images as they are, one at a time; without any that cannot be read any more."""
         ...
 
 

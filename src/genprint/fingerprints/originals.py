@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
+from genprint.images.decoding import Image
 from genprint.images.processing import Processing
-from genprint.images.sets import ImageSet, NothingUsable
+from genprint.images.sets import ImageSet, ImageSetError, NothingUsable
 
 if TYPE_CHECKING:
     from genprint.fingerprints.fingerprinter import Fingerprinter
@@ -61,3 +63,14 @@ class Images:
                 f"{name}: the image that was enrolled is needed again, but: {why}; put it back, or enroll anew"
             )
         return replace(found[at], digests=tuple(owners[found.digests[i]] for i in at))
+
+    def read(self, digests: Sequence[str]) -> Iterator[Image]:
+        """These images as they are, one at a time; without any that cannot be read any more.
+
+        Of a part that is kept of a larger image, the file says nothing of how the image was saved: it has no facts.
+        """
+        owners = {self.contents.get(digest, digest): digest for digest in digests}
+        with suppress(ImageSetError):  # none can be read
+            for image in self.images.only(self.names[digest] for digest in digests):
+                if owner := owners.get(image.sha256):
+                    yield image if owner == image.sha256 else replace(image, sha256=owner, facts=None)

@@ -19,10 +19,11 @@ from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.base import Densities, Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
-from genprint.scoring.conditions import can_match, candidates, few, in_condition, match, side_of
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
+from genprint.scoring.matching import Comparison, Matching, few, in_condition, savings_of
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
+from genprint.scoring.told import Told
 
 #: Level of the exchangeability test: so large a share of a source's sets fails it.
 ALPHA = 0.05
@@ -157,8 +158,7 @@ class EnrolledIn:
     Args:
         model: its scorer, and the population that says how processing moves features.
         known: fingerprint of each source, by name.
-        conditions: whether probes are compared in other conditions than the original, too; it takes originals of all
-            sources.
+        conditions: whether probes are matched: compared in other conditions than the original, too.
         cache: for what is learned of the sources.
     """
 
@@ -167,7 +167,7 @@ class EnrolledIn:
     ):
         self._model, self._cache = model, cache
         self._gallery = [replace(fingerprint, source=name) for name, fingerprint in known.items()]
-        self._matched = conditions and can_match(self._gallery)
+        self._matched = conditions
         self._made, self._tried = Recent[Enrolled](_HELD), Recent[Densities](_HELD)
         self.original = self._enrolled(self._gallery, ORIGINAL)
 
@@ -200,19 +200,23 @@ class EnrolledIn:
 
     def candidates(self, probes: Sequence[Fingerprint]) -> list[Processing]:
         """Conditions, beside the original, that the probes may well be in; they share one."""
-        if not self._matched:
-            return []
-        side = side_of(self._gallery)
-        return candidates(probes, self.original.known, self._model.scorer, self._model.population, side)
+        return self._matching().candidates(Told.of(probes)) if self._matched else []
 
-    def match(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Enrolled:
-        """The sources in the condition that the probes are in."""
-        found = self.condition(probes, progress)
-        return self(found, progress) if found else self.original
+    def match(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> tuple[Enrolled, Comparison]:
+        """The sources in the condition that the probes are in, as far as they can be brought to it; and the probes."""
+        compared = self.compared(probes, progress)
+        return (self(compared.processing, progress) if compared.processing else self.original), compared
 
-    def condition(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Processing | None:
-        """The condition that the probes are in; None for the original."""
+    def compared(self, probes: Sequence[Fingerprint], progress: Progress | None = None) -> Comparison:
+        """How these probes, which share a condition, are compared with the sources."""
+        return self._matching(progress).compared(probes) if self._matched else Comparison(probes)
 
+    @cached_property
+    def _savings(self) -> Mapping[str, Processing | None]:
+        """How each source's files were saved."""
+        return savings_of(self._gallery)
+
+    def _matching(self, progress: Progress | None = None) -> Matching:
         def tried(processing: Processing | None) -> Densities:
             def make() -> Densities:
                 return self._model.scorer.roughly(self._read(processing, few(len(self._gallery)), progress))
@@ -222,4 +226,9 @@ class EnrolledIn:
         def known(processing: Processing | None) -> Enrollment:
             return self(processing, progress).known
 
-        return match(tried, known, self.candidates(probes), probes)
+        def original() -> Densities:
+            return self.original.known
+
+        return Matching(
+            self._gallery, self._model.scorer, self._model.population, original, tried, known, lambda: self._savings
+        )

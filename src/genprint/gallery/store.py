@@ -17,6 +17,7 @@ from genprint.errors import GenprintError
 from genprint.fingerprints.cache import Cache, CacheError
 from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors
 from genprint.fingerprints.originals import Images
+from genprint.gallery import saved
 from genprint.gallery.index import Index
 from genprint.gallery.maker import Maker
 from genprint.gallery.originals import OriginalsStore
@@ -92,7 +93,7 @@ class GalleryStore:
             tables = set() if self.in_memory else tables_of(self.path)
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
-            self._connection = open_database(self.path, _TABLES)
+            self._connection = open_database(self.path, _TABLES + saved.TABLE)
             if model:
                 self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:
@@ -214,6 +215,7 @@ class GalleryStore:
         values, digests = _pack(kept.values), json.dumps(kept.digests)
         row = (name, len(kept), values, digests, digest(values + digests.encode()))
         connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?)", row)
+        saved.write(connection, name, kept.facts)
         vector = _pack(self.model.fingerprinter.embed(kept))
         connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (name, _AS_ENROLLED, vector))
         return added
@@ -306,7 +308,8 @@ class GalleryStore:
         if digest(values + digests.encode()) != sha256:
             raise Damaged(f"the features of {name} are not those that were enrolled")
         features, parts = Maker.of(connection).features, self.model.fingerprinter.parts
-        return Fingerprint(name, _unpack(values, rows), tuple(json.loads(digests)), features, parts)
+        facts = saved.read(connection, name, rows)
+        return Fingerprint(name, _unpack(values, rows), tuple(json.loads(digests)), features, parts, facts=facts)
 
 
 def _pack(values: np.ndarray) -> bytes:

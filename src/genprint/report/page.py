@@ -82,6 +82,7 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
             for one in answer["evidence"]["candidates"][:20]
         },
         files=_counted(channels["file facts"]["probe"]), warnings=None if isinstance(warnings, str) else warnings,
+        condition=_condition(result),
         manifest=channels["C2PA manifest"], manifests=_counted(channels["C2PA manifest"]["files"]),
         traces=_traces(summaries), tree=figures.data_uri(figures.tree_figure(tree)) if tree else None,
         newick=tree.newick() if tree else "",
@@ -95,6 +96,12 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
         known={name: [one["images"], one["digest"]] for name, one in made["known"].items()},
     )  # fmt: skip
     return page, made
+
+
+def _condition(result: Attribution) -> str:
+    """What the page says of the probe's condition."""
+    found = result.evidence.condition if result.evidence else None
+    return " ".join(found.said) if found else ""
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -87,8 +87,8 @@ function showAnswer(answer) {
   if (evidence.threshold != null) {
     at("reason").textContent += ` Score ${evidence.score.toFixed(2)}, where ${evidence.threshold.toFixed(2)} is needed.`;
   }
-  if (answer.condition !== "original") {
-    at("reason").textContent += ` Compared with the enrolled images after ${answer.condition}, as the probe seems to be.`;
+  if (evidence.condition != null) {
+    at("reason").textContent += ` ${evidence.condition.said.join(" ")}`;
   }
   showRatio(evidence.ratio);
   const body = at("candidates").tBodies[0];

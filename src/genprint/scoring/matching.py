@@ -1,0 +1,224 @@
+"""Matching: a probe and the enrolled sources are compared in one condition, as far as they can be brought to one.
+
+Enrolled images are brought to the probe's condition, for it cannot come out of that. Where all of them were saved with
+loss, alike, and it was not, they cannot come out of that: then the probe is saved as they are. On the test bed of
+benchmarks/pictures.py, that names 37 % of sets of ten right where 24 % were. A probe that was saved with less loss than
+they were is better left as it is (32 % for 47), and so is a lossless one where only some of them were saved with loss
+(42 % for 55): then the answer says that the comparison is not equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from statistics import median_low
+
+import numpy as np
+
+from genprint.fingerprints.conditions import KEPT, ORIGINAL
+from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
+from genprint.images.processing import Processing, WebP
+from genprint.images.saving import Savings, alike
+from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
+from genprint.scoring.conditions import InCondition, candidates, match, resized, side_of
+from genprint.scoring.found import ConditionFound
+from genprint.scoring.population import ReferencePopulation
+from genprint.scoring.told import Told
+
+# Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
+_TRIED, _FEWEST = 64, 2
+# Share of a source's files that have to be saved alike to count as all.
+_ALL = 0.9
+# Files of a source whose headers are looked at where it is not known how they were saved; sources named in a sentence.
+_HEADERS, _NAMED = 4, 3
+
+
+def few(sources: int) -> int:
+    """Images of each of so many sources that candidates are tried on."""
+    return max(_FEWEST, _TRIED // sources)
+
+
+def can_match(gallery: Sequence[Fingerprint]) -> bool:
+    """Whether there are originals of every source, so that it can be had in other conditions."""
+    return bool(gallery) and all(len(source.kept(1)) for source in gallery)
+
+
+def in_condition(
+    gallery: Sequence[Fingerprint],
+    processing: Processing | None = None,
+    most: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Fingerprint]:
+    """The sources in a condition, or as they are, by no more than so many images of each."""
+    kept = [source if most is None else source.kept(most) for source in gallery]
+    return [source.under(processing, progress) for source in kept] if processing else kept
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How probes and enrolled sources are compared.
+
+    Attributes:
+        probes: as they are compared.
+        processing: that the sources are brought to; None: they are compared as they are.
+        found: what was found of the probes' condition, if anything.
+    """
+
+    probes: Sequence[Fingerprint]
+    processing: Processing | None = None
+    found: ConditionFound | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the condition that both are compared in; 'original' for as they are."""
+        brought_to = self.found.brought_to if self.found else None
+        return self.processing.name if self.processing else brought_to or ORIGINAL
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Says how probes are compared with some enrolled sources.
+
+    Attributes:
+        gallery: the sources.
+        scorer: as it was learned.
+        population: sources in many conditions, if there is one; see ``candidates``.
+        original: all the images of the sources, as they are.
+        tried: the sources by a few images of each, roughly.
+        known: the sources by ``KEPT`` images of each.
+        saved: how each source's files were saved; see ``savings_of``.
+    """
+
+    gallery: Sequence[Fingerprint]
+    scorer: Scorer
+    population: ReferencePopulation | None
+    original: Callable[[], Densities]
+    tried: InCondition
+    known: InCondition
+    saved: Callable[[], Mapping[str, Processing | None]]
+
+    def candidates(self, told: Told) -> list[Processing]:
+        """Conditions, beside the original, that the probes may well be in; they share one."""
+        if not self._can_match:
+            return []
+        return candidates(told, self.original(), self.scorer, self.population, self._side)
+
+    def compared(self, probes: Sequence[Fingerprint]) -> Comparison:
+        """How these probes, which share a condition, are compared."""
+        told = Told.of(probes)
+        if told.large and told.files.lossless(_ALL) and not told.last and not resized(told, self._side):
+            common = _common(self.saved().values())
+            if common and (brought := _brought(probes, common)):
+                return Comparison(brought, None, ConditionFound.of(told, brought_to=common))
+        if not self._can_match:
+            return Comparison(probes, None, self._as_they_are(told))
+        processing, gained = match(self.tried, self.known, self.candidates(told), told)
+        unequal = self._unequal(told, processing)
+        return Comparison(probes, processing, ConditionFound.of(told, processing, gained, unmatched=unequal))
+
+    @cached_property
+    def _can_match(self) -> bool:
+        return can_match(self.gallery)
+
+    @cached_property
+    def _side(self) -> float | None:
+        return side_of(self.gallery)
+
+    def _as_they_are(self, told: Told) -> ConditionFound | None:
+        """What is found without originals: what files and pixels tell, and no more."""
+        last = told.earlier or told.last
+        if last is None:
+            return ConditionFound.of(told, unmatched=self._unequal(told, None))
+        lacking = [source.source for source in self.gallery if not len(source.kept(1))]
+        why = f"No originals of {_names(lacking)} are kept, so that the enrolled images were compared as they are."
+        return ConditionFound.of(told, last, matched=False, unmatched=[why])
+
+    def _unequal(self, told: Told, processing: Processing | None) -> list[str]:
+        """What enrolled images have been through that the probe has not, of large images."""
+        if not told.large:
+            return []
+        last = told.last
+        lossy = {name: kind for name, kind in self.saved().items() if kind and not (last and alike(kind, last))}
+        if not lossy:
+            return []
+        kinds = ", ".join(dict.fromkeys(kind.name for kind in lossy.values()))
+        whose = "The enrolled images" + (f" of {_names(lossy)}" if len(lossy) < len(self.gallery) else "")
+        if processing:
+            return [f"{whose} had been saved before ({kinds}): they have been through more than the probe."]
+        return [f"{whose} were saved with loss ({kinds}), the probe otherwise: the comparison is not equal."]
+
+
+def savings_of(gallery: Sequence[Fingerprint]) -> dict[str, Processing | None]:
+    """How each source's files were saved, by its name: if with loss and alike, and if that is known."""
+    return {source.source: _savings(source).shared(_ALL) for source in gallery}
+
+
+def _savings(source: Fingerprint) -> Savings:
+    """How a source's files were saved: by what is known of them, or the headers of a few that are kept whole."""
+    if source.facts:
+        return Savings.of(source.facts)
+    facts = []
+    for one in source.originals:
+        wanted = sorted(set(one.digests).intersection(source.digests))[:_HEADERS]
+        facts += [image.facts for image in one.read(wanted) if image.facts]
+    return Savings.of(facts)
+
+
+def _common(kinds: Iterable[Processing | None]) -> Processing | None:
+    """The way of saving with loss that all these have in common."""
+    every = list(kinds)
+    lossy = [kind for kind in every if kind]
+    if len(lossy) < len(every) or not lossy:
+        return None
+    quantisers = [kind.quantiser for kind in lossy if isinstance(kind, WebP)]
+    typical = WebP(median_low(quantisers)) if quantisers else lossy[0]
+    return typical if all(alike(kind, typical) for kind in lossy) else None
+
+
+def _brought(probes: Sequence[Fingerprint], processing: Processing) -> list[Fingerprint] | None:
+    """The probes after a processing; None if their images are not at hand any more."""
+    try:
+        return [replace(probe.under(processing), left_out=probe.left_out) for probe in probes]
+    except OriginalsError:
+        return None
+
+
+def _names(sources: Iterable[str]) -> str:
+    """Names in a sentence; of many, the first."""
+    names = list(sources)
+    if len(names) > _NAMED + 1:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} others"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+@dataclass(frozen=True)
+class Matched(ByScorer):
+    """A scorer's comparer that first matches each probe's condition, as far as it can.
+
+    Attributes:
+        population: sources in many conditions, if there is one; see ``candidates``.
+    """
+
+    population: ReferencePopulation | None = None
+
+    def _score(self, probes: Sequence[Fingerprint], gallery: Sequence[Fingerprint]) -> np.ndarray:
+        original = self.scorer.adapt(gallery).enroll(gallery)
+
+        @cache
+        def tried(processing: Processing | None) -> Densities:
+            return self.scorer.roughly(in_condition(gallery, processing, few(len(gallery))))
+
+        @cache
+        def known(processing: Processing | None) -> Enrollment:
+            sources = in_condition(gallery, processing, KEPT)
+            return self.scorer.adapt(sources).enroll(sources)
+
+        saved = cache(lambda: savings_of(gallery))
+        matching = Matching(gallery, self.scorer, self.population, lambda: original, tried, known, saved)
+        scores = np.empty((len(probes), len(gallery)))
+        for i, probe in enumerate(probes):
+            compared = matching.compared([probe])
+            among = known(compared.processing) if compared.processing else original
+            scores[i] = among.llr(compared.probes)[0]
+        return scores

@@ -1,0 +1,92 @@
+"""What the files of a probe, and the pixels of large images, tell of the condition that they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.images.decoding import FileFacts
+from genprint.images.history import History, history
+from genprint.images.processing import Processing
+from genprint.images.saving import Savings, alike, is_lossless, saving
+
+#: A longer side, in pixels, above which images are large.
+LARGE = 64
+# Images whose pixels are looked at, at most.
+_LOOKED_AT = 8
+# Share of files that have to be alike to speak for all.
+_MOST = 0.5
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the files of some sets and their pixels tell; the sets are in one condition.
+
+    Attributes:
+        files: how they were saved.
+        words: how many files were saved how, in words.
+        side: median of the images' longer sides, in pixels; 0 if it is not known.
+        probes: the sets, whose images can perhaps be read again.
+    """
+
+    files: Savings
+    words: Mapping[str, int]
+    side: float
+    probes: Sequence[Fingerprint] = field(repr=False)
+
+    @classmethod
+    def of(cls, probes: Sequence[Fingerprint]) -> Told:
+        """By headers; pixels are looked at when they are asked for."""
+        sides = [side for side in (probe.side for probe in probes) if side]
+        side = float(np.median(sides)) if sides else 0.0
+        facts = [one for probe in probes for one in probe.facts]
+        return cls(Savings.of(facts, together=side > LARGE), Savings.of(facts).words, side, probes)
+
+    @property
+    def large(self) -> bool:
+        """Whether images are so large that their pixels tell something."""
+        return self.side > LARGE
+
+    @property
+    def saved(self) -> Processing | None:
+        """How most files were saved, if with loss and alike."""
+        return self.files.shared(_MOST)
+
+    @cached_property
+    def history(self) -> History:
+        """What the pixels of large images tell, of files that were saved alike or of lossless ones, if most are."""
+        saved = self.saved
+        if not self.large or not (saved or self.files.lossless(_MOST)):
+            return History(0, saved)
+        wanted = sorted(digest for digest, facts in self._facts() if _as_most(facts, saved))[:_LOOKED_AT]
+        originals = {id(one): one for probe in self.probes for one in probe.originals}.values()
+        images = []
+        for one in originals:
+            if own := sorted(set(wanted).intersection(one.digests)):
+                images += [image.pixels for image in one.read(own)]
+                wanted = [digest for digest in wanted if digest not in own]
+        return history(images, saved)
+
+    def _facts(self) -> Iterable[tuple[str, FileFacts | None]]:
+        for probe in self.probes:
+            yield from zip(probe.digests, probe.facts, strict=False)
+
+    @property
+    def last(self) -> Processing | None:
+        """What was certainly done last: how files were saved; of lossless ones, an earlier JPEG and what followed."""
+        return self.saved or self.history.processing
+
+    @property
+    def earlier(self) -> Processing | None:
+        """All of an earlier JPEG, what followed, and how the files were saved with loss, if there was one."""
+        return self.history.processing if self.saved else None
+
+
+def _as_most(facts: FileFacts | None, saved: Processing | None) -> bool:
+    """Whether a file was saved as most were."""
+    own = saving(facts)
+    return alike(own, saved) if own and saved else not (own or saved) and is_lossless(facts)
