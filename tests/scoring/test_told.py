@@ -69,6 +69,29 @@ def test_of_images_that_were_never_jpegs_nothing_is_told(tmp_path, images):
     assert (once.last, once.earlier) == (Jpeg(80), None)
 
 
+def seen(monkeypatch, **more):
+    """A probe of four lossless images of 100 x 100 px, whose pixels show this."""
+    monkeypatch.setattr("genprint.scoring.told.history", lambda images, saved: History(4, saved, (0, 0), **more))
+    return Told.of([ColourQuantiles().extract(ImageSet.of(textured(np.random.default_rng(0), 4, side=100), "x"))])
+
+
+def test_lines_in_a_photograph_are_not_taken_for_a_jpeg(monkeypatch):
+    """They show as much as a few hundredths of a nat by a hundred pixels; a JPEG shows far more."""
+    assert seen(monkeypatch, jpeg=Jpeg(70), evidence=300, clarity=110).last is None
+    assert seen(monkeypatch, jpeg=Jpeg(70), evidence=900, clarity=399).last is None
+    assert seen(monkeypatch, jpeg=Jpeg(70), evidence=900, clarity=401).last == Jpeg(70)
+    assert ConditionFound.of(seen(monkeypatch, jpeg=Jpeg(70), evidence=300, clarity=110)) is None
+
+
+def test_a_jpeg_of_unclear_quality_is_told(monkeypatch):
+    told = seen(monkeypatch, evidence=900, clarity=3)
+    assert told.last is None
+    assert ConditionFound.of(told).said == (
+        "The probe's pixels show an earlier JPEG, but not of which quality, so that it was not matched.",
+    )
+    assert ConditionFound.of(seen(monkeypatch, evidence=300, clarity=3)) is None
+
+
 def test_pixels_of_small_images_are_not_looked_at(tmp_path, rng):
     told = Told.of([probe_of(tmp_path / "a", list(Jpeg(60)(textured(rng, 4, side=64))))])
     assert not told.large

@@ -113,7 +113,6 @@ def _of_files(told: Told, processing: Processing | None, brought_to: Processing 
 
 
 def _of_pixels(told: Told) -> list[str]:
-    """What there is to say of an earlier JPEG that is seen, but not well enough to be matched."""
-    if told.history.grid is None or told.history.jpeg:
-        return []
-    return ["The probe's pixels show an earlier JPEG, but not its quality, so that it was not matched."]
+    """What there is to say of an earlier JPEG that shows, but not well enough to be matched."""
+    said = "The probe's pixels show an earlier JPEG, but not of which quality, so that it was not matched."
+    return [said] if told.unclear else []

@@ -12,12 +12,18 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.decoding import FileFacts
 from genprint.images.history import History, history
 from genprint.images.processing import Processing
+from genprint.images.quantisation import middle
 from genprint.images.saving import Savings, alike, is_lossless, saving
 
 #: A longer side, in pixels, above which images are large.
 LARGE = 64
-# Images whose pixels are looked at, at most.
+# Images whose pixels are looked at, at most, which takes 0.1 s of PNGs and 0.3 s of JPEGs of 512 px. Of 24 images of a
+# test bed that had been JPEGs of 75 to 95, one alone told the grid and the quality; smooth or small ones tell less.
 _LOOKED_AT = 8
+# Log likelihood ratio (nats), by pixel that was looked at, from which lossless images are taken for earlier JPEGs
+# whatever explains them. Of those of the test bed that were JPEGs, none has less than 0.05; of 176 that were not, lines
+# in three photographs reach 0.002.
+_CLEARLY = 0.01
 # Share of files that have to be alike to speak for all.
 _MOST = 0.5
 
@@ -56,12 +62,17 @@ class Told:
         """How most files were saved, if with loss and alike."""
         return self.files.shared(_MOST)
 
-    @cached_property
+    @property
     def history(self) -> History:
         """What the pixels of large images tell, of files that were saved alike or of lossless ones, if most are."""
+        return self._seen[0]
+
+    @cached_property
+    def _seen(self) -> tuple[History, int]:
+        """That, and how many pixels tell it."""
         saved = self.saved
         if not self.large or not (saved or self.files.lossless(_MOST)):
-            return History(0, saved)
+            return History(0, saved), 0
         wanted = sorted(digest for digest, facts in self._facts() if _as_most(facts, saved))[:_LOOKED_AT]
         originals = {id(one): one for probe in self.probes for one in probe.originals}.values()
         images = []
@@ -69,7 +80,7 @@ class Told:
             if own := sorted(set(wanted).intersection(one.digests)):
                 images += [image.pixels for image in one.read(own)]
                 wanted = [digest for digest in wanted if digest not in own]
-        return history(images, saved)
+        return history(images, saved), sum(middle(pixels)[..., 0].size for pixels in images)
 
     def _facts(self) -> Iterable[tuple[str, FileFacts | None]]:
         for probe in self.probes:
@@ -78,12 +89,22 @@ class Told:
     @property
     def last(self) -> Processing | None:
         """What was certainly done last: how files were saved; of lossless ones, an earlier JPEG and what followed."""
-        return self.saved or self.history.processing
+        if self.saved:
+            return self.saved
+        seen, pixels = self._seen
+        return seen.processing if min(seen.evidence, seen.clarity) > _CLEARLY * pixels else None
 
     @property
     def earlier(self) -> Processing | None:
         """All of an earlier JPEG, what followed, and how the files were saved with loss, if there was one."""
         return self.history.processing if self.saved else None
+
+    @property
+    def unclear(self) -> bool:
+        """Whether an earlier JPEG clearly shows, but not which."""
+        seen, pixels = self._seen
+        known = self.earlier if self.saved else self.last
+        return known is None and seen.grid is not None and seen.evidence > _CLEARLY * pixels
 
 
 def _as_most(facts: FileFacts | None, saved: Processing | None) -> bool:
