@@ -5,10 +5,13 @@ import pytest
 from PIL import Image
 
 from genprint.baselines.content import ColourQuantiles
+from genprint.fingerprints.conditions import SHIFTS
 from genprint.images.history import History
 from genprint.images.processing import Chain, Jpeg, Shift
 from genprint.images.sets import ImageSet
+from genprint.scoring.conditions import candidates
 from genprint.scoring.found import HEADER, PIXELS, SEARCH, ConditionFound
+from genprint.scoring.lda import LDA
 from genprint.scoring.told import _LOOKED_AT, Told
 from tests.conftest import pictures, textured
 from tests.fingerprints.test_originals import Counted
@@ -59,6 +62,20 @@ def test_a_jpeg_before_another_is_told_by_pixels_and_the_last_by_headers(tmp_pat
     assert header.said[0] == "The probe is in the condition JPEG 92, as the headers and sizes of its files say."
     searched = ConditionFound.of(told, Chain((Shift(1, 1), Jpeg(92))), 30.0)
     assert (searched.by, searched.nats) == (SEARCH, 30)
+
+
+def test_an_earlier_jpeg_is_a_candidate_beside_those_of_the_last(tmp_path, images):
+    probe = probe_of(tmp_path / "a", done(images, Jpeg(70), Shift(5, 3)), "jpg", quality=92)
+    told, scorer = Told.of([probe]), LDA()
+    found = candidates(told, scorer.adapt([probe, probe]).enroll([probe, probe]), scorer, None)
+    ends = [Jpeg(92)], list(told.earlier.steps)
+    assert found == [
+        one
+        for end in ends
+        for one in (end[0] if len(end) == 1 else Chain(tuple(end)), *(Chain((shift, *end)) for shift in SHIFTS))
+    ]
+    once = Told.of([probe_of(tmp_path / "b", images, "jpg", quality=92)])
+    assert len(candidates(once, scorer.adapt([probe, probe]).enroll([probe, probe]), scorer, None)) == 1 + len(SHIFTS)
 
 
 def test_of_images_that_were_never_jpegs_nothing_is_told(tmp_path, images):

@@ -75,9 +75,8 @@ def candidates(
         wanted.append(scale)
     if last:
         before = [steps for steps in map(_before, wanted) if steps]
-        wanted = [last, *(Chain((*steps, *_steps(last))) for steps in before)]
-        if told.earlier:
-            wanted.append(told.earlier)
+        ends = [last, told.earlier] if told.earlier else [last]
+        wanted = [one for end in ends for one in (end, *(Chain((*steps, *_steps(end))) for steps in before))]
     return list(dict.fromkeys(wanted))
 
 
