@@ -35,7 +35,7 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
         "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out",
     }  # fmt: skip
     assert set(one_shot["evidence"]) == {
-        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio"
+        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition"
     }  # fmt: skip
     assert set(one_shot["evidence"]["candidates"][0]) == {"source", "images", "raw_llr", "posterior"}
     assert set(one_shot["evidence"]["ratio"]) == {
