@@ -36,7 +36,7 @@ def test_groups_are_repeatable_and_of_the_side_that_was_asked_for(photographs):
 
 def test_what_a_group_shares_is_no_difference_between_sources():
     rng = np.random.default_rng(0)
-    moments = pictures._Moments()
+    moments = pictures._Moments(1)
     for _ in range(300):
         sources = 100 * rng.normal(size=2) + rng.normal(size=(6, 2)) * [2, 1]
         moments.add([(one + rng.normal(size=(40, 2)) * [1, 3]).astype(np.float32) for one in sources])

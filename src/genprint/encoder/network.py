@@ -154,8 +154,7 @@ class Tower(nn.Module):
 class SetNetwork(nn.Module):
     """phi (one tower or several side by side), masked moment pooling, rho (head): a set of images to a unit vector.
 
-    With ``blocks``, features come in two parts: the towers' added up, and of what ``genprint.encoder.blocks`` counts in
-    the whole image.
+    With ``blocks``, what ``genprint.encoder.blocks`` counts in the whole image is a further part of its features.
 
     Source: the set encoding of Song & AbdAlmageed, arXiv 2206.02067, after Zaheer et al., "Deep Sets" (2017).
     """
@@ -183,14 +182,13 @@ class SetNetwork(nn.Module):
             Tower(channels, features, correlated, views, relative, phases) for views in front_ends
         )
         self.blocks = nn.Linear(STATISTICS, features) if blocks else None
-        self.joined = blocks
         moments = 2 * features * self.parts
         self.head = nn.Sequential(nn.Linear(moments, 192), nn.ReLU(inplace=True), nn.Linear(192, dim))
 
     @property
     def parts(self) -> int:
-        """How many equal parts features come in: one of each tower, or of all, and of the blocks."""
-        return (1 if self.joined else len(self.towers)) + (self.blocks is not None)
+        """How many equal parts features come in: one of each tower, and of the blocks."""
+        return len(self.towers) + (self.blocks is not None)
 
     def with_layers_of(self, towers: Sequence[Tower]) -> SetNetwork:
         """This network with the layers of other towers, as far as both go."""
@@ -200,7 +198,7 @@ class SetNetwork(nn.Module):
         return self
 
     def features(self, pixels: Pixels) -> Float[Tensor, "n d"]:
-        """Features of single images by the towers, one part after the other."""
+        """Features of single images by the towers, one's after the other's."""
         return self.project(self.statistics(pixels))
 
     def statistics(self, pixels: Pixels) -> Float[Tensor, "n s"]:
@@ -210,8 +208,7 @@ class SetNetwork(nn.Module):
     def project(self, statistics: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
         """Features from statistics. It is linear: means of tiles' statistics give means of their features."""
         by_tower = zip(self.towers, statistics.chunk(len(self.towers), dim=1), strict=True)
-        features = [tower.project(part) for tower, part in by_tower]
-        return torch.stack(features).sum(0) if self.joined else torch.cat(features, dim=1)
+        return torch.cat([tower.project(part) for tower, part in by_tower], dim=1)
 
     def fused(self) -> SetNetwork:
         """The same in evaluation mode, with towers that are faster (``Tower.fused``)."""

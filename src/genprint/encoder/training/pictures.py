@@ -14,14 +14,15 @@ from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
 from genprint.encoder.training.pretraining import raw_statistics, set_projection
 from genprint.encoder.training.publishing import Published
+from genprint.fingerprints.fingerprint import by_part
 from genprint.images.sets import ImageSet
 from genprint.scoring.plda import PLDA
 
 FEATURES = 512
 # Sides in pixels, groups and images of each source.
-_LEARNED = ((128, 260, 6), (256, 50, 4))
+_LEARNED = ((128, 300, 6), (256, 60, 4))
 #: Simulated sources of the reference population, and images of each.
-POPULATION, _POPULATION_IMAGES = 24, 20
+POPULATION, _POPULATION_IMAGES = 36, 24
 _TYPICAL = 10  # images of a set
 NAME = "simulated sources of pictures"
 
@@ -44,8 +45,8 @@ class Learned:
 class _Moments:
     """Of sources in groups: scatter of images within a source, and means less those of the group."""
 
-    def __init__(self) -> None:
-        self._scatter = np.zeros((1, 1, 1))
+    def __init__(self, parts: int):
+        self._parts, self._scatter = parts, np.zeros((1, 1, 1))
         self._means: list[np.ndarray] = []
         self._counts: list[int] = []
         self._centre: list[np.ndarray] = []
@@ -54,7 +55,8 @@ class _Moments:
         """One group: statistics of each source's images, ``(images, s)``."""
         means = np.stack([own.mean(0) for own in group]).astype(np.float64)
         deviations = np.concatenate([own - own.mean(0) for own in group])
-        self._scatter = self._scatter + (deviations.T @ deviations)[None]
+        parts = by_part(deviations, self._parts)
+        self._scatter = self._scatter + parts.swapaxes(1, 2) @ parts
         centre = means.mean(0)
         # As many means that have lost one degree of freedom for each group vary by less.
         self._means.append((means - centre) * np.sqrt(len(group) / (len(group) - 1)))
@@ -106,7 +108,7 @@ def _moments(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[_Moments, _Moments]:  # fmt: skip
     """Of the towers' statistics, and of the blocks'."""
-    towers, blocks = _Moments(), _Moments()
+    towers, blocks = _Moments(encoder.parts - 1), _Moments(1)
     done, total = 0, sum(groups for _, groups, _ in learned)
     for side, groups, images in learned:
         for group in Published(photographs, side, images=images, seed=seed).groups(groups):
@@ -120,10 +122,9 @@ def _moments(
 
 
 def _projected(linear: Sequence[nn.Linear], plda: PLDA) -> PLDA:
-    """Takes statistics, of which each layer has as many, to linear discriminants; gives how sources differ there."""
+    """Takes statistics, of each layer a part, to linear discriminants; gives how sources differ there."""
     directions = plda.directions()[:, :, :FEATURES]
-    rows, means = np.split(directions[0], len(linear)), np.split(plda.mean, len(linear))
-    for layer, own, mean in zip(linear, rows, means, strict=True):
+    for layer, own, mean in zip(linear, directions, np.split(plda.mean, len(linear)), strict=True):
         set_projection(layer, own, mean)
     return plda.along(directions)
 

@@ -192,17 +192,17 @@ def refit_projection(
 @contextmanager
 def raw_statistics(network: SetNetwork) -> Iterator[None]:
     """Within, the network's features are the statistics that they follow from."""
-    towers, blocks, joined = network.towers, network.blocks, network.joined
+    towers, blocks = network.towers, network.blocks
     projections = [tower.project for tower in towers]
     for tower in towers:
         tower.project = nn.Identity()  # type: ignore[assignment]
-    network.blocks, network.joined = blocks and nn.Identity(), False  # type: ignore[assignment]
+    network.blocks = blocks and nn.Identity()  # type: ignore[assignment]
     try:
         yield
     finally:
         for tower, projection in zip(towers, projections, strict=True):
             tower.project = projection
-        network.blocks, network.joined = blocks, joined
+        network.blocks = blocks
 
 
 @torch.no_grad()
