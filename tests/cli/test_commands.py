@@ -186,7 +186,7 @@ def test_the_command_line_says_what_the_probe_went_through(tmp_path, golden_imag
     assert "after JPEG 70" in ask(*question, "--report", tmp_path / "r.html")
     answer = json.loads((tmp_path / "r.json").read_text())["attribution"]
     assert (answer["condition"], answer["evidence"]["candidates"][0]["source"]) == ("JPEG 70", "gan-dcgan-s0")
-    assert "<strong>JPEG 70</strong>" in (tmp_path / "r.html").read_text()
+    assert "after JPEG 70" in (tmp_path / "r.html").read_text()
     assert json.loads(ask(*question, "--json", "--no-conditions"))["condition"] == ORIGINAL
 
 

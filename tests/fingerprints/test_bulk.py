@@ -84,16 +84,16 @@ def test_what_is_in_the_ledger_is_not_made_again(pile, tmp_path, encoder):
 
 
 def test_what_could_not_be_read_is_tried_again(pile, tmp_path, monkeypatch, encoder):
-    ledger, real = Ledger(tmp_path / "ledger"), Path.read_bytes
+    ledger, real = Ledger(tmp_path / "ledger"), Path.open
 
-    def failing(path):
+    def failing(path, *how):
         if path.name == "03.png":
             raise OSError(5, "Input/output error")
-        return real(path)
+        return real(path, *how)
 
-    monkeypatch.setattr(Path, "read_bytes", failing)
+    monkeypatch.setattr(Path, "open", failing)
     assert made(pile, ledger, encoder)[1].count == 11
-    monkeypatch.setattr(Path, "read_bytes", real)
+    monkeypatch.setattr(Path, "open", real)
     assert made(pile, ledger, encoder)[1].count == 12
 
 
