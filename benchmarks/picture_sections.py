@@ -15,7 +15,6 @@ from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
 
-CONTROLS = ("colour", "thumbnail", "header")
 _TIMED = 10  # images, for CPU seconds
 
 

@@ -20,9 +20,9 @@ from bed import BEFORE, LOSSLESS, MATCHED, SIZES, Bed, Setting, photographs
 from common import ROOT, labels, provenance
 from kept import Kept
 from picture_answers import RATE, SIZE, answers, verification
-from picture_sections import CONTROLS, across, both_sides, tiles, with_tiles
+from picture_sections import across, both_sides, tiles, with_tiles
 
-from genprint.evaluation.methods import METHODS
+from genprint.evaluation.methods import CONTROLS, METHODS
 from genprint.fingerprints.cache import Cache
 from genprint.storage.files import write_atomically
 

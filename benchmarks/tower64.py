@@ -33,7 +33,7 @@ from genprint.encoder.network import SetNetwork
 from genprint.encoder.training.episodes import Episode
 from genprint.encoder.training.loop import TrainingConfig, train
 from genprint.encoder.training.simulator import draw_sources
-from genprint.fingerprints.residuals import to_pixels
+from genprint.fingerprints.residuals import to_images, to_pixels
 from genprint.images.processing import Jpeg
 from genprint.images.sets import ImageSet
 from genprint.storage.files import digest
@@ -135,7 +135,7 @@ class ProcessedEpisodes:
                 chosen = rng.choice(len(self.photographs), size=IMAGES, replace=False)
                 crops = np.stack([_crop(self.photographs[i], processing, rng) for i in chosen])
                 made = source.apply(to_pixels(crops), rng)
-                tiles.append(processing.apply(made.permute(0, 2, 3, 1).numpy().astype(np.uint8), rng))
+                tiles.append(processing.apply(to_images(made), rng))
         labels = torch.arange(len(tiles)).repeat_interleave(IMAGES)
         return Episode(to_pixels(np.concatenate(tiles)), (1,) * len(labels), labels)
 

@@ -18,7 +18,7 @@ from genprint.encoder.training.simulator import draw_sources
 from genprint.evaluation.verification import Population, Verified, by_the_others, verified
 from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.fingerprints.residuals import to_pixels
+from genprint.fingerprints.residuals import to_images, to_pixels
 from genprint.images.decoding import Image
 from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Processing, Resize, Shift
 from genprint.images.sets import ImageSet
@@ -109,7 +109,7 @@ def simulated(model: Model, real: np.ndarray) -> dict[str, Fingerprint]:
     made = {}
     for i, source in enumerate(draw_sources(SIMULATED, rng, siblings=0)):
         pixels = to_pixels(real[rng.choice(len(real), 2 * LARGEST, replace=False)])
-        images = source.apply(pixels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+        images = to_images(source.apply(pixels, rng))
         made[str(i)] = model.fingerprint(ImageSet.from_array(images, str(i)))
     return made
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from genprint.encoder.encoder import SHIPPED, SHIPPED_PICTURES
+from genprint.images.decoding import THUMBNAIL_SIDE
 from genprint.images.sets import ImageSet, ImageSetError
 from genprint.storage.weights import CONFIG, WeightsError
 
@@ -17,8 +18,6 @@ THUMBNAILS, PICTURES = "thumbnails", "pictures"
 FOLDERS = {THUMBNAILS: SHIPPED, PICTURES: SHIPPED_PICTURES}
 #: What a name may begin with, so that it cannot be taken for a folder; origins of shipped models do.
 PREFIX = "shipped:"
-#: Pixels of the longer side of the largest images that the model for thumbnails is for.
-LARGEST_THUMBNAIL = 64
 _LOOKED_AT = 8  # images of a set whose sizes are looked at
 
 
@@ -53,7 +52,7 @@ def suited(sets: Iterable[ImageSet]) -> str:
     seen = False
     for images in sets:
         side = _side(images)
-        if side is not None and side <= LARGEST_THUMBNAIL:
+        if side is not None and side <= THUMBNAIL_SIDE:
             return THUMBNAILS
         seen = seen or side is not None
     return PICTURES if seen else THUMBNAILS
@@ -63,7 +62,7 @@ def too_small(model: str | None, sets: Iterable[ImageSet]) -> list[str]:
     """Names of the sets that the model of that name tells apart worse than the one for thumbnails would."""
     if model != PICTURES:
         return []
-    return [images.name for images in sets if (_side(images) or LARGEST_THUMBNAIL + 1) <= LARGEST_THUMBNAIL]
+    return [images.name for images in sets if (_side(images) or THUMBNAIL_SIDE + 1) <= THUMBNAIL_SIDE]
 
 
 def _side(images: ImageSet) -> float | None:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genprint.baselines.classifier import Attributor, cross_entropy, train, unchanged
-from genprint.fingerprints.residuals import Pixels, raw, to_pixels
+from genprint.fingerprints.residuals import Pixels, raw, to_images, to_pixels
 from genprint.images.processing import Blur, Chain, Jpeg, Noise, Processing, Resize
 
 _TEMPERATURE = 0.07
@@ -67,7 +67,7 @@ def patchwise(network: Attributor, pixels: Pixels, sources: Int[Tensor, " n"]) -
 
 def tell_transformations(network: Attributor, pixels: Pixels) -> None:
     """Teaches the network which transformation an image went through, before it learns sources."""
-    images = pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    images = to_images(pixels)
     kinds = np.arange(len(images)) % len(TRANSFORMATIONS)
     changed = np.empty_like(images)
     for kind, transform in enumerate(TRANSFORMATIONS):

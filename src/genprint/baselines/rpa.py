@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genprint.baselines.classifier import Attributor
-from genprint.fingerprints.residuals import Pixels, raw, to_pixels
+from genprint.fingerprints.residuals import Pixels, raw, to_images, to_pixels
 from genprint.images.processing import Blur, Jpeg, Scale
 
 _PATCH, _PATCHES = 64, 4
@@ -72,7 +72,7 @@ def places(length: int, side: int) -> list[tuple[int, float]]:
 
 def corrupted_patches(pixels: Pixels, rng: np.random.Generator, chance: float = 0.5) -> Pixels:
     """Four random patches of each image, one image after the other, each image corrupted by their recipe first."""
-    images = pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    images = to_images(pixels)
     side = min(_PATCH, *images.shape[1:3])
     patches = []
     for image in images:

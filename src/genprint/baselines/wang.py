@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from genprint.fingerprints.residuals import Pixels, to_pixels
+from genprint.fingerprints.residuals import Pixels, to_images, to_pixels
 from genprint.images.processing import Blur, Jpeg
 
 
@@ -14,7 +14,7 @@ def blur_and_jpeg(pixels: Pixels, rng: np.random.Generator, chance: float = 0.5)
 
     Mirrored by halves first. Theirs is for images of 224 px and a ResNet-50; here a small network learns from them.
     """
-    images = pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    images = to_images(pixels)
     changed = []
     for image in images:
         one = image[None, :, ::-1] if rng.random() < 0.5 else image[None]

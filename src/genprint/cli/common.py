@@ -168,12 +168,13 @@ def load_model(model: str | None, sets: Sequence[ImageSet] = (), gallery: Galler
 
 def warn_small(model: LoadedModel, sets: Sequence[ImageSet]) -> None:
     """Says which sets' images are too small for the model."""
-    from genprint.shipped import LARGEST_THUMBNAIL, too_small
+    from genprint.images.decoding import THUMBNAIL_SIDE
+    from genprint.shipped import too_small
 
     if names := too_small(model.name, sets):
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         tell(
-            f"{shown}: images of {LARGEST_THUMBNAIL} px or less, which the model for pictures tells apart worse than "
+            f"{shown}: images of {THUMBNAIL_SIDE} px or less, which the model for pictures tells apart worse than "
             "the model for thumbnails",
             "warning: ",
         )

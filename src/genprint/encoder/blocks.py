@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.fft import dct
 from torch import Tensor
 
 BLOCK = 8
@@ -15,16 +16,9 @@ STATISTICS = (BLOCK**2 - 1) * (max(_FOLDED) + 1) ** 2 * len(LEVELS)
 _LUMINANCE = (0.299, 0.587, 0.114)
 
 
-def _transform() -> Tensor:
-    """The cosine transform of eight values, by frequency, ``(8, 8)``."""
-    place = np.arange(BLOCK)
-    line = np.cos(np.pi * (2 * place[None] + 1) * place[:, None] / (2 * BLOCK)) / 2
-    line[0] /= np.sqrt(2)
-    return torch.from_numpy(line.astype(np.float32))
-
-
-def _at_each_place(transform: Tensor) -> Tensor:
-    """The same at each of eight places in fifteen values, ``(frequency * place, 15)``."""
+def _at_each_place() -> Tensor:
+    """The cosine transform of eight values, at each of eight places in fifteen, ``(frequency * place, 15)``."""
+    transform = torch.from_numpy(dct(np.eye(BLOCK), axis=0, norm="ortho").astype(np.float32))
     places = torch.zeros(BLOCK, BLOCK, 2 * BLOCK - 1)
     for place in range(BLOCK):
         places[:, place, place : place + BLOCK] = transform
@@ -38,7 +32,7 @@ def _folding() -> Tensor:
     return torch.from_numpy(np.einsum("ai,bj->abij", line, line).reshape(-1, BLOCK**2).astype(np.float32))
 
 
-_TRANSFORM, _FOLDING = _at_each_place(_transform()), _folding()
+_TRANSFORM, _FOLDING = _at_each_place(), _folding()
 
 
 @torch.inference_mode()

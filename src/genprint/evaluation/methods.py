@@ -102,6 +102,9 @@ def _learned(comparer: Callable[[], Comparer]) -> Method:
     return _peer(RawPixels, comparer)
 
 
+#: What needs no trace; belongs beside every table of images as found.
+CONTROLS = ("colour", "thumbnail", "header")
+
 #: What each makes of the model in use: the set encoder's scorers, or methods that need none.
 METHODS: dict[str, Method] = {
     "set_encoder": _ours("method", lambda model: ByScorer(model.scorer)),

@@ -29,6 +29,12 @@ def to_pixels(images: np.ndarray, device: torch.device | str = "cpu") -> Pixels:
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
 
 
+def to_images(pixels: Pixels) -> np.ndarray:
+    """Such a batch as images again, uint8 ``(n, h, w, 3)``; of pixel levels 0..255, the whole part."""
+    images: np.ndarray = pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    return images
+
+
 def raw(pixels: Pixels) -> Pixels:
     """The pixels themselves, scaled to -1..1."""
     return pixels / 127.5 - 1

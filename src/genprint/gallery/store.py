@@ -118,14 +118,15 @@ class GalleryStore:
 
     def _check_extractor(self, model: Model, bind: bool) -> None:
         """Refuses a model of another extractor; if so wanted, refuses all others from now on."""
-        if not self.maker.fits(model):
+        maker = self.maker
+        if not maker.fits(model):
             raise GalleryError(
-                f"{self.path}: enrolled with another model: its features are of {self.maker.features}, and now they "
+                f"{self.path}: enrolled with another model: its features are of {maker.features}, and now they "
                 f"would be of {model.fingerprinter.extractor_id}. Give that model with --model, or enroll the images "
                 "anew in another file"
             )
         if bind:
-            self.maker.bind(model)
+            maker.bind(model)
 
     @property
     def maker(self) -> Maker:
@@ -208,7 +209,7 @@ class GalleryStore:
         if not name:
             raise GalleryError("a source needs a name")
         check_extractors(self.path, self.model.fingerprinter.extractor_id, name, fingerprint.extractor)
-        kept, added = merge(self._read(connection, name), fingerprint)
+        kept, added = merge(self._read(connection, name, Maker.of(connection)), fingerprint)
         if kept is None:
             return added
         connection.execute("DELETE FROM source WHERE name = ?", (name,))
@@ -295,11 +296,12 @@ class GalleryStore:
         """The fingerprint of each source, by name; of all sources, or of those named that are enrolled."""
         with self._snapshot() as connection:
             wanted = sorted(self.counts() if names is None else names)
-            found = {name: self._read(connection, name) for name in wanted}
+            maker = Maker.of(connection)
+            found = {name: self._read(connection, name, maker) for name in wanted}
         kept = self._originals()
         return {name: replace(own, originals=kept.get(name, ())) for name, own in found.items() if own}
 
-    def _read(self, connection: sqlite3.Connection, name: str) -> Fingerprint | None:
+    def _read(self, connection: sqlite3.Connection, name: str, maker: Maker) -> Fingerprint | None:
         query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
         row = connection.execute(query, (name,)).fetchone()
         if row is None:
@@ -307,7 +309,7 @@ class GalleryStore:
         rows, values, digests, sha256 = row
         if digest(values + digests.encode()) != sha256:
             raise Damaged(f"the features of {name} are not those that were enrolled")
-        features, parts = Maker.of(connection).features, self.model.fingerprinter.parts
+        features, parts = maker.features, self.model.fingerprinter.parts
         facts = saved.read(connection, name, rows)
         return Fingerprint(name, _unpack(values, rows), tuple(json.loads(digests)), features, parts, facts=facts)
 

@@ -31,6 +31,8 @@ from genprint.images.headers import (
 from genprint.images.manifest import ABSENT, Manifest, read_manifest
 
 MIN_SIDE = 16
+#: Longest side, in pixels, of thumbnails. Larger images are pictures: features are means over many of their places.
+THUMBNAIL_SIDE = 64
 MAX_PIXELS = 2**26
 MAX_BYTES = 2**28  # of a file
 

@@ -44,6 +44,13 @@ def alike(one: Processing, other: Processing) -> bool:
     return one == other
 
 
+def as_one(kinds: Sequence[Processing | None]) -> list[Processing | None]:
+    """The same ways of saving, but WebPs of about one quality are the median's."""
+    quantisers = [kind.quantiser for kind in kinds if isinstance(kind, WebP)]
+    middle = WebP(median_low(quantisers)) if quantisers else None
+    return [middle if middle and kind and alike(kind, middle) else kind for kind in kinds]
+
+
 @dataclass(frozen=True)
 class Savings:
     """How the files of a set were saved.
@@ -65,10 +72,7 @@ class Savings:
             together: whether WebPs of about one quality count as one way of saving, the median's.
         """
         told = [saving(one) for one in facts if saving(one) or is_lossless(one)]
-        if together:
-            quantisers = [one.quantiser for one in told if isinstance(one, WebP)]
-            middle = WebP(median_low(quantisers)) if quantisers else None
-            told = [middle if middle and one and alike(one, middle) else one for one in told]
+        told = as_one(told) if together else told
         return cls(tuple(Counter(told).most_common()), len(facts) - len(told))
 
     @property

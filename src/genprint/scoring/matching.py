@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from statistics import median_low
 
 import numpy as np
 
 from genprint.fingerprints.conditions import KEPT, ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
-from genprint.images.processing import Processing, WebP
-from genprint.images.saving import Savings, alike
+from genprint.images.processing import Processing
+from genprint.images.saving import Savings, alike, as_one
 from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
 from genprint.scoring.conditions import InCondition, candidates, match, resized, side_of
 from genprint.scoring.found import ConditionFound
@@ -167,13 +166,8 @@ def _savings(source: Fingerprint) -> Savings:
 
 def _common(kinds: Iterable[Processing | None]) -> Processing | None:
     """The way of saving with loss that all these have in common."""
-    every = list(kinds)
-    lossy = [kind for kind in every if kind]
-    if len(lossy) < len(every) or not lossy:
-        return None
-    quantisers = [kind.quantiser for kind in lossy if isinstance(kind, WebP)]
-    typical = WebP(median_low(quantisers)) if quantisers else lossy[0]
-    return typical if all(alike(kind, typical) for kind in lossy) else None
+    every = set(as_one(list(kinds)))
+    return every.pop() if len(every) == 1 else None
 
 
 def _brought(probes: Sequence[Fingerprint], processing: Processing) -> list[Fingerprint] | None:

@@ -9,14 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.images.decoding import FileFacts
+from genprint.images.decoding import THUMBNAIL_SIDE, FileFacts
 from genprint.images.history import History, history
 from genprint.images.processing import Processing
 from genprint.images.quantisation import middle
 from genprint.images.saving import Savings, alike, is_lossless, saving
 
-#: A longer side, in pixels, above which images are large.
-LARGE = 64
 # Images whose pixels are looked at, at most, which takes 0.1 s of PNGs and 0.3 s of JPEGs of 512 px. Of 24 images of a
 # test bed that had been JPEGs of 75 to 95, one alone told the grid and the quality; smooth or small ones tell less.
 _LOOKED_AT = 8
@@ -50,12 +48,12 @@ class Told:
         sides = [side for side in (probe.side for probe in probes) if side]
         side = float(np.median(sides)) if sides else 0.0
         facts = [one for probe in probes for one in probe.facts]
-        return cls(Savings.of(facts, together=side > LARGE), Savings.of(facts).words, side, probes)
+        return cls(Savings.of(facts, together=side > THUMBNAIL_SIDE), Savings.of(facts).words, side, probes)
 
     @property
     def large(self) -> bool:
         """Whether images are so large that their pixels tell something."""
-        return self.side > LARGE
+        return self.side > THUMBNAIL_SIDE
 
     @property
     def saved(self) -> Processing | None:

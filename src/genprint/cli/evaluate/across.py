@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from genprint.evaluation.intervals import Mean
     from genprint.images.sets import ImageSet
 
-CONTROLS = ("colour", "thumbnail", "header")
-
 By = Annotated[
     str | None,
     typer.Option(
@@ -46,6 +44,8 @@ Alike = Annotated[
 
 def with_controls(methods: Sequence[str]) -> list[str]:
     """The methods, and the controls that belong beside them."""
+    from genprint.evaluation.methods import CONTROLS
+
     return [*methods, *(name for name in CONTROLS if name not in methods)]
 
 

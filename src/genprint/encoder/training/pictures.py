@@ -12,7 +12,7 @@ from torch import nn
 from genprint.encoder.blocks import STATISTICS
 from genprint.encoder.encoder import SetEncoder
 from genprint.encoder.network import SetNetwork
-from genprint.encoder.training.pretraining import raw_statistics, set_projection
+from genprint.encoder.training.pretraining import raw_statistics, set_projections
 from genprint.encoder.training.publishing import Published
 from genprint.fingerprints.fingerprint import by_part
 from genprint.images.sets import ImageSet
@@ -93,7 +93,7 @@ def learn(
     assert counts
     with raw_statistics(network):
         towers, blocks = _moments(encoder, photographs, tuple(learned), seed, progress)
-    plda = PLDA.stacked([_projected(projections, towers.plda()), _projected([counts], blocks.plda())])
+    plda = PLDA.stacked([set_projections(projections, towers.plda()), set_projections([counts], blocks.plda())])
     _set_head(network, plda)
     many = Published(
         photographs, sources=POPULATION, images=_POPULATION_IMAGES, siblings=0.5, processed=False, seed=seed + 1
@@ -119,14 +119,6 @@ def _moments(
             if progress:
                 progress(done, total)
     return towers, blocks
-
-
-def _projected(linear: Sequence[nn.Linear], plda: PLDA) -> PLDA:
-    """Takes statistics, of each layer a part, to linear discriminants; gives how sources differ there."""
-    directions = plda.directions()[:, :, :FEATURES]
-    for layer, own, mean in zip(linear, directions, np.split(plda.mean, len(linear)), strict=True):
-        set_projection(layer, own, mean)
-    return plda.along(directions)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from genprint.encoder.training.loop import Progress, TrainingConfig, train
 from genprint.encoder.training.simulator import KINDS, draw_sources
 from genprint.fingerprints.conditions import CONDITIONS, SHIFTS
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.fingerprints.residuals import to_pixels
+from genprint.fingerprints.residuals import to_images, to_pixels
 from genprint.images.processing import Blur, Chain, Grey, Jpeg, Noise, Resize
 from genprint.images.sets import ImageSet
 from genprint.scoring.plda import PLDA
@@ -179,14 +179,9 @@ def refit_projection(
     The learned projection keeps what its training needs; on real generators, many linear discriminants of all
     statistics generalise better. Returns how sources differ along these.
     """
-    towers = encoder.network.towers
     with raw_statistics(encoder.network):
         statistics = simulated_fingerprints(encoder, images, sources, seed, PROJECTION_IMAGES, kinds)
-    plda = PLDA.fit(statistics.values())
-    directions = plda.directions()[:, :, : encoder.network.config["features"]]
-    for tower, columns, mean in zip(towers, directions, np.split(plda.mean, len(towers)), strict=True):
-        set_projection(tower.project, columns, mean)
-    return plda.along(directions)
+    return set_projections([tower.project for tower in encoder.network.towers], PLDA.fit(statistics.values()))
 
 
 @contextmanager
@@ -206,10 +201,13 @@ def raw_statistics(network: SetNetwork) -> Iterator[None]:
 
 
 @torch.no_grad()
-def set_projection(projection: nn.Linear, directions: np.ndarray, mean: np.ndarray) -> None:
-    """Has it give statistics ``(s,)``, less a mean, along directions ``(s, k)``."""
-    projection.weight.copy_(torch.from_numpy(directions).T)
-    projection.bias.copy_(torch.from_numpy(-mean @ directions))
+def set_projections(projections: Sequence[nn.Linear], plda: PLDA) -> PLDA:
+    """Has each give its part's statistics along their strongest discriminants; returns how sources differ there."""
+    directions = plda.directions()[:, :, : projections[0].out_features]
+    for projection, own, mean in zip(projections, directions, np.split(plda.mean, len(projections)), strict=True):
+        projection.weight.copy_(torch.from_numpy(own).T)
+        projection.bias.copy_(torch.from_numpy(-mean @ own))
+    return plda.along(directions)
 
 
 @torch.inference_mode()
@@ -221,6 +219,6 @@ def simulated_fingerprints(
     fingerprints = {}
     for i, source in enumerate(draw_sources(sources, rng, siblings=0.2, kinds=kinds)):
         levels = to_pixels(images[rng.choice(len(images), count, replace=False)])
-        made = source.apply(levels, rng).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+        made = to_images(source.apply(levels, rng))
         fingerprints[str(i)] = encoder.extract(ImageSet.from_array(made, str(i)))
     return fingerprints

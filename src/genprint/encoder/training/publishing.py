@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from genprint.encoder.training.simulator import SimulatedSource, draw_sources
-from genprint.fingerprints.residuals import to_pixels
+from genprint.fingerprints.residuals import to_images, to_pixels
 from genprint.images.processing import Chain, Jpeg, Processing, Scale, Shift, WebP
 
 _GRID = 8
@@ -68,9 +68,7 @@ class Published:
     def _made(self, source: SimulatedSource, needed: int, enlarged: float, rng: np.random.Generator) -> np.ndarray:
         chosen = rng.choice(len(self.photographs), self.images, replace=False)
         crops = np.stack([_crop(self.photographs[i], needed, enlarged, rng) for i in chosen])
-        levels = source.apply(to_pixels(crops), rng)
-        made: np.ndarray = levels.permute(0, 2, 3, 1).numpy().astype(np.uint8)
-        return made
+        return to_images(source.apply(to_pixels(crops), rng))
 
 
 def _crop(photograph: np.ndarray, needed: int, enlarged: float, rng: np.random.Generator) -> np.ndarray:
