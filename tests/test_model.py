@@ -42,6 +42,14 @@ def test_save_and_load_change_nothing(small_model, tmp_path, rng):
     assert again.origin == str(tmp_path.resolve())
 
 
+def test_weights_of_parts_are_saved(small_model, tmp_path):
+    weighted = replace(small_model, scorer=replace(small_model.plda, weights=np.array([1.0, 3.0])), origin=None)
+    weighted.save(tmp_path)
+    again = Model.load(tmp_path)
+    assert again.plda.shares == pytest.approx([0.25, 0.75])
+    assert again.identity != small_model.identity
+
+
 def test_the_shipped_model_is_what_its_files_say(shipped):
     config, _ = load_model(SHIPPED, "set_encoder")
     assert shipped.weights_digest == config["sha256"]

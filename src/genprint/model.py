@@ -75,13 +75,15 @@ class Model:
         config, tensors = load_model(folder, KIND)
         encoder = SetEncoder().restore(folder, config, tensors)
         try:
-            mean, within, between = (tensors[f"plda.{name}"].double().numpy() for name in _PLDA)
+            plda = {name: values.double().numpy() for name, values in tensors_below(tensors, "plda.").items()}
+            mean, within, between = (plda[name] for name in _PLDA)
+            scorer = PLDA(mean, within, between, weights=plda.get("weights"))
             arrays = {name: values.double().numpy() for name, values in tensors_below(tensors, "verification.").items()}
             population = ReferencePopulation.of(config["verification"], arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{folder}: an encoder without its scorer and population: {error} is missing") from None
         origin = f"{shipped.PREFIX}{name}" if name else str(folder.resolve())
-        model = cls(encoder, PLDA(mean, within, between), population, origin=origin)
+        model = cls(encoder, scorer, population, origin=origin)
         model.__dict__["weights_digest"] = config["sha256"]
         return model
 
@@ -101,7 +103,8 @@ class Model:
         """All that is learned, as it is saved."""
         tensors = self.fingerprinter.tensors() if isinstance(self.fingerprinter, SetEncoder) else {}
         if isinstance(self.scorer, PLDA):
-            tensors |= {f"plda.{name}": torch.from_numpy(getattr(self.scorer, name)).float() for name in _PLDA}
+            names = _PLDA if self.scorer.weights is None else (*_PLDA, "weights")
+            tensors |= {f"plda.{name}": torch.from_numpy(getattr(self.scorer, name)).float() for name in names}
         arrays = self.population.arrays() if self.population else {}
         return tensors | {f"verification.{name}": torch.from_numpy(array).float() for name, array in arrays.items()}
 

@@ -23,9 +23,8 @@ def plda(rng):
         root = rng.normal(size=(4, 4))
         return root @ root.T / 4 + np.eye(4)  # not so wide that it would be narrowed
 
-    return PLDA(
-        rng.normal(size=8), np.stack([covariance() for _ in range(2)]), 3 * np.stack([covariance() for _ in range(2)])
-    )
+    within, between = (np.stack([covariance() for _ in range(2)]) for _ in range(2))
+    return PLDA(rng.normal(size=8), within, 3 * between, weights=np.array([1.0, 2.0]))
 
 
 def in_two_parts(fingerprints):

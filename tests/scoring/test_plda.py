@@ -121,6 +121,10 @@ def test_parts_are_views_of_the_same_images(rng):
         one = PLDA(model.mean[own], model.within[[i]], model.between[[i]])
         apart.append(scored(one, *([fingerprint(values[:, own]) for values in some] for some in sets)))
     assert np.allclose(whole, np.mean(apart, axis=0))
+    weighted = scored(
+        replace(model, weights=np.array([1.0, 3.0])), *([fingerprint(own, parts=2) for own in some] for some in sets)
+    )
+    assert np.allclose(weighted, (apart[0] + 3 * apart[1]) / 4)
 
 
 def test_plda_recovers_the_covariances(rng):

@@ -50,13 +50,17 @@ def block_statistics(pixels: np.ndarray, most: int | None = None) -> Tensor:
     rows, columns = (side // BLOCK - 1 for side in luminance.shape)  # places, in blocks
     bands = rows if most is None else min(rows, -(-most // (BLOCK**2 * columns)))
     counts = torch.zeros(len(LEVELS), BLOCK, BLOCK, BLOCK, BLOCK)
+    # All bands are worked out in one place: allocating anew costs a quarter of the time.
+    across = torch.empty(2 * BLOCK - 1, columns, BLOCK**2)  # frequency * place, of columns
+    size = torch.empty(BLOCK**2, columns * BLOCK**2)
+    by_column = size.view(BLOCK, BLOCK, columns, BLOCK, BLOCK)
+    below, summed = torch.empty_like(by_column), torch.empty(counts.shape[1:])
     for band in np.linspace(0, rows - 1, bands).round().astype(int):
         strip = luminance[BLOCK * band : BLOCK * band + 2 * BLOCK - 1, : BLOCK * columns + BLOCK - 1]
-        across = strip.unfold(1, 2 * BLOCK - 1, BLOCK) @ _TRANSFORM.T  # (15, columns, frequency * place)
-        size = (_TRANSFORM @ across.flatten(1)).abs_().view(BLOCK, BLOCK, columns, BLOCK, BLOCK)
-        below = torch.empty_like(size)
+        torch.matmul(strip.unfold(1, 2 * BLOCK - 1, BLOCK), _TRANSFORM.T, out=across)
+        torch.mm(_TRANSFORM, across.flatten(1), out=size).abs_()
         for count, level in zip(counts, LEVELS, strict=True):
-            count += torch.lt(size, level, out=below).sum(2)
+            count += torch.sum(torch.lt(by_column, level, out=below), 2, out=summed)
     # levels, then frequency and place down, and across
     by_phase = counts.permute(0, 1, 3, 2, 4).reshape(len(LEVELS), BLOCK**2, -1)[:, 1:] / (bands * columns)
     return (by_phase @ _FOLDING.T).flatten()

@@ -125,14 +125,14 @@ class PLDAFrame:
     Attributes:
         project: takes features ``(n, parts * d)`` to these coordinates.
         between: variance of the sources' means, ``(parts * d,)``; images of one source vary with one.
-        parts: equal parts that features come in.
+        shares: in a log ratio, of the equal parts that features come in, ``(parts,)``, one together.
         weight: how many images the within-source covariance is of, those counted that it was learned from.
         sources: the gallery's, in these coordinates.
     """
 
     project: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     between: np.ndarray = field(repr=False)
-    parts: int
+    shares: np.ndarray = field(repr=False)
     weight: float
     sources: Sources
 
@@ -145,7 +145,7 @@ class PLDAFrame:
         """The posterior of each source."""
         counts, dimensions = self.sources.counts[:, None], self.deviations.shape[2]
         spread = spreads(self.summed(self.squared).T, counts, dimensions).repeat(dimensions, axis=1)
-        return Gaussians.of(self.between, self.sources.means, counts, spread, self.parts)
+        return Gaussians.of(self.between, self.sources.means, counts, spread, self.shares)
 
     def llr(self, means: np.ndarray, count: int) -> np.ndarray:
         """Log ratios ``(n_probes, n)`` of each source against an unknown one, of means of so many images."""
@@ -162,7 +162,7 @@ class PLDAFrame:
     @cached_property
     def deviations(self) -> np.ndarray:
         """Of the images, ``(parts, images, d)``."""
-        return by_part(self.sources.deviations, self.parts)
+        return by_part(self.sources.deviations, len(self.shares))
 
     @cached_property
     def squared(self) -> np.ndarray:
@@ -192,7 +192,8 @@ class WithoutImages:
     """What a PLDA that is adapted to a gallery without some images knows of it."""
 
     def __init__(self, frame: PLDAFrame, rest: Rest):
-        self._between = by_part(frame.between[None], frame.parts)[:, 0]
+        parts, self._shares = len(frame.shares), frame.shares
+        self._between = by_part(frame.between[None], parts)[:, 0]
         # There are fewer images, which makes up for the freedom that is lost.
         self._scale = frame.weight / (frame.weight - rest.freedom)
         lost = rest.lost(frame.deviations)
@@ -200,7 +201,7 @@ class WithoutImages:
         self._within = LowRank(np.full_like(self._between, self._scale), self._removed, self._scale)
         self._most = int(rest.counts.max())
         self._of_most = self._of_means(self._most)
-        means = by_part(rest.means, frame.parts)
+        means = by_part(rest.means, parts)
         self._posterior = np.empty_like(means)
         for count in np.unique(rest.counts):
             same = rest.counts == count
@@ -208,7 +209,7 @@ class WithoutImages:
             self._posterior[:, same] = self._between[:, None] * over_all.solve(means[:, same])
         across = self._within.halved(frame.products(rest, lost)) / np.sqrt(frame.weight * self._scale)
         squared = frame.squared / self._scale + np.einsum("pnk,pnk->pn", across, across)
-        moved = self._within.embed(by_part(rest.means - frame.sources.means, frame.parts))
+        moved = self._within.embed(by_part(rest.means - frame.sources.means, parts))
         squared = frame.summed(squared * rest.kept) - rest.counts * np.square(moved).sum(2)
         self._noise = self._noise_of(means, rest.counts[:, None], squared.T)
 
@@ -253,5 +254,5 @@ class WithoutImages:
         predicted = within.log_determinant + of_both.log_determinant - self._of_most.log_determinant
         predicted += probes.shape[2] * np.log(1 / count + 1 / self._most)
         ratios = away[:, :, None] - distances + (unknown.log_determinant - predicted)[:, None, None]
-        mean: np.ndarray = ratios.mean(0) / 2
+        mean: np.ndarray = np.tensordot(self._shares, ratios, 1) / 2
         return mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -21,24 +22,25 @@ class Gaussians:
         mean: of each source, ``(n, parts * d)``.
         variance: of the mean of most images, ``(parts * d,)``.
         noise: variance of each mean beyond that, ``(n, parts * d)``.
-        parts: equal parts that the coordinates come in; log ratios and densities are means over these.
+        shares: of the equal parts that the coordinates come in, ``(parts,)``, one together; log ratios and densities
+            are means over the parts by these.
     """
 
     between: np.ndarray = field(repr=False)
     mean: np.ndarray = field(repr=False)
     variance: np.ndarray = field(repr=False)
     noise: np.ndarray = field(repr=False)
-    parts: int
+    shares: np.ndarray
 
     @classmethod
     def of(
-        cls, between: np.ndarray, means: np.ndarray, counts: np.ndarray, spread: np.ndarray, parts: int
+        cls, between: np.ndarray, means: np.ndarray, counts: np.ndarray, spread: np.ndarray, shares: np.ndarray
     ) -> Gaussians:
         """From sources' means ``(n, parts * d)``, counts ``(n, 1)`` and how much images of each vary, as the means."""
         gain = between / (between + 1 / counts)
         most = int(counts.argmax())
         noise = shrinkage_noise(between, means, 1 / counts, spread, most)
-        return cls(between, gain * means, gain[most] / counts[most], noise, parts)
+        return cls(between, gain * means, gain[most] / counts[most], noise, shares)
 
     def llr(self, means: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Raw log likelihood ratio (natural log) of each source against an unknown one, ``(n_probes, n)``.
@@ -48,8 +50,8 @@ class Gaussians:
             counts: of their images, ``(n_probes, 1)``.
         """
         variance = self.between + 1 / counts
-        unknown = -(np.square(means) / variance + np.log(2 * np.pi * variance)).sum(1) / 2
-        ratios: np.ndarray = self.log_density(means, counts) - unknown[:, None] / self.parts
+        unknown = -(np.square(means) / variance + np.log(2 * np.pi * variance)) @ self.each / 2
+        ratios: np.ndarray = self.log_density(means, counts) - unknown[:, None]
         return ratios
 
     def log_density(self, means: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -58,11 +60,17 @@ class Gaussians:
         for count in np.unique(counts):
             # Probes of one size share their variances, and squares of differences come as products of matrices.
             same = counts[:, 0] == count
-            precision = 1 / (self.variance + 1 / count)
+            predicted = self.variance + 1 / count
+            precision = self.each / predicted
             squared = np.square(means[same]) @ precision[:, None] - 2 * (means[same] * precision) @ self.mean.T
-            squared += (np.square(self.mean) - self.noise) @ precision + np.log(2 * np.pi / precision).sum()
+            squared += (np.square(self.mean) - self.noise) @ precision + np.log(2 * np.pi * predicted) @ self.each
             densities[same] = -squared / 2
-        return densities / self.parts
+        return densities
+
+    @cached_property
+    def each(self) -> np.ndarray:
+        """The shares of single coordinates, ``(parts * d,)``."""
+        return self.shares.repeat(len(self.between) // len(self.shares))
 
 
 def shrinkage_noise(

@@ -34,7 +34,8 @@ class PLDA:
     times as wide as theirs, it is narrowed to that first.
 
     Features may come in parts, one of each tower. Covariance between parts is left out, for few enrolled images do not
-    determine it. Parts are views of the same images and no independent evidence: the log ratio is the mean of theirs.
+    determine it. Parts are views of the same images and no independent evidence: the log ratio is the mean of theirs,
+    by their weights.
 
     Attributes:
         mean: of all sources, float64 ``(parts * d,)``.
@@ -42,6 +43,7 @@ class PLDA:
         between: covariance of the sources' means, float64 ``(parts, d, d)``.
         prior_images: how many images ``within`` counts for when it is adapted to a gallery.
         freedom: degrees of freedom of the gallery that it is adapted to; 0 if to none.
+        weights: of the parts, float64 ``(parts,)``; None: all count alike.
     """
 
     mean: np.ndarray
@@ -49,6 +51,7 @@ class PLDA:
     between: np.ndarray
     prior_images: float = 600.0
     freedom: int = 0
+    weights: np.ndarray | None = None
 
     @classmethod
     def fit(cls, fingerprints: Iterable[Fingerprint]) -> PLDA:
@@ -96,6 +99,13 @@ class PLDA:
         return PLDA(np.zeros(len(within) * within.shape[-1]), within, between, self.prior_images)
 
     @property
+    def shares(self) -> np.ndarray:
+        """Of the parts in a log ratio, ``(parts,)``; one together."""
+        weights = np.ones(len(self.within)) if self.weights is None else self.weights
+        shares: np.ndarray = weights / weights.sum()
+        return shares
+
+    @property
     def learned(self) -> bool:
         """Always: both covariances were learned before."""
         return True
@@ -115,13 +125,13 @@ class PLDA:
             means, counts = self.coordinates(gallery)
             sources = Sources(counts[:, 0], means, self._deviations(gallery))
             weight = self.prior_images + self.freedom
-            frame = PLDAFrame(self.project, self.between_variance, len(self.within), weight, sources)
+            frame = PLDAFrame(self.project, self.between_variance, self.shares, weight, sources)
             return Posterior(self, frame.gaussians, frame)
         means, counts = self.coordinates(gallery)
         dimensions = self.within.shape[-1]
         squared = dimensions * np.stack([self._variance(fingerprint.scatter) for fingerprint in gallery])
         spread = spreads(squared, counts, dimensions).repeat(dimensions, axis=1)
-        return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, len(self.within)))
+        return Posterior(self, Gaussians.of(self.between_variance, means, counts, spread, self.shares))
 
     def roughly(self, gallery: Sequence[Fingerprint]) -> RoughPosterior:
         """The posterior if adapted to the gallery along its own axes alone, so that none need be found anew."""
@@ -136,7 +146,7 @@ class PLDA:
         varied = np.add.reduceat((squares / variance).reshape(len(squares), -1, dimensions).sum(2), starts)
         noise = spreads(varied, counts, dimensions).repeat(dimensions, axis=1)
         root, between = np.sqrt(variance), self.between_variance / variance
-        return RoughPosterior(self, root, Gaussians.of(between, means / root, counts, noise, len(self.within)))
+        return RoughPosterior(self, root, Gaussians.of(between, means / root, counts, noise, self.shares))
 
     def _narrowed(self, covariance: np.ndarray) -> np.ndarray:
         """What ``within`` is multiplied by for a gallery whose images vary like this, ``(parts,)``."""
@@ -188,7 +198,7 @@ class PLDA:
     @cached_property
     def log_volume(self) -> float:
         """Of the coordinates of ``project`` against those of the features, a part."""
-        return -float(np.log(np.diagonal(self._factor, axis1=1, axis2=2)).sum(1).mean())
+        return -float(self.shares @ np.log(np.diagonal(self._factor, axis1=1, axis2=2)).sum(1))
 
     def similarity(self, left: Sequence[Fingerprint], right: Sequence[Fingerprint]) -> np.ndarray:
         """Cosines ``(n_left, n_right)`` of the unit vectors that ``distances`` are between."""
@@ -198,6 +208,7 @@ class PLDA:
     def _unit(self, fingerprints: Sequence[Fingerprint]) -> np.ndarray:
         means, counts = self.coordinates(fingerprints)
         unit: np.ndarray = means / np.sqrt(self.between_variance + 1 / counts)
+        unit *= np.sqrt(self.shares).repeat(self.within.shape[-1])
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         return unit
 
@@ -295,7 +306,7 @@ class RoughPosterior:
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Log density of each probe's mean, were it of each source, ``(n_probes, n)``, as ``Posterior`` has it."""
         means, counts = self.plda.coordinates(probes)
-        volume = self.plda.log_volume - float(np.log(self.root).sum()) / self.gaussians.parts
+        volume = self.plda.log_volume - float(self.gaussians.each @ np.log(self.root))
         return self.gaussians.log_density(means / self.root, counts) + volume
 
 

@@ -125,7 +125,7 @@ class ReferencePopulation:
             sources = [one.under(processing, progress) if processing else one for one in fingerprints.values()]
             images = [plda.project(known.values) for known in sources]
             moments.append(_moments(images))
-            typical.append(_typical(images, sizes, max(rate, _UNTYPICAL), len(plda.within)))
+            typical.append(_typical(images, sizes, max(rate, _UNTYPICAL), plda.shares))
             pairs = [_similarities(plda, sources, size) for size in sizes]
             thresholds.append([_thresholds(same, different, rate) for same, different in pairs])
             fitted = [LogisticCalibration.fit(*([row[:, None] for row in kind] for kind in pair)) for pair in pairs]
@@ -172,7 +172,7 @@ class ReferencePopulation:
         """Log density of each set in each condition, were it of a source like the population's, ``(conditions, n)``."""
         means, counts = plda.coordinates(fingerprints)
         found = [
-            _log_density(means, centre, between + within / counts, len(plda.within))
+            _log_density(means, centre, between + within / counts, plda.shares)
             for centre, between, within in zip(self.centres, self.between, self.within, strict=True)
         ]
         return np.stack(found)
@@ -208,14 +208,15 @@ def _moments(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
     return means.mean(0), between, within + 1e-6  # images may all be one
 
 
-def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray, parts: int) -> np.ndarray:
-    """Mean of the parts' log densities, as PLDA has it."""
+def _log_density(means: np.ndarray, centre: np.ndarray, variance: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Mean of the parts' log densities by their shares, as PLDA has it."""
     squared = np.square(means - centre) / variance
-    densities: np.ndarray = -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)).sum(-1) / 2 / parts
+    each = shares.repeat(means.shape[-1] // len(shares))
+    densities: np.ndarray = -((_FREEDOM + 1) * np.log1p(squared / _FREEDOM) + np.log(variance)) @ each / 2
     return densities
 
 
-def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float, parts: int) -> list[float]:
+def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float, shares: np.ndarray) -> list[float]:
     """Log density that a source's sets of each size have under the other sources' moments, but for the given rate."""
     others = [_moments([*images[:i], *images[i + 1 :]]) for i in range(len(images))]
     typical = []
@@ -223,7 +224,7 @@ def _typical(images: Sequence[np.ndarray], sizes: Sequence[int], rate: float, pa
         found = []
         for source, (centre, between, within) in zip(images, others, strict=True):
             sets = np.stack([source[at : at + size].mean(0) for at in range(0, len(source) - size + 1, size)])
-            found.append(_log_density(sets, centre, between + within / size, parts))
+            found.append(_log_density(sets, centre, between + within / size, shares))
         typical.append(-upper_threshold([-densities for densities in found], rate))
     return typical
 
