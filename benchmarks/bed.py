@@ -36,7 +36,10 @@ SIZES, LOSSLESS = (1, 5, 10), "png"
 MATCHED, BEFORE = "matched", "thumbnails"
 
 # What findings depend on beside the setting.
-_CODE = ("src/genprint", "benchmarks/bed.py", "benchmarks/picture_sections.py", "benchmarks/picture_answers.py")
+_CODE = (
+    "src/genprint", "benchmarks/bed.py", "benchmarks/picture_sections.py", "benchmarks/picture_answers.py",
+    "benchmarks/picture_equal.py",
+)  # fmt: skip
 
 # of each source, of each pipeline; rows are the photographs that all of them have, in one order
 Read = Mapping[str, Mapping[str, Fingerprint]]
@@ -113,7 +116,8 @@ class Bed:
         def make() -> Rates:
             every = [self.images(*one) for one in product(self.setting.sources, self.setting.pipelines)]
             front, comparer = reader_of(method, self.model, self.setting.tiles, every)
-            return rates(self.read(front), comparer, self.setting)
+            asks = _differ if method == MATCHED else lambda left, right: True
+            return rates(self.read(front), comparer, self.setting, asks=asks)
 
         found: Rates = self.find(f"top-1 of {method}", make)
         return found
@@ -137,6 +141,11 @@ def reader_of(method: str, model: Model, tiles: int | None, sets: Sequence[Image
     return found.reader(model, None, sets), found.comparer(model)
 
 
+def _differ(left: str, right: str) -> bool:
+    """Whether matching brings the enrolled images or the probes to another condition."""
+    return LOSSLESS in (left, right)
+
+
 def divisions(count: int, enrolled: int, repeats: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Photographs to enroll and photographs to ask."""
     for repeat in range(repeats):
@@ -144,7 +153,13 @@ def divisions(count: int, enrolled: int, repeats: int, seed: int) -> Iterator[tu
         yield order[:enrolled], order[enrolled:]
 
 
-def rates(bed: Read, comparer: Comparer, setting: Setting, sizes: Sequence[int] = SIZES) -> Rates:
+def rates(
+    bed: Read,
+    comparer: Comparer,
+    setting: Setting,
+    sizes: Sequence[int] = SIZES,
+    asks: Callable[[str, str], bool] = lambda left, right: True,
+) -> Rates:
     """Top-1 of a comparer by the gallery's and the probes' pipeline, where features of both are of one kind."""
     sources, pipelines = list(bed), list(next(iter(bed.values())))
     wide = {pipeline: bed[sources[0]][pipeline].values.shape[1] for pipeline in pipelines}
@@ -158,7 +173,9 @@ def rates(bed: Read, comparer: Comparer, setting: Setting, sizes: Sequence[int] 
             if left != LOSSLESS:  # what it has been through, a probe may not have
                 gallery = [replace(source, originals=()) for source in gallery]
             # All in one call: scorers are adapted to the gallery, and networks trained on it, at every call.
-            like = [right for right in pipelines if wide[right] == wide[left]]
+            like = [right for right in pipelines if wide[right] == wide[left] and asks(left, right)]
+            if not like:
+                continue
             probes = [bed[source][right][group] for right in like for source in sources for _, group in groups]
             owners = np.tile(np.repeat(np.arange(len(sources)), len(groups)), len(like))
             hit = named(comparer.score(probes, gallery), owners).reshape(len(like), len(sources), len(groups))

@@ -20,6 +20,7 @@ from bed import BEFORE, LOSSLESS, MATCHED, SIZES, Bed, Setting, photographs
 from common import ROOT, labels, provenance
 from kept import Kept
 from picture_answers import RATE, SIZE, answers, verification
+from picture_equal import EQUAL, equalised
 from picture_sections import across, both_sides, tiles, with_tiles
 
 from genprint.evaluation.methods import CONTROLS, METHODS
@@ -40,7 +41,7 @@ photograph is both enrolled and asked. Percent, with 95 % intervals by bootstrap
 
 _TEXTS = {
     "a": "Top-1 by pipeline of the enrolled images and of the probes. `thumbnails` is the shipped model for small images; `set_encoder`, that for pictures, compares with the enrolled images as they are; `matched` is what `genprint attribute` "
-    "does with lossless enrolled images: it compares with them in the condition that the probe seems to be in (with lossy ones, here: as they are).",
+    "does where one side is lossless: it brings lossless enrolled images to the condition that the probe seems to be in, and a lossless probe to that of lossy enrolled ones.",
     "b": "`set_encoder` where enrolled images went through the probe's own pipeline, beside `matched` from lossless ones; the difference in points, paired by source.",
     "c": f"Answers of `genprint attribute` to sets of {SIZE} at a rate of false attributions of {100 * RATE:.0f} %, conditions matched from what is enrolled. *False*: attributed, though the source was "
     "not enrolled ({unknown} unknown in turn); *right* and *wrong* with all enrolled.",
@@ -49,10 +50,12 @@ _TEXTS = {
     "quarter. *False same* is the false match rate at the thresholds; *given*, the share of pairs with a likelihood ratio; costs are of these.",
     "f": "Top-1 by what no trace is needed for: colour, a thumbnail, what files say of themselves. As sources share all photographs and each pipeline saves all alike, "
     "they should be at chance.",
+    "g": f"Sets of one source by two pipelines, enrolled as if they were two sources: how many are given to the right pipeline, as they are and when both were "
+    f"saved alike once more. Up to {EQUAL} % would be equal; more is not equalised by it, and an answer that compares such images says so.",
 }  # fmt: skip
 _TITLES = {
     "a": "Across pipelines", "b": "Matched, or enrolled in the probe's pipeline", "c": "Answers", "d": "Tiles",
-    "e": "One source or two", "f": "Controls",
+    "e": "One source or two", "f": "Controls", "g": "Equalised",
 }  # fmt: skip
 
 
@@ -126,6 +129,7 @@ def main() -> None:
         "d": lambda: tiles(bed, counts, tiled),
         "e": lambda: verification(bed),
         "f": lambda: across(bed, CONTROLS),
+        "g": lambda: equalised(bed),
     }
     for section in given.sections:
         written(bed, section, makers[section], given.unknown)

@@ -141,10 +141,10 @@ def test_the_page(modules, folder, small_model, tmp_path, monkeypatch):
     text = written()
     titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert titles == list(modules["pictures"]._TITLES.values())
-    assert text.count("Commit ") == 6
+    assert text.count("Commit ") == 7
     assert "| all | 0." in text
     assert "| the others | png and jpeg80 |" in text
     # One section anew leaves the others as they are.
     changed = written("--sections", "f", "--limit", "23")
-    assert changed.count("24 photographs") == 5
+    assert changed.count("24 photographs") == 6
     assert changed.count("23 photographs") == 1

@@ -57,7 +57,7 @@ def decide(
     Args:
         score: of the best candidate, normalised; None without a threshold.
         threshold: that it has to reach; None if it could not be set.
-        p: of the exchangeability test against the best candidate.
+        p: of the exchangeability test against the best candidate; 1 where it does not count.
         posterior: of the best candidate among the enrolled sources.
         rival_near: whether the second candidate explains the probe about as well.
         rival_p: of the exchangeability test against the second candidate; None if not asked.
@@ -82,9 +82,10 @@ class Identifier:
 
     An attribution passes three tests. No other source explains the probe about as well. The probe's images are
     exchangeable with the source's: a permutation test, which calls one in twenty of the true source's probes unknown.
-    And the score (``genprint.scoring.cohort``) reaches a threshold, which is set on the enrolled sources: each in turn
-    is left out, and sets of as many of its images put to all three tests. At most the given rate of unknown sources, if
-    they are like the enrolled ones, pass.
+    It would also call those unknown that came in another condition than what is enrolled, however well that is matched:
+    of these it is told and does not count. And the score (``genprint.scoring.cohort``) reaches a threshold, which is
+    set on the enrolled sources: each in turn is left out, and sets of as many of its images put to all tests that
+    count. At most the given rate of unknown sources, if they are like the enrolled ones, pass.
 
     Args:
         model: of the fingerprints.
@@ -141,12 +142,14 @@ class Identifier:
         best = order[0]
         rival_near = len(order) > 1 and posteriors[order[1]] >= 1 - self.min_posterior
         p = enrolled.exchangeability(probe, best)
-        found = enrolled.threshold(probe.count, self.rate, self.min_posterior)
+        tested = compared.as_they_came
+        found = enrolled.threshold(probe.count, self.rate, self.min_posterior, tested)
         score = enrolled.cohort.score(probe, best) if found else None
         threshold, size = found or (None, None)
-        rival_p = enrolled.exchangeability(probe, order[1]) if rival_near and p <= ALPHA else None
+        rejected = tested and p <= ALPHA
+        rival_p = enrolled.exchangeability(probe, order[1]) if rival_near and rejected else None
         decision, reason = decide(
-            score, threshold, p, float(posteriors[best]), rival_near, rival_p, self.min_posterior
+            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior
         )  # fmt: skip
         ratio = enrolled.likelihood_ratio(probe, best) if weigh else None
         return Attribution(
@@ -163,7 +166,7 @@ class Identifier:
                     Candidate(enrolled.names[i], enrolled.fingerprints[i].count, float(llrs[i]), float(posteriors[i]))
                     for i in order
                 ),
-                ratio=ratio, condition=compared.found,
+                ratio=ratio, condition=compared.found, p_counts=tested,
             ),
             left_out=probe.left_out,
         )  # fmt: skip

@@ -106,6 +106,8 @@ class Evidence:
         calibrated_at: size of the sets that set the threshold.
         p: of the exchangeability test: null hypothesis, the probe's images and the best candidate's are drawn alike.
             One probe in twenty of the candidate itself has 0.05 or less.
+        p_counts: whether the decision takes that test into account. It does not where the probe came in another
+            condition than what is enrolled, for then the test may reject images of the source, too.
         candidates: the best first.
         ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources.
         condition: what was found of the probe's condition; None if nothing was, and all could be compared.
@@ -119,6 +121,7 @@ class Evidence:
     candidates: tuple[Candidate, ...]
     ratio: LikelihoodRatio | None = None
     condition: ConditionFound | None = None
+    p_counts: bool = True
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def attribution(result: Attribution) -> str:
             f"{evidence.threshold:.2f} for {evidence.calibrated_at} images: of sources not enrolled, at most "
             f"{evidence.rate:.1%} come to be attributed, if they are like the enrolled ones"
         )
-    lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}")
+    counts = "" if evidence.p_counts else "; does not count, for the probe came in another condition"
+    lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}{counts}")
     if evidence.condition:
         lines.append(f"  {' '.join(evidence.condition.said)}")
     lines.append(f"  {result.images} images used, {len(result.left_out)} left out")

@@ -55,7 +55,7 @@ class Enrolled:
         self.condition = condition
         self._scorer, self._keep = scorer, keep
         self._white: dict[int, np.ndarray] = {}
-        self._thresholds: dict[tuple[int, float, float], float] = {}
+        self._thresholds: dict[tuple[int, float, float, bool], float] = {}
 
     @cached_property
     def known(self) -> Enrollment:
@@ -103,11 +103,14 @@ class Enrolled:
         """The calibrated one for that source; None where there are too few sources or images to calibrate."""
         return self._ratios.likelihood_ratio(probe, source)
 
-    def threshold(self, images: int, rate: float, min_posterior: float) -> tuple[float, int] | None:
+    def threshold(
+        self, images: int, rate: float, min_posterior: float, tested: bool = True
+    ) -> tuple[float, int] | None:
         """The score that probes of so many images must reach, and the set size it was set at.
 
         Each source in turn is left out, and sets of its images put to all tests of an attribution: at most ``rate`` of
-        unknown sources, if they are like the enrolled ones, pass.
+        unknown sources, if they are like the enrolled ones, pass. Where the exchangeability test is none of the tests
+        (``tested``), the threshold is the higher for it.
 
         Returns:
             None with fewer than three sources, or fewer than two of two images or more: with one of these left out,
@@ -116,13 +119,13 @@ class Enrolled:
         if len(self.fingerprints) < 3 or sorted(source.count for source in self.fingerprints)[-2] < 2:
             return None
         size = self.cohort.size(images)
-        key = size, rate, min_posterior
+        key = size, rate, min_posterior, tested
         if key not in self._thresholds:
             (found,) = self._keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
             self._thresholds[key] = float(found)
         return self._thresholds[key], size
 
-    def _upper_threshold(self, size: int, rate: float, min_posterior: float) -> float:
+    def _upper_threshold(self, size: int, rate: float, min_posterior: float, tested: bool) -> float:
         """The score that sets of sources left out reach and pass all other tests at the given rate, at most."""
         trials = list(self.cohort.unknown(size))
         scores = [np.full(len(reached), _LEAST_SCORE) for *_, reached in trials]
@@ -134,7 +137,8 @@ class Enrolled:
                 break
             sets, llrs, _ = trials[i]
             best = int(llrs[j].argmax())
-            if softmax(llrs[j]).max() >= min_posterior and self._left_out_exchangeability(i, sets[j], best) > ALPHA:
+            fails = tested and self._left_out_exchangeability(i, sets[j], best) <= ALPHA
+            if softmax(llrs[j]).max() >= min_posterior and not fails:
                 scores[i][j] = score
                 above += 1 / len(scores[i]) / (len(trials) + 1)
         return upper_threshold(scores, rate)

@@ -69,6 +69,11 @@ class Comparison:
     found: ConditionFound | None = None
 
     @property
+    def as_they_came(self) -> bool:
+        """Whether probes and sources came in one condition, as far as can be seen."""
+        return self.found is None
+
+    @property
     def name(self) -> str:
         """Of the condition that both are compared in; 'original' for as they are."""
         brought_to = self.found.brought_to if self.found else None
