@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from common import commit
 from kept import Kept
-from towers import tower64
 from verification import remembered
 
 from genprint.evaluation.attributability import named
-from genprint.evaluation.methods import METHODS, Method
+from genprint.evaluation.methods import METHODS
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
@@ -111,11 +110,11 @@ class Bed:
         return ImageSet.from_files([files[name] for name in self.setting.photographs], source)
 
     def rates(self, method: str) -> Rates:
-        """Top-1 of a method of the registry, of the tower in training, or of the set encoder with matching."""
+        """Top-1 of a method of the registry, or of the set encoder with matching."""
 
         def make() -> Rates:
             every = [self.images(*one) for one in product(self.setting.sources, self.setting.pipelines)]
-            front, comparer = reader_of(method, self.model, self.setting.tiles, every)
+            front, comparer = reader_of(method, self.model, every)
             asks = _differ if method == MATCHED else lambda left, right: True
             return rates(self.read(front), comparer, self.setting, asks=asks)
 
@@ -130,15 +129,14 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
     return tuple(sorted(shared)[:limit])
 
 
-def reader_of(method: str, model: Model, tiles: int | None, sets: Sequence[ImageSet]) -> tuple[Fingerprinter, Comparer]:
+def reader_of(method: str, model: Model, sets: Sequence[ImageSet]) -> tuple[Fingerprinter, Comparer]:
     """What makes fingerprints by a method of all these sets, and what compares them."""
     if method == MATCHED:
         return model.fingerprinter, Matched(model.scorer, model.population)
     if method == BEFORE:
         before = Model.load(BEFORE)
         return before.fingerprinter, ByScorer(before.scorer)
-    found: Method = tower64(tiles or 8) if method == "tower64" else METHODS[method]
-    return found.reader(model, None, sets), found.comparer(model)
+    return METHODS[method].reader(model, None, sets), METHODS[method].comparer(model)
 
 
 def _differ(left: str, right: str) -> bool:

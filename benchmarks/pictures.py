@@ -91,7 +91,7 @@ def main() -> None:
     )
     options.add_argument("--sections", nargs="+", choices=list(_TITLES), default=list(_TITLES))
     options.add_argument(
-        "--methods", nargs="+", choices=[MATCHED, BEFORE, "tower64", *METHODS], default=list(DEFAULT), metavar="METHOD"
+        "--methods", nargs="+", choices=[MATCHED, BEFORE, *METHODS], default=list(DEFAULT), metavar="METHOD"
     )
     options.add_argument("--pipelines", nargs="+", help="default: all there are")
     options.add_argument("--sources", nargs="+", help="default: all of sources.csv")

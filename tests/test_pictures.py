@@ -69,12 +69,12 @@ def test_rates_by_pipeline(modules, tiny):
 
 
 def test_methods_whose_features_depend_on_the_size_are_compared_where_they_can_be(modules, tiny):
-    read = tiny.read(modules["bed"].reader_of("colour", tiny.model, 8, [])[0])
+    read = tiny.read(modules["bed"].reader_of("colour", tiny.model, [])[0])
     narrow = {
         source: {**own, "jpeg80": replace(own["jpeg80"], features=own["jpeg80"].values[:, :5])}
         for source, own in read.items()
     }
-    comparer = modules["bed"].reader_of("colour", tiny.model, 8, [])[1]
+    comparer = modules["bed"].reader_of("colour", tiny.model, [])[1]
     found = modules["bed"].rates(narrow, comparer, tiny.setting)
     assert set(found["png"]) == {"png"}
     assert set(found["jpeg80"]) == {"jpeg80"}

@@ -12,6 +12,7 @@ from genprint.answers.results import INCONCLUSIVE, Result, plain_text
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, check_disjoint
 from genprint.gallery.enrolled import ALPHA
 from genprint.model import Model
+from genprint.scoring.equalising import equalised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,7 @@ class Lineage(Result):
         others: distances from the child to the models trained apart.
         margin: squared distance to the nearest other model less that to the parent, with its 95 % interval.
         images: of each set.
+        said: how sets that were saved differently were compared, in sentences.
     """
 
     child: str
@@ -47,6 +49,7 @@ class Lineage(Result):
     others: dict[str, float]
     margin: tuple[float, float, float]
     images: dict[str, int]
+    said: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -97,6 +100,7 @@ def lineage(
             raise ValueError(
                 f"{one.source}: {len(one)} images are too few to tell a child from a relative; give ten or more"
             )
+    sets, said = equalised(sets)
     scorer = model.scorer.adapt(sets)
     white = [scorer.whiten(one.values.astype(np.float64)) for one in sets]
     squared = _squared(np.stack([values.mean(0)[None] for values in white]), white, 1)[:, 0]
@@ -112,7 +116,7 @@ def lineage(
     return Lineage(
         child.source, parent.source, decision, 1 / (len(apart) + 1), p, float(distances[0]),
         {other.source: float(distance) for other, distance in zip(apart, distances[1:], strict=True)},
-        (float(margin), float(low), float(high)), {one.source: len(one) for one in sets},
+        (float(margin), float(low), float(high)), {one.source: len(one) for one in sets}, said,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from genprint.answers.results import DIFFERENT, INCONCLUSIVE, SAME, Result
 from genprint.fingerprints.fingerprint import Fingerprint, check_disjoint
 from genprint.images.sets import LeftOut
 from genprint.model import Model
+from genprint.scoring.equalising import equalised
 from genprint.scoring.population import Judgement, ReferencePopulation
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Verification(Result):
         population: whose sources set thresholds and ratio.
         sources: how many these are.
         left_out: images that could not be used, and why.
+        said: how sets that were saved differently were compared, in sentences.
     """
 
     left: str
@@ -48,6 +50,7 @@ class Verification(Result):
     population: str
     sources: int
     left_out: tuple[LeftOut, ...] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -71,6 +74,8 @@ def verify(
 ) -> Verification:
     """Whether two sets have the same source.
 
+    If one was saved with loss, the other without, and that one's images are at hand, it is compared as saved alike.
+
     Args:
         model: of the fingerprints.
         left: the one set.
@@ -85,6 +90,8 @@ def verify(
     population = population or model.population
     if population is None:
         raise ValueError("this model has no reference population to judge by; give known sources")
+    left_out = left.left_out + right.left_out
+    (left, right), said = equalised([left, right])
     found = population.judge(model.plda, left, right)
     decision = INCONCLUSIVE
     if found.typical and found.same_above is not None and found.different_below is not None:
@@ -96,5 +103,5 @@ def verify(
         left.source, right.source, decision, found.llr, (len(left), len(right)), found,
         hp="one source made both sets", hd=f"two sources made them, like those of: {population.population}",
         rate=population.rate, population=population.population, sources=population.sources,
-        left_out=left.left_out + right.left_out,
+        left_out=left_out, said=said,
     )  # fmt: skip

@@ -86,6 +86,7 @@ def verification(result: Verification) -> str:
         )
     if not found.one_condition:
         lines.append("  but hardly in one condition, so that low similarity says nothing of their sources")
+    lines += [f"  {sentence}" for sentence in result.said]
     return "\n".join(lines)
 
 
@@ -111,6 +112,7 @@ def lineage(result: Lineage) -> str:
         *(f"  distance to {name} {distance:.2f}" for name, distance in result.others.items()),
         f"  for H0, no nearer to {result.parent} than to the nearest other: {tested(result.p)}",
         f"  margin of the squared distances {margin:.2f} [{low:.2f}, {high:.2f}]",
+        *(f"  {sentence}" for sentence in result.said),
     ]
     return "\n".join(lines)
 

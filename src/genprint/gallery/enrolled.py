@@ -19,9 +19,10 @@ from genprint.images.processing import Processing
 from genprint.model import Model
 from genprint.scoring.base import Densities, Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
+from genprint.scoring.equalising import shared_savings
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
-from genprint.scoring.matching import Comparison, Matching, few, in_condition, savings_of
+from genprint.scoring.matching import Comparison, Matching, few, in_condition
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
 from genprint.scoring.told import Told
 
@@ -218,7 +219,7 @@ class EnrolledIn:
     @cached_property
     def _savings(self) -> Mapping[str, Processing | None]:
         """How each source's files were saved."""
-        return savings_of(self._gallery)
+        return shared_savings(self._gallery)
 
     def _matching(self, progress: Progress | None = None) -> Matching:
         def tried(processing: Processing | None) -> Densities:

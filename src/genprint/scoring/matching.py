@@ -4,33 +4,30 @@ Enrolled images are brought to the probe's condition, for it cannot come out of 
 loss, alike, and it was not, they cannot come out of that: then the probe is saved as they are. On the test bed of
 benchmarks/pictures.py, that names 37 % of sets of ten right where 24 % were. A probe that was saved with less loss than
 they were is better left as it is (32 % for 47), and so is a lossless one where only some of them were saved with loss
-(42 % for 55): then the answer says that the comparison is not equal.
+(42 % for 55): then the answer says that it cannot be equalised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 
 from genprint.fingerprints.conditions import KEPT, ORIGINAL
-from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.processing import Processing
-from genprint.images.saving import Savings, alike, as_one
+from genprint.images.saving import alike
 from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
 from genprint.scoring.conditions import InCondition, candidates, match, resized, side_of
+from genprint.scoring.equalising import ALL, brought, common_of, in_words, shared_savings
 from genprint.scoring.found import ConditionFound
 from genprint.scoring.population import ReferencePopulation
 from genprint.scoring.told import Told
 
 # Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
 _TRIED, _FEWEST = 64, 2
-# Share of a source's files that have to be saved alike to count as all.
-_ALL = 0.9
-# Files of a source whose headers are looked at where it is not known how they were saved; sources named in a sentence.
-_HEADERS, _NAMED = 4, 3
 
 
 def few(sources: int) -> int:
@@ -91,7 +88,7 @@ class Matching:
         original: all the images of the sources, as they are.
         tried: the sources by a few images of each, roughly.
         known: the sources by ``KEPT`` images of each.
-        saved: how each source's files were saved; see ``savings_of``.
+        saved: how each source's files were saved; see ``shared_savings``.
     """
 
     gallery: Sequence[Fingerprint]
@@ -111,10 +108,10 @@ class Matching:
     def compared(self, probes: Sequence[Fingerprint]) -> Comparison:
         """How these probes, which share a condition, are compared."""
         told = Told.of(probes)
-        if told.large and told.files.lossless(_ALL) and not told.last and not resized(told, self._side):
-            common = _common(self.saved().values())
-            if common and (brought := _brought(probes, common)):
-                return Comparison(brought, None, ConditionFound.of(told, brought_to=common))
+        if told.large and told.files.lossless(ALL) and not told.last and not resized(told, self._side):
+            common = common_of(self.saved().values())
+            if common and (saved_so := brought(probes, common)):
+                return Comparison(saved_so, None, ConditionFound.of(told, brought_to=common))
         if not self._can_match:
             return Comparison(probes, None, self._as_they_are(told))
         processing, gained = match(self.tried, self.known, self.candidates(told), told)
@@ -135,7 +132,7 @@ class Matching:
         if last is None:
             return ConditionFound.of(told, unmatched=self._unequal(told, None))
         lacking = [source.source for source in self.gallery if not len(source.kept(1))]
-        why = f"No originals of {_names(lacking)} are kept, so that the enrolled images were compared as they are."
+        why = f"No originals of {in_words(lacking)} are kept, so that the enrolled images were compared as they are."
         return ConditionFound.of(told, last, matched=False, unmatched=[why])
 
     def _unequal(self, told: Told, processing: Processing | None) -> list[str]:
@@ -147,48 +144,10 @@ class Matching:
         if not lossy:
             return []
         kinds = ", ".join(dict.fromkeys(kind.name for kind in lossy.values()))
-        whose = "The enrolled images" + (f" of {_names(lossy)}" if len(lossy) < len(self.gallery) else "")
+        whose = "The enrolled images" + (f" of {in_words(lossy)}" if len(lossy) < len(self.gallery) else "")
         if processing:
             return [f"{whose} had been saved before ({kinds}): they have been through more than the probe."]
-        return [f"{whose} were saved with loss ({kinds}), the probe otherwise: the comparison is not equal."]
-
-
-def savings_of(gallery: Sequence[Fingerprint]) -> dict[str, Processing | None]:
-    """How each source's files were saved, by its name: if with loss and alike, and if that is known."""
-    return {source.source: _savings(source).shared(_ALL) for source in gallery}
-
-
-def _savings(source: Fingerprint) -> Savings:
-    """How a source's files were saved: by what is known of them, or the headers of a few that are kept whole."""
-    if source.facts:
-        return Savings.of(source.facts)
-    facts = []
-    for one in source.originals:
-        wanted = sorted(set(one.digests).intersection(source.digests))[:_HEADERS]
-        facts += [image.facts for image in one.read(wanted) if image.facts]
-    return Savings.of(facts)
-
-
-def _common(kinds: Iterable[Processing | None]) -> Processing | None:
-    """The way of saving with loss that all these have in common."""
-    every = set(as_one(list(kinds)))
-    return every.pop() if len(every) == 1 else None
-
-
-def _brought(probes: Sequence[Fingerprint], processing: Processing) -> list[Fingerprint] | None:
-    """The probes after a processing; None if their images are not at hand any more."""
-    try:
-        return [replace(probe.under(processing), left_out=probe.left_out) for probe in probes]
-    except OriginalsError:
-        return None
-
-
-def _names(sources: Iterable[str]) -> str:
-    """Names in a sentence; of many, the first."""
-    names = list(sources)
-    if len(names) > _NAMED + 1:
-        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} others"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+        return [f"{whose} were saved with loss ({kinds}), the probe otherwise, which cannot be equalised."]
 
 
 @dataclass(frozen=True)
@@ -213,7 +172,7 @@ class Matched(ByScorer):
             sources = in_condition(gallery, processing, KEPT)
             return self.scorer.adapt(sources).enroll(sources)
 
-        saved = cache(lambda: savings_of(gallery))
+        saved = cache(lambda: shared_savings(gallery))
         matching = Matching(gallery, self.scorer, self.population, lambda: original, tried, known, saved)
         scores = np.empty((len(probes), len(gallery)))
         for i, probe in enumerate(probes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -14,6 +14,7 @@ from genprint.fingerprints.fingerprint import Fingerprint, by_part
 from genprint.scoring.distances import root_distances
 from genprint.scoring.frame import PLDAFrame, Sources
 from genprint.scoring.gaussians import Gaussians, spreads
+from genprint.scoring.posterior import Posterior, RoughPosterior
 from genprint.scoring.scatter import pooled_scatter
 
 # Features of large images are means over tiles, and vary far less than those of the small ones a scorer is learned
@@ -249,65 +250,6 @@ class PLDA:
             np.matmul(unit[rows], -2 * unit.T, out=squared[rows[0] : rows[-1] + 1])
         squared += 2
         return root_distances(squared)
-
-
-@dataclass(frozen=True, eq=False)
-class Posterior:
-    """What a PLDA knows of a gallery.
-
-    Attributes:
-        plda: in whose coordinates (``PLDA.project``) the posterior is.
-        gaussians: of the sources' means.
-        images: what they follow from, where the features of single images are kept.
-    """
-
-    plda: PLDA
-    gaussians: Gaussians
-    images: PLDAFrame | None = None
-
-    def llr(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Raw log likelihood ratio (natural log) of each source against an unknown one, ``(n_probes, n)``."""
-        return self.gaussians.llr(*self.plda.coordinates(probes))
-
-    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Log density of each probe's mean, were it of each source, ``(n_probes, n)``.
-
-        In the coordinates of the features, so that densities under different covariances can be compared.
-        """
-        return self.gaussians.log_density(*self.plda.coordinates(probes)) + self.plda.log_volume
-
-    def frame(self) -> PLDAFrame:
-        """What asks a gallery that the scorer is adapted to about itself.
-
-        Raises:
-            ValueError: of some sources, only moments are kept.
-        """
-        if self.images is None:
-            raise ValueError(
-                "a gallery is asked about itself by the features of its images; of some, only moments are kept"
-            )
-        return self.images
-
-
-@dataclass(frozen=True, eq=False)
-class RoughPosterior:
-    """What a PLDA roughly knows of a gallery that it was not adapted to.
-
-    Attributes:
-        plda: not adapted.
-        root: of the within-source variance along each of its coordinates, ``(parts * d,)``.
-        gaussians: of the sources' means, in units of that.
-    """
-
-    plda: PLDA
-    root: np.ndarray = field(repr=False)
-    gaussians: Gaussians
-
-    def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
-        """Log density of each probe's mean, were it of each source, ``(n_probes, n)``, as ``Posterior`` has it."""
-        means, counts = self.plda.coordinates(probes)
-        volume = self.plda.log_volume - float(self.gaussians.each @ np.log(self.root))
-        return self.gaussians.log_density(means / self.root, counts) + volume
 
 
 def _joint_eigh(between: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
