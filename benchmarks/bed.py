@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,10 @@ from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
-from genprint.scoring.matching import Matched
 
-SIZES, LOSSLESS = (1, 5, 10), "png"
-#: The set encoder's own scorer, after matching the probe's condition from lossless enrolled images; and the model for
-#: thumbnails, which larger images were compared by before there was one for pictures.
-MATCHED, BEFORE = "matched", "thumbnails"
+SIZES, LOSSLESS, MATCHED = (1, 5, 10), "png", "set_encoder_matched"
+#: The model for thumbnails, which larger images were compared by before there was one for pictures.
+BEFORE = "thumbnails"
 
 # What findings depend on beside the setting.
 _CODE = (
@@ -110,13 +108,12 @@ class Bed:
         return ImageSet.from_files([files[name] for name in self.setting.photographs], source)
 
     def rates(self, method: str) -> Rates:
-        """Top-1 of a method of the registry, or of the set encoder with matching."""
+        """Top-1 of a method of the registry."""
 
         def make() -> Rates:
             every = [self.images(*one) for one in product(self.setting.sources, self.setting.pipelines)]
             front, comparer = reader_of(method, self.model, every)
-            asks = _differ if method == MATCHED else lambda left, right: True
-            return rates(self.read(front), comparer, self.setting, asks=asks)
+            return rates(self.read(front), comparer, self.setting)
 
         found: Rates = self.find(f"top-1 of {method}", make)
         return found
@@ -131,17 +128,10 @@ def photographs(folder: Path, pipelines: Sequence[str], sources: Sequence[str], 
 
 def reader_of(method: str, model: Model, sets: Sequence[ImageSet]) -> tuple[Fingerprinter, Comparer]:
     """What makes fingerprints by a method of all these sets, and what compares them."""
-    if method == MATCHED:
-        return model.fingerprinter, Matched(model.scorer, model.population)
     if method == BEFORE:
         before = Model.load(BEFORE)
         return before.fingerprinter, ByScorer(before.scorer)
     return METHODS[method].reader(model, None, sets), METHODS[method].comparer(model)
-
-
-def _differ(left: str, right: str) -> bool:
-    """Whether matching brings the enrolled images or the probes to another condition."""
-    return LOSSLESS in (left, right)
 
 
 def divisions(count: int, enrolled: int, repeats: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -151,13 +141,7 @@ def divisions(count: int, enrolled: int, repeats: int, seed: int) -> Iterator[tu
         yield order[:enrolled], order[enrolled:]
 
 
-def rates(
-    bed: Read,
-    comparer: Comparer,
-    setting: Setting,
-    sizes: Sequence[int] = SIZES,
-    asks: Callable[[str, str], bool] = lambda left, right: True,
-) -> Rates:
+def rates(bed: Read, comparer: Comparer, setting: Setting, sizes: Sequence[int] = SIZES) -> Rates:
     """Top-1 of a comparer by the gallery's and the probes' pipeline, where features of both are of one kind."""
     sources, pipelines = list(bed), list(next(iter(bed.values())))
     wide = {pipeline: bed[sources[0]][pipeline].values.shape[1] for pipeline in pipelines}
@@ -168,12 +152,8 @@ def rates(
         of_size = np.array([size for size, _ in groups])
         for left in pipelines:
             gallery = [bed[source][left][known] for source in sources]
-            if left != LOSSLESS:  # what it has been through, a probe may not have
-                gallery = [replace(source, originals=()) for source in gallery]
             # All in one call: scorers are adapted to the gallery, and networks trained on it, at every call.
-            like = [right for right in pipelines if wide[right] == wide[left] and asks(left, right)]
-            if not like:
-                continue
+            like = [right for right in pipelines if wide[right] == wide[left]]
             probes = [bed[source][right][group] for right in like for source in sources for _, group in groups]
             owners = np.tile(np.repeat(np.arange(len(sources)), len(groups)), len(like))
             hit = named(comparer.score(probes, gallery), owners).reshape(len(like), len(sources), len(groups))

@@ -1,7 +1,7 @@
 """Writes docs/pictures.md: large pictures, enrolled as one publisher left them and asked as another did.
 
     python benchmarks/pictures.py FOLDER --work features.sqlite
-    python benchmarks/pictures.py FOLDER --work features.sqlite --sections a c --methods set_encoder matched imagenet
+    python benchmarks/pictures.py FOLDER --work features.sqlite --sections a c --methods set_encoder imagenet
 
 FOLDER is what benchmarks/testbed.py makes. Features are kept in the file of --work, and what was found in a JSON beside it:
 a section that was interrupted goes on where it stopped, and one that was not asked for keeps its text. What was found with
@@ -40,9 +40,9 @@ photograph is both enrolled and asked. Percent, with 95 % intervals by bootstrap
 """
 
 _TEXTS = {
-    "a": "Top-1 by pipeline of the enrolled images and of the probes. `thumbnails` is the shipped model for small images; `set_encoder`, that for pictures, compares with the enrolled images as they are; `matched` is what `genprint attribute` "
-    "does where one side is lossless: it brings lossless enrolled images to the condition that the probe seems to be in, and a lossless probe to that of lossy enrolled ones.",
-    "b": "`set_encoder` where enrolled images went through the probe's own pipeline, beside `matched` from lossless ones; the difference in points, paired by source.",
+    "a": "Top-1 by pipeline of the enrolled images and of the probes. `thumbnails` is the shipped model for small images; `set_encoder`, that for pictures, compares with the enrolled images as they are; `set_encoder_matched` is what `genprint attribute` "
+    "does: it brings the enrolled images to the condition that the probe seems to be in, or a lossless probe to that of enrolled ones that were saved with loss.",
+    "b": "`set_encoder` where enrolled images went through the probe's own pipeline, beside `set_encoder_matched` from lossless ones; the difference in points, paired by source.",
     "c": f"Answers of `genprint attribute` to sets of {SIZE} at a rate of false attributions of {100 * RATE:.0f} %, conditions matched from what is enrolled. *False*: attributed, though the source was "
     "not enrolled ({unknown} unknown in turn); *right* and *wrong* with all enrolled.",
     "d": "Top-1 of `set_encoder` at 1 and 10 images, and CPU seconds that decoding an image and computing its features takes, by the number of tiles that are looked at.",
@@ -90,9 +90,7 @@ def main() -> None:
         "--work", type=Path, required=True, help="file that keeps features; findings are in a .json beside it"
     )
     options.add_argument("--sections", nargs="+", choices=list(_TITLES), default=list(_TITLES))
-    options.add_argument(
-        "--methods", nargs="+", choices=[MATCHED, BEFORE, *METHODS], default=list(DEFAULT), metavar="METHOD"
-    )
+    options.add_argument("--methods", nargs="+", choices=[BEFORE, *METHODS], default=list(DEFAULT), metavar="METHOD")
     options.add_argument("--pipelines", nargs="+", help="default: all there are")
     options.add_argument("--sources", nargs="+", help="default: all of sources.csv")
     options.add_argument("--limit", type=int, help="only the first so many photographs")

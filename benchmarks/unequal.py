@@ -21,7 +21,8 @@ from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.lda import LDA
-from genprint.scoring.plda import PLDA, Posterior
+from genprint.scoring.plda import PLDA
+from genprint.scoring.posterior import Posterior
 
 SIZES, REPEATS, ASKED = (1, 10), 4, 100
 # Which half of the sources gets few images, and who gets which number, is drawn anew in each repeat.

@@ -109,7 +109,8 @@ def test_where_enrolled_images_differ_in_this_the_comparison_is_said_to_be_unequ
     compared = EnrolledIn(MODEL, mixed).compared([probe])
     assert (compared.processing, compared.probes) == (None, [probe])
     assert compared.found.said == (
-        "The enrolled images of a and b were saved with loss (JPEG 60), the probe otherwise, which cannot be equalised.",
+        "The enrolled images of a and b were saved with loss (JPEG 60), the probe otherwise, which cannot be "
+        "equalised.",
     )
     assert EnrolledIn(MODEL, bare(mixed)).compared([probe]).found == compared.found
     other = {**jpegs, "c": read("c", "jpg", 90)}

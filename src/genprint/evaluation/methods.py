@@ -39,6 +39,7 @@ from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.cohort import Normalised
 from genprint.scoring.cosine import Cosine
 from genprint.scoring.lda import LDA
+from genprint.scoring.matching import Matched
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ CONTROLS = ("colour", "thumbnail", "header")
 #: What each makes of the model in use: the set encoder's scorers, or methods that need none.
 METHODS: dict[str, Method] = {
     "set_encoder": _ours("method", lambda model: ByScorer(model.scorer)),
+    "set_encoder_matched": _ours("method", lambda model: Matched(model.scorer, model.population)),
     "set_encoder_normalised": _ours("method", lambda model: Normalised(model.scorer)),
     "set_encoder_lda": _ours("method", lambda _: ByScorer(LDA())),
     "set_encoder_cosine": _ours("method", lambda model: Cosine(model.fingerprinter)),

@@ -15,15 +15,16 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from genprint.fingerprints.conditions import KEPT, ORIGINAL
+from genprint.fingerprints.conditions import KEPT, ORIGINAL, SHIFTS
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.images.processing import Processing
+from genprint.images.processing import Chain, Processing
 from genprint.images.saving import alike
 from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
-from genprint.scoring.conditions import InCondition, candidates, match, resized, side_of
+from genprint.scoring.conditions import InCondition, candidates, likeliest, match, resized, side_of
 from genprint.scoring.equalising import ALL, brought, common_of, in_words, shared_savings
 from genprint.scoring.found import ConditionFound
 from genprint.scoring.population import ReferencePopulation
+from genprint.scoring.posterior import RoughPosterior
 from genprint.scoring.told import Told
 
 # Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
@@ -108,15 +109,30 @@ class Matching:
     def compared(self, probes: Sequence[Fingerprint]) -> Comparison:
         """How these probes, which share a condition, are compared."""
         told = Told.of(probes)
-        if told.large and told.files.lossless(ALL) and not told.last and not resized(told, self._side):
+        if told.large and told.files.lossless(ALL) and not told.last and not resized(told.side, self._side):
             common = common_of(self.saved().values())
-            if common and (saved_so := brought(probes, common)):
-                return Comparison(saved_so, None, ConditionFound.of(told, brought_to=common))
+            if common and (found := self._brought(told, common)):
+                saved_so, way = found
+                return Comparison(saved_so, None, ConditionFound.of(told, brought_to=way))
         if not self._can_match:
             return Comparison(probes, None, self._as_they_are(told))
         processing, gained = match(self.tried, self.known, self.candidates(told), told)
         unequal = self._unequal(told, processing)
         return Comparison(probes, processing, ConditionFound.of(told, processing, gained, unmatched=unequal))
+
+    def _brought(self, told: Told, common: Processing) -> tuple[list[Fingerprint], Processing] | None:
+        """The probes as the enrolled images were saved, cut and shrunk before as these seem to be; and how that is."""
+        enrolled = self.tried(None) if self._can_match else None
+        if not isinstance(enrolled, RoughPosterior):
+            made = brought(told.probes, common)
+            return (made, common) if made else None
+        scale = resized(self._side, told.side)
+        ways = [common, *(Chain((step, common)) for step in (*SHIFTS, *([scale] if scale else [])))]
+        every = {way: made for way in ways if (made := brought(told.probes, way))}
+        if not every:
+            return None
+        way, _ = likeliest({way: enrolled.about_centre(made, enrolled.root) for way, made in every.items()}, common)
+        return every[way], way
 
     @cached_property
     def _can_match(self) -> bool:

@@ -147,7 +147,8 @@ class PLDA:
         varied = np.add.reduceat((squares / variance).reshape(len(squares), -1, dimensions).sum(2), starts)
         noise = spreads(varied, counts, dimensions).repeat(dimensions, axis=1)
         root, between = np.sqrt(variance), self.between_variance / variance
-        return RoughPosterior(self, root, Gaussians.of(between, means / root, counts, noise, self.shares))
+        gaussians = Gaussians.of(between, means / root, counts, noise, self.shares)
+        return RoughPosterior(self, root, gaussians, means.mean(0))
 
     def _narrowed(self, covariance: np.ndarray) -> np.ndarray:
         """What ``within`` is multiplied by for a gallery whose images vary like this, ``(parts,)``."""

@@ -15,6 +15,9 @@ from genprint.scoring.gaussians import Gaussians
 if TYPE_CHECKING:
     from genprint.scoring.plda import PLDA
 
+# Variance of sources about their centre, in units of that of a source's images.
+_APART = 0.3
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
@@ -62,14 +65,27 @@ class RoughPosterior:
         plda: not adapted.
         root: of the within-source variance along each of its coordinates, ``(parts * d,)``.
         gaussians: of the sources' means, in units of that.
+        centre: of the sources' means, ``(parts * d,)``.
     """
 
     plda: PLDA
     root: np.ndarray = field(repr=False)
     gaussians: Gaussians
+    centre: np.ndarray = field(repr=False)
 
     def log_density(self, probes: Sequence[Fingerprint]) -> np.ndarray:
         """Log density of each probe's mean, were it of each source, ``(n_probes, n)``, as ``Posterior`` has it."""
         means, counts = self.plda.coordinates(probes)
         volume = self.plda.log_volume - float(self.gaussians.each @ np.log(self.root))
         return self.gaussians.log_density(means / self.root, counts) + volume
+
+    def about_centre(self, probes: Sequence[Fingerprint], root: np.ndarray) -> float:
+        """Log density of probes about the centre of all sources, but for a constant; the mean of the probes'.
+
+        Args:
+            probes: of whichever source.
+            root: as this has it, or one for all that are compared: of a few images, spreads are too uncertain.
+        """
+        means, counts = self.plda.coordinates(probes)
+        squared = np.square((means - self.centre) / root) / (1 / counts + _APART)
+        return -float((squared @ self.gaussians.each).mean()) / 2
