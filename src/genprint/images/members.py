@@ -5,6 +5,7 @@ Iterating any of them gives each image's name with a function that reads it when
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -123,6 +124,27 @@ class Rows:
         return content
 
 
+def files_below(folder: Path) -> tuple[Path, ...]:
+    """All files in a folder and below, links to folders followed, each folder once; ordered by path.
+
+    Among them are folders that cannot be listed, so that whoever reads them says so.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+
+    def cannot_be_listed(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for at, folders, files in os.walk(folder, followlinks=True, onerror=cannot_be_listed):
+        if (real := os.path.realpath(at)) in seen:  # a link led here again, perhaps from below
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [Path(at, name) for name in files]
+    return tuple(sorted(found))
+
+
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npy`` (one, named after the file) or ``.npz``.
 
@@ -156,10 +178,18 @@ def size_in_file(path: Path) -> tuple[int, int]:
 def _read_file(path: Path, most: int = -1) -> bytes:
     try:
         if not path.is_file():  # a pipe or device would block for ever
-            raise Unusable("not a regular file" if path.exists() else MISSING)
+            raise Unusable(_why_no_file(path))
         if path.stat().st_size > MAX_BYTES:
             raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
         with path.open("rb") as file:
             return file.read(most)
     except OSError as error:
         raise Unusable(f"{UNREADABLE}: {error.strerror}") from None
+
+
+def _why_no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{UNREADABLE}: a folder that cannot be listed"
+    if path.exists():
+        return "not a regular file"
+    return f"{MISSING}: a link to {os.readlink(path)}" if path.is_symlink() else MISSING

@@ -29,6 +29,7 @@ from genprint.images.members import (
     Files,
     Members,
     Rows,
+    files_below,
     load_arrays,
     size_in_file,
 )
@@ -200,7 +201,7 @@ class ImageSet:
 
     @classmethod
     def read(cls, path: str | Path, name: str | None = None) -> ImageSet:
-        """One source: a folder (with all below it), a zip or tar, a ``.npy`` or ``.npz``, or a single image.
+        """One source: a folder (with all below it; links are followed), a zip or tar, a ``.npy`` or ``.npz``, or an image.
 
         Raises:
             ImageSetError: no such path, or an archive that cannot be opened.
@@ -209,7 +210,7 @@ class ImageSet:
         name = name or (_stem(path) if path.is_file() else path.name or path.resolve().name)
         members: Members
         if path.is_dir():
-            members = Files(tuple(sorted(file for file in path.rglob("*") if not file.is_dir())))
+            members = Files(files_below(path))
         elif not path.exists():
             raise ImageSetError(f"{path}: no such file or folder")
         elif path.suffix.lower() in (".npy", ".npz"):
