@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,15 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.derived import Derived, Made
 from genprint.gallery.enrolled import EnrolledIn
+from genprint.gallery.enrolling import Added, read_all
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 from genprint.images.known import as_sources
 from genprint.images.processing import Processing
-from genprint.images.sets import ImageSet, LeftOut
+from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
 
 GROUPS = 2000
-
-
-@dataclass(frozen=True)
-class Added:
-    """What came of enrolling a source: how many images were added, and what was left out."""
-
-    source: str
-    images: int
-    left_out: tuple[LeftOut, ...]
 
 
 class Model(BaseModel):
@@ -94,9 +86,16 @@ class Gallery(GalleryStore):
         self.__dict__.pop("cache", None)  # which may be the model's
 
     def enroll(
-        self, sources: Any, name: str | None = None, originals: bool = True, progress: Progress | None = None
+        self,
+        sources: Any,
+        name: str | None = None,
+        originals: bool = True,
+        progress: Progress | None = None,
+        strict: bool = False,
     ) -> list[Added]:
-        """Enrolls sources: all of them, or, if anything goes wrong, none. Again, to add more images.
+        """Enrolls sources: all that can be used, or, if anything goes wrong, none. Again, to add more images.
+
+        What was read when it was stopped is kept in ``FILE.cache``, so that asked again it goes on where it was.
 
         Args:
             sources: known sources, or the images of one if it is named.
@@ -105,6 +104,10 @@ class Gallery(GalleryStore):
                 probes that were saved as JPEG, resized and the like are compared with enrolled images after the same.
                 A gallery in memory reads them again from where they are.
             progress: called with the number of images done since its last call.
+            strict: whether one source of which no image can be used is an error; if not, it is left out.
+
+        Raises:
+            ImageSetError: no source can be used, or, if strict or the only one, one cannot.
         """
         if name == "":
             raise GalleryError("a source needs a name")
@@ -114,13 +117,16 @@ class Gallery(GalleryStore):
             self._take(choose(sets, self))
         counts = [images.count for images in sets]
         expect(progress, None if None in counts else sum(filter(None, counts)))
-        found = {images.name: self.model.fingerprint(images, progress) for images in sets}
+        found, unusable = read_all(self.model.fingerprinter, sets, strict, self.cache, progress)
         added = self.add_all(found.items(), originals)
-        self.sources += tuple(sets)
+        if self.cache and self.cache is not self.model.cache:  # from now on, the gallery itself has it
+            read = [digest for fingerprint in found.values() for digest in fingerprint.digests]
+            self.cache.forget(read, self.model.fingerprinter.extractor_id)
+        self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)
         self.origin = str(Path(sources).resolve()) if whole else None
-        return [Added(source, count, found[source].left_out) for source, count in added.items()]
+        return [*(Added(source, count, found[source].left_out) for source, count in added.items()), *unusable]
 
     def attribute(
         self,

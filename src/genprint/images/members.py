@@ -97,6 +97,16 @@ class Contents:
             yield self.names[i] if self.names else f"{self.name}[{i}]", partial(self.contents.__getitem__, i)
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """What cannot be read at all, and why; it is told when its turn comes."""
+
+    reason: str
+
+    def __iter__(self) -> Iterator[Member]:
+        raise ArraysError(self.reason)
+
+
 @dataclass(frozen=True, eq=False)
 class Chosen:
     """Some of the images, by name. The others are not read."""

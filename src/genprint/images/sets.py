@@ -28,6 +28,7 @@ from genprint.images.members import (
     Contents,
     Files,
     Members,
+    Nothing,
     Rows,
     files_below,
     load_arrays,
@@ -201,7 +202,7 @@ class ImageSet:
 
     @classmethod
     def read(cls, path: str | Path, name: str | None = None) -> ImageSet:
-        """One source: a folder (with all below it; links are followed), a zip or tar, a ``.npy`` or ``.npz``, or an image.
+        """One source: a folder (with all below it, and links followed), a zip or tar, ``.npy``, ``.npz``, or image.
 
         Raises:
             ImageSetError: no such path, or an archive that cannot be opened.
@@ -243,7 +244,8 @@ def read_sources(path: str | Path) -> list[ImageSet]:
     """Several sources, named and in the order of their names.
 
     A folder gives one source for each sub-folder, archive or array file in it (the ImageFolder layout); an
-    archive, one for each of its top-level folders; an ``.npz``, one for each array.
+    archive, one for each of its top-level folders; an ``.npz``, one for each array. A source that cannot be read is an
+    error when it is scanned.
 
     Raises:
         ImageSetError: there is no source there, or two of one name.
@@ -252,10 +254,10 @@ def read_sources(path: str | Path) -> list[ImageSet]:
     sets: list[ImageSet] = []
     if path.is_dir():
         entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-        inside = [e for e in entries if e.is_dir() or e.suffix.lower() in (".npy", ".npz") or archives.is_archive(e)]
+        inside = [entry for entry in entries if _holds_images(entry)]
         for entry in set(entries) - set(inside):
             log.info("%s: not in a sub-folder, so of no source; passed over", entry)
-        sets = [ImageSet.read(entry) for entry in inside]
+        sets = [_source(entry, path) for entry in inside]
     elif not path.exists():
         raise ImageSetError(f"{path}: no such file or folder")
     elif path.suffix.lower() == ".npz":
@@ -276,6 +278,23 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         if twin is not images:
             raise ImageSetError(f"{twin.origin} and {images.origin}: both are named {images.name}; rename one")
     return sets
+
+
+def _holds_images(entry: Path) -> bool:
+    """Whether what lies in a folder of sources is one; a link that leads nowhere was meant to be."""
+    if entry.is_dir() or (entry.is_symlink() and not entry.exists()):
+        return True
+    return entry.suffix.lower() in (".npy", ".npz") or archives.is_archive(entry)
+
+
+def _source(entry: Path, folder: Path) -> ImageSet:
+    """One source of a folder of such."""
+    try:
+        if entry.is_dir() and folder.resolve().is_relative_to(entry.resolve()):
+            raise ImageSetError(f"{entry}: a link to a folder that it lies in")
+        return ImageSet.read(entry)
+    except ImageSetError as error:
+        return ImageSet(_stem(entry) if entry.is_file() else entry.name, Nothing(str(error)), str(entry))
 
 
 def _stem(path: Path) -> str:
