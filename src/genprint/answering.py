@@ -28,6 +28,7 @@ from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
+from genprint.words import counted
 
 GROUPS = 2000
 
@@ -195,7 +196,11 @@ class Gallery(GalleryStore):
 
         def make() -> ReferencePopulation:
             known = self._judges()
-            name = f"{len(known)} sources of {self.origin}" if self.origin else f"{len(known)} enrolled sources"
+            name = (
+                f"{counted(len(known), 'source')} of {self.origin}"
+                if self.origin
+                else counted(len(known), "enrolled source")
+            )
             if conditions:
                 known = {source: fingerprint.kept(KEPT) for source, fingerprint in known.items()}
                 expect(progress, len(conditions) * sum(map(len, known.values())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Value = TypeVar("Value")
 
@@ -38,18 +38,15 @@ def printable(text: str, keep: str = "") -> str:
 
 def all_printable(value: Value) -> Value:
     """The same of all texts in a dataclass, mapping or sequence; of a dataclass, without fields marked ``aside``."""
-    made: Any = value
+    return cast(Value, _all_printable(value))
+
+
+def _all_printable(value: Any) -> Any:
     if isinstance(value, str):
-        made = printable(value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        changed = {
-            field.name: all_printable(getattr(value, field.name))
-            for field in fields(value)
-            if field.init and not field.metadata.get("aside")
-        }
-        made = replace(value, **changed)
-    elif isinstance(value, Mapping):
-        made = {all_printable(key): all_printable(one) for key, one in value.items()}
-    elif isinstance(value, list | tuple):
-        made = type(value)(all_printable(one) for one in value)
-    return made
+        return printable(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = [field.name for field in fields(value) if field.init and not field.metadata.get("aside")]
+        return replace(value, **{name: _all_printable(getattr(value, name)) for name in shown})
+    if isinstance(value, Mapping):
+        return {_all_printable(key): _all_printable(one) for key, one in value.items()}
+    return type(value)(map(_all_printable, value)) if isinstance(value, list | tuple) else value

@@ -34,6 +34,7 @@ from genprint.images.members import (
     load_arrays,
     size_in_file,
 )
+from genprint.words import counted
 
 log = logging.getLogger("genprint")
 
@@ -65,7 +66,7 @@ class NothingUsable(ImageSetError):
         else:
             shown = "; ".join(f"{Path(left.name).name}: {left.reason}" for left in left_out[:3])
             more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
-            message = f"{origin}: none of {len(left_out)} files can be used ({shown}{more})"
+            message = f"{origin}: none of {counted(len(left_out), 'file')} can be used ({shown}{more})"
         super().__init__(message)
 
     def __reduce__(self) -> tuple[type[NothingUsable], tuple[str, tuple[LeftOut, ...]]]:
