@@ -14,6 +14,7 @@ from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifie
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
+from genprint.answers.sizes import said_of_sizes
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
 from genprint.fingerprints.conditions import KEPT
@@ -166,7 +167,9 @@ class Gallery(GalleryStore):
         sources = self.sources if self.in_memory else ()
         compared = identifier.enrolled.called(result.condition).fingerprints
         asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
-        return replace(result, asked=asked)
+        resized = "resize" in result.condition  # which the condition tells
+        said = said_of_sizes(fingerprint, identifier.known.values(), resized)
+        return replace(result, said=said, asked=asked)
 
     def remove(self, name: str) -> None:
         super().remove(name)

@@ -163,6 +163,7 @@ class Attribution(Result):
             ``evidence.condition`` says why.
         evidence: scores, threshold and tests behind the decision; None of an error.
         left_out: images that could not be used, and why.
+        said: what else is to be known of it, in sentences.
         asked: what reports need beside.
     """
 
@@ -175,6 +176,7 @@ class Attribution(Result):
     condition: str = ORIGINAL
     evidence: Evidence | None = None
     left_out: tuple[LeftOut, ...] = ()
+    said: tuple[str, ...] = ()
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property

@@ -153,7 +153,8 @@ def bar(unit: str, total: float | None = None) -> Iterator[Advance]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[extra]}", markup=False),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
+    shown = Progress(*columns, TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal)
+    with shown as progress:
         yield Advance(unit, total, progress, progress.add_task(unit, total=total, extra=""))
 
 

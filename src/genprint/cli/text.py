@@ -48,6 +48,7 @@ def attribution(result: Attribution) -> str:
     lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}{counts}")
     if evidence.condition:
         lines.append(f"  {' '.join(evidence.condition.said)}")
+    lines += [f"  {sentence}" for sentence in result.said]
     lines.append(f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out")
     return "\n".join(lines)
 

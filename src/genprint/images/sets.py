@@ -63,6 +63,8 @@ class NothingUsable(ImageSetError):
         self.origin, self.left_out = origin, tuple(left_out)
         if not left_out:
             message = f"{origin}: there is no file in it; give a folder or archive with images"
+        elif [left.name for left in left_out] == [origin]:
+            message = f"{origin}: {left_out[0].reason}"
         else:
             shown = "; ".join(f"{Path(left.name).name}: {left.reason}" for left in left_out[:3])
             more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""

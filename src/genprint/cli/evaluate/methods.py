@@ -154,12 +154,13 @@ def existence_command(
                     )
         result = {"sources": len(sets), "seed": seed, "methods": table}
         if output:
+            from genprint.baselines.pixels import of_one_size
             from genprint.report import figures as plots
 
             write_atomically(output / "existence.json", json.dumps(result, indent=2).encode())
             with bar("drawing", total=len(sets)) as advance:
                 for images in sets:
-                    figure = plots.trace_figure({images.name: images.to_array()})
+                    figure = plots.trace_figure(of_one_size([images]))
                     write_atomically(output / f"{images.name}.png", plots.to_bytes(figure))
                     advance()
         show(result, as_json, "\n".join(lines))
@@ -208,13 +209,17 @@ def robustness_command(
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone."""
+    """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone.
+
+    Where images differ in size, all methods take the middle of each: a square of the smallest side of all.
+    """
+    from genprint.baselines.pixels import of_one_size
     from genprint.evaluation.methods import METHODS
     from genprint.evaluation.robustness import PROCESSINGS, robustness
 
     with errors(as_json):
         loaded = load_model(model, sets := sources_of(data, strict))
-        images = {sources.name: sources.to_array() for sources in sets}
+        images = of_one_size(sets)
         found: dict[str, dict[str, Any]] = {}
         names = list(METHODS) if "all" in method else method
         with bar("asking", total=len(names) * len(PROCESSINGS)) as advance:
