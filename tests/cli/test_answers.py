@@ -32,7 +32,7 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
     assert one_shot["source"] == "s2"
     assert one_shot["llr"] == one_shot["evidence"]["ratio"]["llr"] > 0
     assert set(one_shot) == {
-        "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out",
+        "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out", "said",
     }  # fmt: skip
     assert set(one_shot["evidence"]) == {
         "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition"

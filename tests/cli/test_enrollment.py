@@ -24,7 +24,7 @@ def test_sources_are_listed_with_what_is_kept_of_them(tmp_path, folder, monkeypa
     assert list(listed) == ["bare", *SOURCES]
     lines = run("sources", "--gallery", gallery).stdout.splitlines()
     assert lines == [
-        "bare\t1 images\tno originals",
+        "bare\t1 image\tno originals",
         *(f"{name}\t24 images\t24 originals, {sizes[name] / 2**20:.1f} MiB" for name in SOURCES),
     ]
 
@@ -81,11 +81,11 @@ def test_sources_without_originals_are_told(tmp_path, folder):
         run("enroll", source, folder / source, "--gallery", gallery, kept)
     question = ("attribute", folder / "coarse", "--gallery", gallery)
     told = run(*question, code=4).stderr
-    assert "warning: 1 sources (middle) were enrolled without originals" in told.replace("\n", " ")
-    assert "without originals" not in run(*question, "--no-conditions", code=4).stderr
+    assert "warning: of 1 source (middle) no originals are kept" in told
+    assert "no originals are kept" not in run(*question, "--no-conditions", code=4).stderr
     again = run("enroll", "middle", folder / "middle", "--gallery", gallery)
     assert "middle: 0 images added" in again.stdout
-    assert "without originals" not in run(*question, code=4).stderr
+    assert "no originals are kept" not in run(*question, code=4).stderr
 
 
 @pytest.mark.parametrize("command", ["enroll-all", "attribute"])

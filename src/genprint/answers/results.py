@@ -14,6 +14,7 @@ from genprint.images.sets import ImageSet, LeftOut
 from genprint.model import Model
 from genprint.scoring.found import ConditionFound
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from genprint.words import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +33,8 @@ def plain_values(value: Any) -> Any:
 
 
 def plain_text(name: str) -> str:
-    """A name as a figure shows it as it is: a dollar sign begins no formula."""
-    return name.replace("$", r"\$")
+    """A name as a figure shows it as it is: a dollar sign begins no formula, and nothing acts."""
+    return printable(name).replace("$", r"\$")
 
 
 class Result:
