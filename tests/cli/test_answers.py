@@ -32,10 +32,12 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
     assert one_shot["source"] == "s2"
     assert one_shot["llr"] == one_shot["evidence"]["ratio"]["llr"] > 0
     assert set(one_shot) == {
-        "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out", "said",
+        "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out",
+        "said",
     }  # fmt: skip
     assert set(one_shot["evidence"]) == {
-        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition"
+        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition",
+        "p_counts",
     }  # fmt: skip
     assert set(one_shot["evidence"]["candidates"][0]) == {"source", "images", "raw_llr", "posterior"}
     assert set(one_shot["evidence"]["ratio"]) == {
@@ -105,7 +107,7 @@ def test_verify(tmp_path, data):
     assert (same["decision"], same["sources"], same["rate"]) == ("same", 6, pytest.approx(1 / 7))
     assert set(same) == {
         "verdict", "left", "right", "decision", "llr", "images", "evidence", "hp", "hd", "rate", "population",
-        "sources", "left_out",
+        "sources", "left_out", "said",
     }  # fmt: skip
     evidence = same["evidence"]
     assert {"similarity", "same_above", "different_below", "conditions", "one_condition", "typical"} <= set(evidence)

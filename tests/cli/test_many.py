@@ -88,9 +88,8 @@ def test_every_folder_is_a_row_of_a_table(tmp_path, rng, folder):
 def test_every_image_of_an_array_is_a_probe(tmp_path, rng, folder):
     np.save(tmp_path / "a.npy", textured(rng, 3))
     asked = ("attribute", tmp_path / "a.npy", "--each", "image", "--known", folder, PLAIN, "--json")
-    assert [one["probe"] for one in json.loads(run(*asked).stdout)] == [
-        f"{tmp_path / 'a.npy'}:a[{i}]" for i in range(3)
-    ]
+    names = [one["probe"] for one in json.loads(run(*asked).stdout)]
+    assert names == [f"{tmp_path / 'a.npy'}[{i}]" for i in range(3)]
 
 
 def test_an_error_is_told_once(tmp_path, folder):
