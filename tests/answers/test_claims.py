@@ -39,6 +39,13 @@ def test_they_are_counted():
     assert found.manifests == {"trusted": 0, "valid, not trusted": 0, "invalid": 0, "not checked": 0, "absent": 3}
 
 
+def test_the_order_of_files_changes_nothing():
+    claims = [Claims((Statement("software", name, "XMP"),), Manifest("trusted", name)) for name in "bca"]
+    one, other = of(*claims), of(*claims[::-1])
+    assert (one.said, one.statements) == (other.said, other.statements)
+    assert one.said[0] == "1 of 3 files says software: a (XMP)"
+
+
 def test_nothing_is_one_sentence():
     assert of(Claims(), Claims()).said == ("no file says who made it",)
     assert of(None).said == ("the images did not come from files",)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.claims import UNREADABLE, Claims, Statement
 from genprint.images.manifest import ABSENT, STATES, VALID, Manifest, TrustList
+
+Said = TypeVar("Said", bound=Hashable)
 
 #: Said wherever claims are shown.
 CAUTION = "Anybody can forge or strip what a file says, and no decision rests on it."
@@ -60,19 +63,24 @@ class SetClaims:
         """
         images = zip(probe.names or probe.digests, probe.digests, probe.facts, strict=False)  # facts may not be known
         files = [FileClaims(name, digest, own.claims) for name, digest, own in images if own and own.claims]
-        counts = Counter(statement for one in files for statement in one.claims.statements)
-        manifests = Counter(one.claims.manifest for one in files)
+        counts = _counted(statement for one in files for statement in one.claims.statements)
+        manifests = _counted(one.claims.manifest for one in files)
         states = {state: sum(n for one, n in manifests.items() if one.state == state) for state in STATES}
         said = [*_statements_in_words(counts, len(files)), *_manifests_in_words(manifests, len(files), trust)]
         if all(statement.field == UNREADABLE for statement in counts) and states[ABSENT] == len(files):
             said.insert(0, "no file says who made it" if files else "the images did not come from files")
         return cls(
             len(files),
-            tuple(Counted(*one) for one in counts.most_common()),
+            tuple(Counted(*one) for one in counts.items()),
             states,
             tuple(one for one in files if one.claims != Claims()),
             tuple(said),
         )
+
+
+def _counted(said: Iterable[Said]) -> dict[Said, int]:
+    """How often each is said, the most frequent first; in an order that does not depend on that of files."""
+    return dict(sorted(Counter(said).items(), key=lambda one: (-one[1], str(one[0]))))
 
 
 def _of(count: int, files: int, one: str, several: str) -> str:
@@ -81,7 +89,7 @@ def _of(count: int, files: int, one: str, several: str) -> str:
 
 def _statements_in_words(counts: Mapping[Statement, int], files: int) -> Iterator[str]:
     by_field: dict[tuple[str, str], list[Statement]] = {}
-    for statement in sorted(counts, key=lambda one: -counts[one]):
+    for statement in counts:
         by_field.setdefault((statement.field, statement.where), []).append(statement)
     for (field, where), statements in by_field.items():
         for statement in statements[:_VALUES]:
@@ -95,7 +103,7 @@ def _statements_in_words(counts: Mapping[Statement, int], files: int) -> Iterato
 
 
 def _manifests_in_words(manifests: Mapping[Manifest, int], files: int, trust: TrustList) -> Iterator[str]:
-    present = sorted((one for one in manifests if one.state != ABSENT), key=lambda one: -manifests[one])
+    present = [one for one in manifests if one.state != ABSENT]
     for manifest in present[:_MANIFESTS]:
         yield f"{_of(manifests[manifest], files, 'has', 'have')} a C2PA manifest: {manifest}"
     if len(present) > _MANIFESTS:

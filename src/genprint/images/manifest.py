@@ -1,6 +1,6 @@
 """C2PA manifests in image files: what a signed statement says of the making, apart from any fingerprint.
 
-C2PA Technical Specification 2.2: validation states (14), trust (14.4), actions and ingredients (18).
+C2PA Technical Specification 2.2: states and trust (chapter 14), actions and ingredients (chapter 18).
 """
 
 from __future__ import annotations

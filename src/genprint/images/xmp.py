@@ -31,22 +31,22 @@ def read_xmp(packet: bytes | str) -> dict[str, str]:
     if len(content) > LONGEST:
         raise XmpError(f"longer than {LONGEST >> 20} MiB")
     found: dict[str, str] = {}
-    open_name, text = "", ""
+    open_name, text = "", [""]
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal open_name, text
         found.update({wanted: value for wanted, value in attributes.items() if wanted in _WANTED})
         if name in _WANTED:
-            open_name, text = name, attributes.get(_RESOURCE, "")
+            open_name, text = name, [attributes.get(_RESOURCE, "")]
 
     def characters(more: str) -> None:
-        nonlocal text
-        text += more if open_name else ""
+        if open_name:
+            text.append(more)
 
     def end(name: str) -> None:
         nonlocal open_name
         if name == open_name:
-            found[name], open_name = text, ""
+            found[name], open_name = "".join(text), ""
 
     def refuse(*_: object) -> None:
         raise XmpError("it declares a document type")
