@@ -17,6 +17,7 @@ from genprint.cli.common import (
     Known,
     Model,
     Rate,
+    Trust,
     bar,
     csv_bytes,
     errors,
@@ -44,6 +45,7 @@ def attribute(
     log: Annotated[
         Path | None, typer.Option(help="Also add the answers to this log, each entry chained to the one before.")
     ] = None,
+    trust: Trust = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +55,7 @@ def attribute(
 
     Example: genprint attribute suspicious/ --known models/
     """
+    from genprint.images.manifest import TrustList
     from genprint.images.sets import ImageSet, ImageSetError
     from genprint.storage.files import check_writable
 
@@ -61,6 +64,7 @@ def attribute(
             raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
         for file in filter(None, (report, log)):
             check_writable(file)
+        TrustList.read(trust)  # what cannot be used is found before sources are read
         sources = known_gallery(known, gallery, model, conditions)
         from genprint.answers.results import failed
         from genprint.cli import text
@@ -72,7 +76,7 @@ def attribute(
                 images = ImageSet.read(path, str(path))
                 warn_small(sources.model, [images])
                 with bar("reading images") as advance:
-                    result = sources.attribute(images, None, rate, conditions, advance)
+                    result = sources.attribute(images, None, rate, conditions, advance, trust)
             except ImageSetError as error:
                 tell(str(error), "error: ")
                 results.append(failed(str(path), str(error)))

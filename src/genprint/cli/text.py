@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from genprint.answers.audit import Audit
+from genprint.answers.claims import CAUTION
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
@@ -46,6 +47,10 @@ def attribution(result: Attribution) -> str:
     lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}{counts}")
     if evidence.condition:
         lines.append(f"  {' '.join(evidence.condition.said)}")
+    if result.claims and result.claims.images:
+        lines += ["  what the files say:", *(f"    {sentence}" for sentence in result.claims.said), f"    {CAUTION}"]
+    elif result.claims:
+        lines += [f"  {sentence}" for sentence in result.claims.said]
     lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
     return "\n".join(lines)
 
