@@ -296,7 +296,7 @@ def test_verify_by_known_sources_and_by_the_model(gallery, root, pixels, small_m
     assert (other.decision, other.right) == ("different", "e")
     unlike = genprint.verify(pixels["a"][:8], pixels["a"][8:], model=small_model)
     assert (unlike.decision, unlike.population, unlike.sources) == ("inconclusive", "golden images", 9)
-    with pytest.raises(ImageSetError, match="8 images are in both"):
+    with pytest.raises(ImageSetError, match="8 images in both"):
         gallery.verify(pixels["probe"], pixels["probe"])
 
 

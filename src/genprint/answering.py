@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from genprint.answers.claims import SetClaims
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
+from genprint.answers.sizes import said_of_sizes
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
 from genprint.fingerprints.conditions import KEPT
@@ -22,24 +23,17 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.derived import Derived, Made
 from genprint.gallery.enrolled import EnrolledIn
+from genprint.gallery.enrolling import Added, read_all
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 from genprint.images.known import as_sources
 from genprint.images.manifest import TrustList
 from genprint.images.processing import Processing
-from genprint.images.sets import ImageSet, LeftOut
+from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
+from genprint.words import counted
 
 GROUPS = 2000
-
-
-@dataclass(frozen=True)
-class Added:
-    """What came of enrolling a source: how many images were added, and what was left out."""
-
-    source: str
-    images: int
-    left_out: tuple[LeftOut, ...]
 
 
 class Model(BaseModel):
@@ -96,9 +90,16 @@ class Gallery(GalleryStore):
         self.__dict__.pop("cache", None)  # which may be the model's
 
     def enroll(
-        self, sources: Any, name: str | None = None, originals: bool = True, progress: Progress | None = None
+        self,
+        sources: Any,
+        name: str | None = None,
+        originals: bool = True,
+        progress: Progress | None = None,
+        strict: bool = False,
     ) -> list[Added]:
-        """Enrolls sources: all of them, or, if anything goes wrong, none. Again, to add more images.
+        """Enrolls sources: all that can be used, or, if anything goes wrong, none. Again, to add more images.
+
+        What was read when it was stopped is kept in ``FILE.cache``, so that asked again it goes on where it was.
 
         Args:
             sources: known sources, or the images of one if it is named.
@@ -107,6 +108,10 @@ class Gallery(GalleryStore):
                 probes that were saved as JPEG, resized and the like are compared with enrolled images after the same.
                 A gallery in memory reads them again from where they are.
             progress: called with the number of images done since its last call.
+            strict: whether one source of which no image can be used is an error; if not, it is left out.
+
+        Raises:
+            ImageSetError: no source can be used, or, if strict or the only one, one cannot.
         """
         if name == "":
             raise GalleryError("a source needs a name")
@@ -116,13 +121,16 @@ class Gallery(GalleryStore):
             self._take(choose(sets, self))
         counts = [images.count for images in sets]
         expect(progress, None if None in counts else sum(filter(None, counts)))
-        found = {images.name: self.model.fingerprint(images, progress) for images in sets}
+        found, unusable = read_all(self.model.fingerprinter, sets, strict, self.cache, progress)
         added = self.add_all(found.items(), originals)
-        self.sources += tuple(sets)
+        if self.cache and self.cache is not self.model.cache:  # from now on, the gallery itself has it
+            read = [digest for fingerprint in found.values() for digest in fingerprint.digests]
+            self.cache.forget(read, self.model.fingerprinter.extractor_id)
+        self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)
         self.origin = str(Path(sources).resolve()) if whole else None
-        return [Added(source, count, found[source].left_out) for source, count in added.items()]
+        return [*(Added(source, count, found[source].left_out) for source, count in added.items()), *unusable]
 
     def attribute(
         self,
@@ -167,7 +175,9 @@ class Gallery(GalleryStore):
         sources = self.sources if self.in_memory else ()
         compared = identifier.enrolled.called(result.condition).fingerprints
         asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
-        return replace(result, claims=SetClaims.of(fingerprint, trusted), asked=asked)
+        resized = "scale" in result.condition  # which the condition tells
+        said = said_of_sizes(fingerprint, identifier.known.values(), resized)
+        return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, asked=asked)
 
     def remove(self, name: str) -> None:
         super().remove(name)
@@ -197,7 +207,11 @@ class Gallery(GalleryStore):
 
         def make() -> ReferencePopulation:
             known = self._judges()
-            name = f"{len(known)} sources of {self.origin}" if self.origin else f"{len(known)} enrolled sources"
+            name = (
+                f"{counted(len(known), 'source')} of {self.origin}"
+                if self.origin
+                else counted(len(known), "enrolled source")
+            )
             if conditions:
                 known = {source: fingerprint.kept(KEPT) for source, fingerprint in known.items()}
                 expect(progress, len(conditions) * sum(map(len, known.values())))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genprint.answering import Added, Gallery, Model, as_gallery, choose, load, open, verify_pair
+from genprint.answering import Gallery, Model, as_gallery, choose, load, open, verify_pair
 from genprint.answers import audit as audits
 from genprint.answers.families import FamilyTree
 from genprint.answers.lineage import Lineage
@@ -21,6 +21,7 @@ from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.gallery.derived import Derived
+from genprint.gallery.enrolling import Added
 from genprint.images.known import as_sources
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel

@@ -19,6 +19,7 @@ from genprint.answering import choose
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet
 from genprint.model import Model
+from genprint.words import counted
 
 
 class SourceClassifier(ClassifierMixin, BaseEstimator):
@@ -47,7 +48,7 @@ class SourceClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Sequence[Any], y: Sequence[str]) -> Self:
         """Fingerprints image sets and enrolls them by their sources."""
         if len(X) != len(y):
-            raise ValueError(f"{len(X)} image sets and {len(y)} sources: give as many of each")
+            raise ValueError(f"{counted(len(X), 'image set')} and {counted(len(y), 'source')}: give as many of each")
         sets = [ImageSet.of(images) for images in X]
         self.model_ = self.model or choose(sets)
         self.classes_ = np.unique(np.asarray(y))

@@ -54,7 +54,7 @@ def test_needs_somebody_apart_and_enough_images(model, rng):
     a, b = made(rng, "a", np.zeros(SIZE)), made(rng, "b", np.zeros(SIZE), 5)
     with pytest.raises(ValueError, match="trained apart"):
         lineage(model, a, made(rng, "c", np.zeros(SIZE)), [])
-    with pytest.raises(ValueError, match="b: 5 images are too few"):
+    with pytest.raises(ValueError, match="b: 5 images: too few"):
         lineage(model, a, made(rng, "c", np.zeros(SIZE)), [b])
 
 

@@ -106,7 +106,7 @@ def test_an_image_that_two_published_is_not_on_both_sides(rng):
 
 def test_too_little_is_told(rng):
     few = sets(rng, images=20)
-    with pytest.raises(ValueError, match="20 images are too few to enroll 21"):
+    with pytest.raises(ValueError, match="20 images: too few to enroll 21"):
         across(few, Watching(), LABELS, 21, (1,), 1)
     with pytest.raises(ValueError, match="too few to enroll 18 and probe with 3"):
         across(few, Watching(), LABELS, 18, (3,), 1)

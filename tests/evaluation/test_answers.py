@@ -33,5 +33,5 @@ def test_answers_count_false_right_and_wrong():
 def test_too_few_images_are_told(rng):
     model = model_of_sources(np.eye(3))
     few = {name: given(rng.normal(size=(12, 3))) for name in "abc"}
-    with pytest.raises(ValueError, match="a: 12 images are too few to enroll 8 and probe with 5"):
+    with pytest.raises(ValueError, match="a: 12 images: too few to enroll 8 and probe with 5"):
         answers(model, few, {name: name for name in few}, 8, 5)

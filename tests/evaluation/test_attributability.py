@@ -36,7 +36,7 @@ def test_probes_are_disjoint_and_not_enrolled_and_may_be_in_another_condition(rn
     moved = {name: given(own.values + 100, name, own.digests) for name, own in known.items()}
     rates = top1(known, Watching(), 20, (5,), repeats=3, seed=1, asked=moved)
     assert rates[5].mean == pytest.approx(1 / 3)  # no source before the others
-    with pytest.raises(ValueError, match="0: 60 images are too few"):
+    with pytest.raises(ValueError, match="0: 60 images: too few"):
         top1(known, Watching(), 58, (5,), 1, 0)
 
 

@@ -50,5 +50,5 @@ def test_what_cannot_be_calibrated_is_told(rng):
         calibration(model, {name: sources[name] for name in "abc"}, 8, 4)
     with pytest.raises(ValueError, match="need 10 enrolled"):
         calibration(model, sources, 8, 5)
-    with pytest.raises(ValueError, match="a: 12 images are too few"):
+    with pytest.raises(ValueError, match="a: 12 images: too few"):
         calibration(model, sources, 10, 4)

@@ -141,7 +141,7 @@ def test_what_is_enrolled_is_left_out_with_its_owner(rng):
 
 def test_sets_that_share_an_image_are_refused(rng):
     probe = given(rng.normal(size=(4, 3)), "a")
-    with pytest.raises(ImageSetError, match="a and b: 1 images are in both"):
+    with pytest.raises(ImageSetError, match="a and b: 1 image in both"):
         check_disjoint(probe, given(probe.values[:1], "b"))
     check_disjoint(probe, given(rng.normal(size=(4, 3)), "b"))
 

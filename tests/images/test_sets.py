@@ -4,10 +4,14 @@ import contextlib
 import gzip
 import hashlib
 import io
+import os
 import pickle
+import struct
 import tarfile
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from genprint.images.decoding import Image as Decoded
+from genprint.images.known import usable as having_images
 from genprint.images.members import Archive, ArrayFile, Contents, Files, Rows
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable, read_sources
 from tests.conftest import encoded, png_header, textured
@@ -74,6 +79,153 @@ def test_sixteen_bits_keep_the_upper_byte(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(Image.fromarray(levels)))
     assert (only(path).pixels[:, :, 0] == levels >> 8).all()
+
+
+RAMP = np.arange(128 * 128).reshape(128, 128)
+
+
+@pytest.mark.parametrize(
+    ("levels", "kind", "bits", "told"),
+    [
+        ((RAMP % 256).astype(np.int32), "TIFF", 8, "8 bits used"),
+        ((RAMP % 65536 * 4).astype(np.int32), "TIFF", 16, "16 bits to 8: upper byte"),
+        ((RAMP % 4096).astype(np.uint16), "PNG", 12, "12 bits used to 8"),
+        ((RAMP % 4096).astype(np.uint16), "TIFF", 12, "12 bits used to 8"),
+        ((RAMP % 1024).astype(np.uint16), "PNG", 10, "10 bits used to 8"),
+        (RAMP.astype(np.uint16), "PNG", 14, "14 bits used to 8"),
+    ],
+)
+def test_levels_are_read_by_the_bits_that_they_use(tmp_path, levels, kind, bits, told):
+    path = tmp_path / "a.img"
+    path.write_bytes(encoded(Image.fromarray(levels), kind))
+    image = only(path)
+    assert (image.pixels == (levels >> bits - 8)[:, :, None]).all()
+    assert image.pixels.max() == 255
+    assert image.conversions == (told, "grey to RGB")
+
+
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [
+        ((RAMP * 100).astype(np.int32), "levels from 0 to 1638300 have no agreed white level; save it as 8 or 16 bits"),
+        ((RAMP - 1).astype(np.int32), "levels from -1 to"),
+        ((RAMP / RAMP.max()).astype(np.float32), "floating-point pixels have no agreed white level; save it as 8 bits"),
+    ],
+)
+def test_levels_without_a_white_one_are_left_out(tmp_path, levels, reason):
+    (tmp_path / "a.tif").write_bytes(encoded(Image.fromarray(levels), "TIFF"))
+    with pytest.raises(NothingUsable) as error:
+        only(tmp_path)
+    assert reason in error.value.left_out[0].reason
+
+
+@pytest.mark.parametrize(("most", "usable"), [(4095, False), (65535, True)])
+def test_colours_of_sixteen_bits_that_use_fewer_are_left_out(tmp_path, most, usable):
+    levels = (np.arange(32 * 32 * 3) * most // (32 * 32 * 3 - 1)).astype(">u2").reshape(32, 32, 3)
+    raw = b"".join(b"\0" + row.tobytes() for row in levels)
+    header = struct.pack(">IIBBBBB", 32, 32, 16, 2, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    (tmp_path / "a.png").write_bytes(content)
+    if usable:
+        assert (only(tmp_path).pixels == levels >> 8).all()
+    else:
+        with pytest.raises(ImageSetError, match="the upper ones are not used; save it as 8 bits"):
+            only(tmp_path)
+
+
+def test_links_to_folders_are_followed_and_loops_are_not(tmp_path, rng):
+    for folder, count in (("set", 1), ("elsewhere", 4)):
+        (tmp_path / folder).mkdir()
+        for i, pixels in enumerate(textured(rng, count)):
+            Image.fromarray(pixels).save(tmp_path / folder / f"{i}.png")
+    (tmp_path / "set" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "the same").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "loop").symlink_to(tmp_path / "set")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "gone").symlink_to(tmp_path / "nowhere")
+    usable, left_out = scanned(ImageSet.read(tmp_path / "set"))
+    assert [Path(image.name).relative_to(tmp_path / "set").as_posix() for image in usable] == [
+        "0.png", *(f"more/{i}.png" for i in range(4))
+    ]  # fmt: skip
+    assert [left.reason for left in left_out] == [f"no such file: a link to {tmp_path / 'nowhere'}"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, rng, monkeypatch):
+    for name in ("open", "shut"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(textured(rng, 1)[0]).save(tmp_path / name / "a.png")
+    listing = os.scandir
+
+    def refused(path):
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    usable, left_out = scanned(ImageSet.read(tmp_path))
+    assert len(usable) == 1
+    assert left_out == [LeftOut(str(tmp_path / "shut"), "cannot be read: a folder that cannot be listed")]
+
+
+def test_what_is_no_source_among_sources_is_told_when_it_is_read(tmp_path, folder):
+    (folder / "loop").symlink_to(folder)
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    (folder / "damaged.npz").write_bytes(b"no arrays")
+    (folder / "readme.txt").write_text("no source")
+    having, lacking = having_images(read_sources(folder))
+    assert [images.name for images in having] == ["coarse", "fine", "middle"]
+    assert {left.name for left in lacking} == {"loop", "gone", "damaged"}
+    reasons = {left.name: left.reason for left in lacking}
+    assert "a link to a folder that it lies in" in reasons["loop"]
+    assert "gone: no such file or folder" in reasons["gone"]
+    assert "damaged.npz: cannot be read as numpy arrays" in reasons["damaged"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_backslashes_part_folders_in_archives(tmp_path, rng, kind):
+    path = tmp_path / f"a.{kind}"
+    names = [f"{source}\\{i}.png" for source in "ab" for i in range(2)]
+    contents = [encoded(Image.fromarray(pixels)) for pixels in textured(rng, 4)]
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a\\", b"")
+            for name, content in zip(names, contents, strict=True):
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(path, "w") as tar:
+            for name, content in zip(names, contents, strict=True):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    sources = read_sources(path)
+    assert [images.name for images in sources] == ["a", "b"]
+    assert [[image.name for image in images] for images in sources] == [
+        ["a/0.png", "a/1.png"], ["b/0.png", "b/1.png"]
+    ]  # fmt: skip
+
+
+def test_links_in_archives_are_left_out_with_their_reason(tmp_path, rng):
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(textured(rng, 1)[0])))
+    os.link(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("a.png")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar, zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in "abc":
+            tar.add(tmp_path / f"{name}.png", f"{name}.png")
+        archive.write(tmp_path / "a.png", "a.png")
+        link = zipfile.ZipInfo("c.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "a.png")
+    expected = {
+        "a.tar": [("b.png", "the same file as a.png"), ("c.png", "a link in an archive, which is not followed")],
+        "a.zip": [("c.png", "a link in an archive, which is not followed")],
+    }
+    for name, reasons in expected.items():
+        found, left_out = scanned(ImageSet.read(tmp_path / name))
+        assert [image.name for image in found] == ["a.png"]
+        assert [(left.name, left.reason) for left in left_out] == reasons
 
 
 def test_orientation_is_left_alone(tmp_path, rng):

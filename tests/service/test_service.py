@@ -113,7 +113,7 @@ def test_answers(client, rng):
     twice = pair[:20] + [("right", file) for _, file in pair[:20]]
     refused = client.post("/v1/verify", files=twice)
     assert refused.status_code == 422
-    assert "20 images are in both" in refused.json()["detail"]
+    assert "20 images in both" in refused.json()["detail"]
     assert sorted(client.get("/v1/families").json()["sources"]) == sorted(GRAINS)
     assert client.get("/v1/families.svg").text.startswith("<?xml")
 

@@ -14,6 +14,7 @@ from genprint.answers.results import Result, plain_text
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.scoring.base import Scorer
+from genprint.words import counted
 
 if TYPE_CHECKING:
     import networkx
@@ -237,7 +238,7 @@ def grouped(
     from sklearn.cluster import MiniBatchKMeans
 
     if len(sources) < groups:
-        raise ValueError(f"{len(sources)} sources cannot make {groups} groups")
+        raise ValueError(f"{counted(len(sources), 'source')} cannot make {groups} groups")
     model = MiniBatchKMeans(groups, batch_size=max(4 * groups, 4096), n_init=1, random_state=seed).fit(vectors)
     used, labels, counts = np.unique(model.labels_, return_inverse=True, return_counts=True)
     centres = model.cluster_centers_[used]

@@ -13,6 +13,7 @@ from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, che
 from genprint.gallery.enrolled import ALPHA
 from genprint.model import Model
 from genprint.scoring.equalising import equalised
+from genprint.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +99,7 @@ def lineage(
     for one in sets:
         if len(one) < 10:
             raise ValueError(
-                f"{one.source}: {len(one)} images are too few to tell a child from a relative; give ten or more"
+                f"{one.source}: {counted(len(one), 'image')}: too few to tell a child from a relative; give ten or more"
             )
     sets, said = equalised(sets)
     scorer = model.scorer.adapt(sets)

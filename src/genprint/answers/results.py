@@ -164,6 +164,7 @@ class Attribution(Result):
             ``evidence.condition`` says why.
         evidence: scores, threshold and tests behind the decision; None of an error.
         left_out: images that could not be used, and why.
+        said: what else is to be known of it, in sentences.
         claims: what the probe's files say of how they were made, beside the evidence; None where nobody looked.
         asked: what reports need beside.
     """
@@ -177,6 +178,7 @@ class Attribution(Result):
     condition: str = ORIGINAL
     evidence: Evidence | None = None
     left_out: tuple[LeftOut, ...] = ()
+    said: tuple[str, ...] = ()
     claims: SetClaims | None = None
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 

@@ -11,6 +11,7 @@ from genprint.images.sets import LeftOut
 from genprint.model import Model
 from genprint.scoring.equalising import equalised
 from genprint.scoring.population import Judgement, ReferencePopulation
+from genprint.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,9 +55,8 @@ class Verification(Result):
 
     @property
     def verdict(self) -> str:
-        return (
-            f"{self.left} ({self.images[0]} images), {self.right} ({self.images[1]} images): {self.decision}"
-        )  # fmt: skip
+        left, right = (counted(images, "image") for images in self.images)
+        return f"{self.left} ({left}), {self.right} ({right}): {self.decision}"
 
     def plot(self, ax: Axes) -> Axes:
         """The similarity of both sets between the thresholds."""

@@ -83,6 +83,19 @@ def middle(pixels: np.ndarray, side: int) -> np.ndarray:
     return pixels[top : top + side, left : left + side]
 
 
+def of_one_size(sets: Sequence[ImageSet]) -> dict[str, np.ndarray]:
+    """All images of each set in memory, uint8 ``(n, h, w, 3)``, by its name: whole, or, if sizes differ, the middles.
+
+    Raises:
+        ImageSetError: a set has no usable image.
+    """
+    side = common_side(sets)
+    return {
+        images.name: np.stack([image.pixels if side is None else middle(image.pixels, side) for image in images])
+        for images in sets
+    }
+
+
 def common_side(sets: Iterable[ImageSet]) -> int | None:
     """The smallest side of all images, by their headers; None if they have one size."""
     sizes = {size for images in sets for size in images.sizes()}

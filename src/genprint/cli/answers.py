@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,17 +18,29 @@ from genprint.cli.common import (
     Known,
     Model,
     Rate,
+    Strict,
     Trust,
     bar,
     csv_bytes,
     errors,
     known_gallery,
     load_model,
+    say,
     show,
     tell,
     tell_left_out,
+    tell_small,
+    too_small,
     warn_small,
 )
+from genprint.cli.probes import Each, answer_table, probes_of, summary
+from genprint.words import all_printable, counted
+
+if TYPE_CHECKING:
+    from genprint.answers.results import Attribution
+    from genprint.api import Gallery
+    from genprint.fingerprints.fingerprinter import Progress
+    from genprint.images.sets import ImageSet
 
 Existing = Annotated[Path, typer.Argument(exists=True)]
 
@@ -38,6 +51,14 @@ def attribute(
     gallery: GalleryFile = DEFAULT_GALLERY,
     rate: Rate = 0.05,
     conditions: Conditions = True,
+    each: Annotated[
+        Each | None,
+        typer.Option(help="Many probes: every image of each path is one, or every sub-folder. Left out: every path."),
+    ] = None,
+    together: Annotated[bool, typer.Option("--together", help="All paths are one probe.")] = False,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Also write a table here, a row a probe, as it is answered.")
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Also write a page (.html) about one probe, and its JSON beside it, for report reproduce."),
@@ -45,6 +66,7 @@ def attribute(
     log: Annotated[
         Path | None, typer.Option(help="Also add the answers to this log, each entry chained to the one before.")
     ] = None,
+    strict: Strict = False,
     trust: Trust = None,
     model: Model = None,
     as_json: AsJson = False,
@@ -56,47 +78,69 @@ def attribute(
     Example: genprint attribute suspicious/ --known models/
     """
     from genprint.images.manifest import TrustList
-    from genprint.images.sets import ImageSet, ImageSetError
     from genprint.storage.files import check_writable
 
+    several = not together and (each is not None or len(probes) > 1)
     with errors(as_json):
-        if report and (len(probes) > 1 or report.suffix != ".html"):
+        if report and (several or report.suffix != ".html"):
             raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
-        for file in filter(None, (report, log)):
+        for file in filter(None, (report, log, table)):
             check_writable(file)
         TrustList.read(trust)  # what cannot be used is found before sources are read
-        sources = known_gallery(known, gallery, model, conditions)
-        from genprint.answers.results import failed
+        asked = probes_of(probes, each, together)
+        sources = known_gallery(known, gallery, model, conditions, strict)
         from genprint.cli import text
         from genprint.report.log import append_results
 
-        results = []
-        for path in probes:
-            try:
-                images = ImageSet.read(path, str(path))
-                warn_small(sources.model, [images])
-                with bar("reading images") as advance:
-                    result = sources.attribute(images, None, rate, conditions, advance, trust)
-            except ImageSetError as error:
-                tell(str(error), "error: ")
-                results.append(failed(str(path), str(error)))
-                continue
-            results.append(result)
-            tell_left_out(result.probe, result.left_out)
+        results: list[Attribution] = []
+        small: list[str] = []
+        with answer_table(table) as rows, bar("reading images") as advance:
+            for name, images in asked:
+                small += [] if isinstance(images, str) else too_small(sources.model, [images])
+                result = _answer(sources, name, images, rate, conditions, advance, trust)
+                # What an answer was asked with is large where there are many.
+                results.append(result if log or report else replace(result, asked=None))
+                if rows:
+                    rows.add(result)
+        tell_small(small)
         supported = max((one.evidence.rate or 0 for one in results if one.evidence), default=0)
         if supported > rate:
-            tell(f"{len(sources)} sources support no false-attribution rate below {supported:.3g}; using it")
+            few = counted(len(sources), "source")
+            tell(f"{few}: no false-attribution rate below {supported:.3g} is supported; using it")
         if log:
             append_results(log, results)
         if report and results[0].asked:
             results[0].save(report)
         if as_json:
             whole = [result.to_dict() for result in results]
-            print(json.dumps(whole[0] if len(whole) == 1 else whole, indent=2))
-        else:
-            print("\n".join(text.attribution(result) for result in results))
+            say(json.dumps(whole if several else whole[0], indent=2))
+        elif table:
+            say(f"{summary(results)}; {table}")
+        elif several or results[0].evidence:  # of one that failed, all is said
+            said = (text.attribution(all_printable(one)) if one.evidence else f"{one.probe}: error" for one in results)
+            say("\n".join(said))
     codes = [EXIT_CODES[result.decision] for result in results]
-    raise typer.Exit(codes[0] if len(codes) == 1 else int(EXIT_CODES["error"] in codes))
+    raise typer.Exit(int(EXIT_CODES["error"] in codes) if several else codes[0])
+
+
+def _answer(
+    sources: Gallery, name: str, images: ImageSet | str, rate: float, conditions: bool, progress: Progress,
+    trust: Path | None,
+) -> Attribution:  # fmt: skip
+    """The answer to one probe; of one that cannot be read, the reason."""
+    from genprint.answers.results import failed
+    from genprint.images.sets import ImageSetError, NothingUsable
+
+    try:
+        if isinstance(images, str):
+            raise ImageSetError(images)
+        result = sources.attribute(images, None, rate, conditions, progress, trust)
+    except ImageSetError as error:
+        tell(str(error), "error: ")
+        left_out = error.left_out if isinstance(error, NothingUsable) else ()
+        return replace(failed(name, str(error)), left_out=left_out)
+    tell_left_out(result.probe, result.left_out)
+    return result
 
 
 def verify(
@@ -112,6 +156,7 @@ def verify(
         float, typer.Option(min=0.0001, max=0.5, help="Largest rate of either error, over the known sources.")
     ] = 0.05,
     conditions: Conditions = True,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -129,7 +174,9 @@ def verify(
     with errors(as_json):
         if known and gallery:
             raise ValueError("give the known sources as --known or as --gallery, not both")
-        judges = known_gallery(known, gallery or DEFAULT_GALLERY, model, conditions) if known or gallery else None
+        judges = None
+        if known or gallery:
+            judges = known_gallery(known, gallery or DEFAULT_GALLERY, model, conditions, strict)
         sets = [ImageSet.read(path, str(path)) for path in (left, right)]
         loaded = judges.model if judges else load_model(model, sets)
         if judges:
@@ -142,8 +189,9 @@ def verify(
 
         tell_left_out(f"{left}, {right}", result.left_out)
         if judges and result.evidence.same_above is not None and result.rate > rate:
-            tell(f"{result.sources} sources support no rate of errors below {result.rate:.3g}; using it")
-        show(result.to_dict(), as_json, text.verification(result))
+            few = counted(result.sources, "source")
+            tell(f"{few}: no rate of errors below {result.rate:.3g} is supported; using it")
+        show(result.to_dict(), as_json, text.verification(all_printable(result)))
     raise typer.Exit(EXIT_CODES[result.decision])
 
 
@@ -155,6 +203,7 @@ def mixture(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write whose each image likely is, as CSV, here.")
     ] = None,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -170,7 +219,7 @@ def mixture(
     with errors(as_json):
         if output:
             check_writable(output)
-        sources = known_gallery(known, gallery, model, conditions)
+        sources = known_gallery(known, gallery, model, conditions, strict)
         from genprint.cli import text
 
         pile = ImageSet.read(probe, str(probe))
@@ -181,7 +230,7 @@ def mixture(
         if output:
             rows = [(m.image, m.sha256, m.source, f"{m.probability:.4f}") for m in result.members]
             write_atomically(output, csv_bytes([("image", "sha256", "source", "probability"), *rows]))
-        show(result.to_dict(), as_json, text.mixture(result))
+        show(result.to_dict(), as_json, text.mixture(all_printable(result)))
     raise typer.Exit(EXIT_CODES[result.decision])
 
 
@@ -215,5 +264,5 @@ def lineage(
             result = api.lineage(one, other, others, model=loaded, progress=advance)
         from genprint.cli import text
 
-        show(result.to_dict(), as_json, text.lineage(result))
+        show(result.to_dict(), as_json, text.lineage(all_printable(result)))
     raise typer.Exit(EXIT_CODES[result.decision])

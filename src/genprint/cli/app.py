@@ -11,7 +11,7 @@ import typer
 
 from genprint._version import __version__
 from genprint.cli import answers, enrollment, fingerprinting, generators, report, sources, training
-from genprint.cli.common import bar, errors, load_model, tell, use_cache
+from genprint.cli.common import bar, errors, load_model, say, tell, use_cache
 from genprint.cli.evaluate import app as evaluate
 from genprint.cli.serve import serve
 
@@ -71,7 +71,7 @@ def options(
         with errors():
             use_cache(cache)
     if version:
-        print(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -86,8 +86,8 @@ def demo(
     with errors():
         with bar("demo", total=100) as advance:
             summary = run(load_model(None), output, seed, lambda at, what: advance(at=100 * at, extra=what))
-        print(summary)
-        print(NEXT)
+        say(summary)
+        say(NEXT)
 
 
 def main() -> None:

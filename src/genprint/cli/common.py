@@ -18,10 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from genprint.errors import GenprintError
+from genprint.words import counted, printable
 
 if TYPE_CHECKING:
     from genprint.api import Gallery
     from genprint.fingerprints.cache import Cache
+    from genprint.gallery.enrolling import Added
     from genprint.gallery.store import GalleryStore
     from genprint.images.sets import ImageSet, LeftOut
     from genprint.model import Model as LoadedModel
@@ -70,6 +72,12 @@ Originals = Annotated[
         "be compared with their like."
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="One source of which no image can be used is an error; if not given, it is left out, and told."
+    ),
+]
 Rate = Annotated[
     float, typer.Option(min=0.0001, max=0.5, help="Largest share of unknown sources that may be attributed wrongly.")
 ]
@@ -98,13 +106,18 @@ def errors(as_json: bool = False) -> Iterator[None]:
 
 
 def tell(message: str, label: str = "") -> None:
-    """A message on stderr, as it is: names may hold what would be taken for markup. The label stands out."""
-    err.print(Text.assemble((label, "bold red"), message), highlight=False, soft_wrap=True)
+    """A message on stderr, in one line: names may hold what would be taken for markup. The label stands out."""
+    err.print(Text.assemble((label, "bold red"), printable(message)), highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A text on stdout; tabs and new lines are its own, for names in it have none."""
+    print(printable(text, keep="\t\n"))
 
 
 def show(result: Any, as_json: bool, text: str) -> None:
     """A result on stdout, whole as JSON or as text."""
-    print(json.dumps(result, indent=2) if as_json else text)
+    say(json.dumps(result, indent=2) if as_json else text)
 
 
 class Advance:
@@ -121,6 +134,7 @@ class Advance:
     def __call__(self, by: float = 1, extra: str = "", at: float | None = None, of: float | None = None) -> None:
         self._done = self._done + by if at is None else at
         self._total = of if of is not None else self._total
+        extra = printable(extra)
         self._shown.update(self._task, extra=extra, completed=self._done, total=self._total)
         now = time.monotonic()
         if not err.is_terminal and now - self._told >= _EVERY:
@@ -142,8 +156,14 @@ class Advance:
 @contextmanager
 def bar(unit: str, total: float | None = None) -> Iterator[Advance]:
     """A progress bar on stderr; yields what advances it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[extra]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[extra]}", markup=False),
+    )
+    shown = Progress(*columns, TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal)
+    with shown as progress:
         yield Advance(unit, total, progress, progress.add_task(unit, total=total, extra=""))
 
 
@@ -177,10 +197,21 @@ def load_model(model: str | None, sets: Sequence[ImageSet] = (), gallery: Galler
 
 def warn_small(model: LoadedModel, sets: Sequence[ImageSet]) -> None:
     """Says which sets' images are too small for the model."""
-    from genprint.images.decoding import THUMBNAIL_SIDE
-    from genprint.shipped import too_small
+    tell_small(too_small(model, sets))
 
-    if names := too_small(model.name, sets):
+
+def too_small(model: LoadedModel, sets: Sequence[ImageSet]) -> list[str]:
+    """Names of the sets whose images are too small for the model."""
+    from genprint import shipped
+
+    return shipped.too_small(model.name, sets)
+
+
+def tell_small(names: Sequence[str]) -> None:
+    """That images of these sets are too small for the model for pictures."""
+    from genprint.images.decoding import THUMBNAIL_SIDE
+
+    if names:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         tell(
             f"{shown}: images of {THUMBNAIL_SIDE} px or less, which the model for pictures tells apart worse than "
@@ -220,16 +251,49 @@ def _check_there(path: Path) -> None:
         )
 
 
-def known_gallery(known: Path | None, gallery: Path, model: str | None, conditions: bool) -> Gallery:
-    """The known sources: those of a folder, in memory, or of a gallery's file."""
+def sources_of(data: Path, strict: bool) -> list[ImageSet]:
+    """The sources in a folder or archive; those of which no image can be used are left out, and told.
+
+    Raises:
+        ImageSetError: there is none, or, if strict, one cannot be used.
+    """
+    from genprint.images.known import usable
+    from genprint.images.sets import ImageSetError, read_sources
+
+    having, lacking = usable(read_sources(data))
+    if lacking and (strict or not having):
+        raise ImageSetError(lacking[0].reason)
+    for left in lacking:
+        tell_source_left_out(left.name, left.reason)
+    return having
+
+
+def tell_source_left_out(name: str, reason: str) -> None:
+    """That a source was left out, and why."""
+    tell(f"left out the source {name}: {reason}", "warning: ")
+
+
+def known_gallery(
+    known: Path | None, gallery: Path, model: str | None, conditions: bool, strict: bool = False
+) -> Gallery:
+    """The known sources: those of a folder, in memory, or of a gallery's file.
+
+    Raises:
+        GenprintError: there are none.
+    """
     if known is None:
+        if not len(listed_gallery(gallery)):
+            raise GenprintError(
+                f"{gallery}: nothing is enrolled in it; enroll sources (genprint enroll NAME IMAGES), or give their "
+                "folder with --known"
+            )
         opened = open_gallery(gallery, model)
         lacking = opened.lacking_originals() if conditions else []
         if lacking:
             names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
             tell(
-                f"{len(lacking)} sources ({names}) were enrolled without originals, so that probes that were saved as "
-                "JPEG or the like cannot be compared with their like. Enroll them again, with --originals.",
+                f"of {counted(len(lacking), 'source')} ({names}) no originals are kept, so that probes that were saved "
+                "as JPEG or the like cannot be compared with their like. Enroll again, with --originals.",
                 "warning: ",
             )
         return opened
@@ -237,17 +301,22 @@ def known_gallery(known: Path | None, gallery: Path, model: str | None, conditio
     from genprint.images.sets import read_sources
 
     made = api.Gallery(None, load_model(model, read_sources(known)))
-    enroll(made, known, None)
+    enroll(made, known, None, strict=strict)
     return made
 
 
-def enroll(gallery: Gallery, sources: Path, name: str | None, originals: bool = True) -> dict[str, int]:
-    """Enrolls sources (or one, if it is named) with a progress bar; says what was left out, returns what was added."""
+def enroll(
+    gallery: Gallery, sources: Path, name: str | None, originals: bool = True, strict: bool = False
+) -> list[Added]:
+    """Enrolls sources (or one, if it is named) with a progress bar; says what was left out."""
     with bar("reading images") as advance:
-        added = gallery.enroll(sources, name, originals, advance)
+        added = gallery.enroll(sources, name, originals, advance, strict)
     for source in added:
-        tell_left_out(source.source, source.left_out)
-    return {source.source: source.images for source in added}
+        if source.reason:
+            tell_source_left_out(source.source, source.reason)
+        else:
+            tell_left_out(source.source, source.left_out)
+    return added
 
 
 def tell_left_out(name: str, left_out: Sequence[LeftOut]) -> None:
@@ -259,7 +328,8 @@ def tell_left_out(name: str, left_out: Sequence[LeftOut]) -> None:
 
 
 def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
-    """A CSV file; names that are no UTF-8 keep their bytes as escapes."""
+    """A CSV file; of names, what is no visible character is escaped."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    shown = ([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(shown)
+    return text.getvalue().encode()

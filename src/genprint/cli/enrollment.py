@@ -13,12 +13,16 @@ from genprint.cli.common import (
     GalleryFile,
     Model,
     Originals,
+    Strict,
     errors,
     listed_gallery,
     load_model,
+    say,
     show,
+    tell,
 )
 from genprint.cli.common import enroll as enroll_images
+from genprint.words import counted, printable
 
 
 def enroll(
@@ -40,25 +44,43 @@ def enroll(
         sets = [ImageSet.read(path, name) for path in images]
         store = Gallery(gallery, load_model(model, sets, GalleryStore(gallery, None)))
         for path in images:
-            added = enroll_images(store, path, name, originals)[name]
-            print(f"{name}: {added} images added from {path}; {store.counts()[name]} enrolled in {gallery}")
+            (added,) = enroll_images(store, path, name, originals)
+            more = counted(added.images, "image")
+            say(f"{name}: {more} added from {path}; {store.counts()[name]} enrolled in {gallery}")
 
 
 def enroll_all(
     data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
     gallery: GalleryFile = DEFAULT_GALLERY,
     originals: Originals = True,
+    strict: Strict = False,
     model: Model = None,
 ) -> None:
-    """Enrolls every source of a folder: all of them, or none if anything goes wrong."""
+    """Enrolls every source of a folder, or none if anything goes wrong. Stopped, it goes on where it was when called
+    again.
+
+    Exit code: 0 all are enrolled, 1 some were left out, for none of their images can be used.
+    """
     from genprint.api import Gallery
     from genprint.gallery.store import GalleryStore
     from genprint.images.sets import read_sources
 
     with errors():
         store = Gallery(gallery, load_model(model, read_sources(data), GalleryStore(gallery, None)))
-        added = enroll_images(store, data, None, originals)
-        print(f"{len(added)} sources, {sum(added.values())} images added; {len(store)} sources enrolled in {gallery}")
+        try:
+            done = enroll_images(store, data, None, originals, strict)
+        except KeyboardInterrupt:
+            tell("stopped: nothing was enrolled; called again, it goes on where it was")
+            raise
+        left_out = [one.source for one in done if one.reason]
+        images = counted(sum(one.images for one in done), "image")
+        say(
+            f"{counted(len(done) - len(left_out), 'source')}, {images} added; "
+            f"{counted(len(store), 'source')} enrolled in {gallery}"
+            + (f"; {counted(len(left_out), 'source')} left out: {', '.join(left_out)}" if left_out else "")
+        )
+    if left_out:
+        raise typer.Exit(1)
 
 
 def remove(
@@ -68,7 +90,7 @@ def remove(
     """Removes an enrolled source, and erases its originals."""
     with errors():
         listed_gallery(gallery).remove(name)
-        print(f"{name}: removed from {gallery}")
+        say(f"{name}: removed from {gallery}")
 
 
 def sources(gallery: GalleryFile = DEFAULT_GALLERY, as_json: AsJson = False) -> None:
@@ -79,8 +101,8 @@ def sources(gallery: GalleryFile = DEFAULT_GALLERY, as_json: AsJson = False) -> 
         lines = []
         for name, count in counts.items():
             images, size = kept.get(name, (0, 0))
-            originals = f"{images} originals, {size / 2**20:.1f} MiB" if images else "no originals"
-            lines.append(f"{name}\t{count} images\t{originals}")
+            originals = f"{counted(images, 'original')}, {size / 2**20:.1f} MiB" if images else "no originals"
+            lines.append(f"{printable(name)}\t{counted(count, 'image')}\t{originals}")
         found = {
             name: dict(zip(("images", "originals", "bytes"), (count, *kept.get(name, (0, 0))), strict=True))
             for name, count in counts.items()

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, csv_bytes, errors, load_model, show, tell
+from genprint.cli.common import AsJson, Model, Strict, bar, csv_bytes, errors, load_model, show, sources_of, tell
+from genprint.words import counted
 
 
 def fingerprint(
@@ -18,6 +19,7 @@ def fingerprint(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes on the cluster; all it has room for.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Each process on the cluster has a GPU.")] = False,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -29,7 +31,6 @@ def fingerprint(
     """
     from genprint.fingerprints import bulk
     from genprint.fingerprints.cluster import Cluster
-    from genprint.images.sets import read_sources
     from genprint.storage.device import device
     from genprint.storage.files import write_atomically
 
@@ -38,7 +39,7 @@ def fingerprint(
             raise ValueError("--workers and --gpu are of a cluster: add --cluster")
         if cluster and device().type != "cpu":
             raise ValueError("--device is of one process: what workers compute on, --gpu says")
-        sets = read_sources(data)
+        sets = sources_of(data, strict)
         fingerprinter = load_model(model, sets).fingerprinter
         ledger = bulk.Ledger(output.with_suffix(".ledger.sqlite"))
         runner = Cluster(workers, gpu=gpu).run if cluster else bulk.local
@@ -49,6 +50,6 @@ def fingerprint(
         listed = output.with_suffix(".left-out.csv")
         write_atomically(listed, csv_bytes([("source", "image", "reason"), *left_out]))
         if left_out:
-            tell(f"{len(left_out)} images left out: {listed} says why")
+            tell(f"{counted(len(left_out), 'image')} left out: {listed} says why")
         counts = {found.source: found.count for found in made}
-        show(counts, as_json, f"{sum(counts.values())} images of {len(counts)} sources: {output}")
+        show(counts, as_json, f"{counted(sum(counts.values()), 'image')} of {counted(len(counts), 'source')}: {output}")

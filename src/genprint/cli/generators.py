@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, bar, errors, show
+from genprint.cli.common import AsJson, bar, errors, say, show
 from genprint.storage.files import write_atomically
+from genprint.words import counted
 
 app = typer.Typer(no_args_is_help=True, help="Reference generators: list, train, sample.")
 
@@ -62,7 +63,7 @@ def train(
         with bar("training", total=recipe.training_steps()) as advance:
             real = Images(ImageSet.read(images).to_array(), images.stem)
             make(recipe, real, None, output.parent, _shown(advance), str(found(device)))
-        print(f"saved in {output}; look at it: genprint generators sample {output} -n 64 -o samples")
+        say(f"saved in {output}; look at it: genprint generators sample {output} -n 64 -o samples")
 
 
 @app.command("train-all")
@@ -96,7 +97,7 @@ def train_all(
                 continue
             with bar(f"{recipe.name} ({i} of {len(wanted)})") as advance:
                 make(recipe, real, tuning, output, _shown(advance), str(found(device)))
-            print(f"saved {output / recipe.name}")
+            say(f"saved {output / recipe.name}")
 
 
 @app.command()
@@ -158,4 +159,4 @@ def sample(
             table.writeheader()
             table.writerows({"source": each, **describe(folder)} for each, folder in folders.items())
             write_atomically(output / "sources.csv", text.getvalue().encode())
-        print(f"{n} images of {name} in {output}")
+        say(f"{counted(n, 'image')} of {name} in {output}")

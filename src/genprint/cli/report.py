@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from genprint.cli.common import AsJson, Model, bar, errors, known_gallery, show
+from genprint.words import counted
 
 app = typer.Typer(no_args_is_help=True, help="Checks reports of genprint attribute --report.")
 
@@ -75,7 +76,7 @@ def check_log(
 
     with errors(as_json):
         hashes = check(file)
-        text = f"{file}: {len(hashes)} {'entry' if len(hashes) == 1 else 'entries'}, whole"
+        text = f"{file}: {counted(len(hashes), 'entry', 'entries')}, whole"
         text += f"; the last is {hashes[-1]} (keep it elsewhere to see cuts)" if hashes else ""
         show({"file": str(file), "entries": len(hashes), "last": hashes[-1] if hashes else None}, as_json, text)
 

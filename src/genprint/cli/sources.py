@@ -13,13 +13,16 @@ from genprint.cli.common import (
     AsJson,
     GalleryFile,
     Model,
+    Strict,
     bar,
     csv_bytes,
     errors,
     known_gallery,
     show,
+    sources_of,
     tell_left_out,
 )
+from genprint.words import all_printable
 
 if TYPE_CHECKING:
     from genprint.answers.families import FamilyTree
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 def audit(
     data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Says what else than a trace could tell the sources in DATA apart: format, quality, size, metadata, content.
@@ -37,10 +41,11 @@ def audit(
     from genprint.cli import text
 
     with errors(as_json):
+        having = sources_of(data, strict)
         with bar("reading images") as advance:
-            result = api.audit(data, progress=advance)
+            result = api.audit(having, progress=advance)
         tell_left_out(str(data), result.left_out)
-        show(result.to_dict(), as_json, text.audit(result))
+        show(result.to_dict(), as_json, text.audit(all_printable(result)))
     raise typer.Exit(3 if result.warnings else 0 if result.enough else 4)
 
 
@@ -59,6 +64,7 @@ def families(
         int | None,
         typer.Option(min=2, help="Cluster the gallery's vectors into so many groups, and draw the tree of these."),
     ] = None,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +81,7 @@ def families(
         if groups and (data or support):
             raise ValueError("--groups is of a gallery's vectors and has no support: leave DATA and --support out")
         check_writable(output / "families.json")
-        sources = known_gallery(data, gallery, model, conditions=False)
+        sources = known_gallery(data, gallery, model, conditions=False, strict=strict)
         from genprint.answering import GROUPS
         from genprint.answers.families import MOST_LINKED
 

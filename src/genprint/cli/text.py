@@ -12,6 +12,7 @@ from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification
 from genprint.gallery.enrolled import ALPHA
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from genprint.words import counted
 
 
 def times(llr: float) -> str:
@@ -32,26 +33,28 @@ def attribution(result: Attribution) -> str:
         return result.verdict
     lines += [
         f"  {one.source:<24} raw log ratio {one.raw_llr:>9.1f}   posterior {one.posterior:>6.1%}   "
-        f"{one.images} images enrolled"
+        f"{counted(one.images, 'image')} enrolled"
         for one in evidence.candidates[:5]
     ]
     if evidence.ratio:
         lines += _ratio(evidence.ratio)
     if evidence.threshold is not None:
+        size = counted(evidence.calibrated_at or 0, "image")
         lines.append(
             f"  score {evidence.score:.2f} (0 as other sources' images, 1 as its own far from any rival), threshold "
-            f"{evidence.threshold:.2f} for {evidence.calibrated_at} images: of sources not enrolled, at most "
+            f"{evidence.threshold:.2f} for {size}: of sources not enrolled, at most "
             f"{evidence.rate:.1%} come to be attributed, if they are like the enrolled ones"
         )
     counts = "" if evidence.p_counts else "; does not count, for the probe came in another condition"
     lines.append(f"  exchangeability test against {evidence.candidates[0].source}: {tested(evidence.p)}{counts}")
     if evidence.condition:
         lines.append(f"  {' '.join(evidence.condition.said)}")
+    lines += [f"  {sentence}" for sentence in result.said]
     if result.claims and result.claims.images:
         lines += ["  what the files say:", *(f"    {sentence}" for sentence in result.claims.said), f"    {CAUTION}"]
     elif result.claims:
         lines += [f"  {sentence}" for sentence in result.claims.said]
-    lines.append(f"  {result.images} images used, {len(result.left_out)} left out")
+    lines.append(f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out")
     return "\n".join(lines)
 
 
@@ -64,7 +67,7 @@ def _ratio(ratio: LikelihoodRatio) -> list[str]:
     grows = "  ".join(f"{size}: {times(value)}" for size, (value, _, _) in ratio.by_images.items())
     return [
         f"  likelihood ratio {times(ratio.llr)}{interval}{reached}"
-        f" ({ratio.sources} sources, sets of {ratio.calibrated_at})",
+        f" ({counted(ratio.sources, 'source')}, sets of {ratio.calibrated_at})",
         f"    that {ratio.hp}, against: {ratio.hd}",
         f"    by number of images  {grows}",
     ]
@@ -102,7 +105,7 @@ def mixture(result: Mixture) -> str:
     lines += [
         f"  for H0, all images are from {result.shares[0].source}: {tested(result.mixed_p)}",
         f"  for H0, the probe is exchangeable with the known sources in these shares: {tested(result.fit_p)}",
-        f"  {result.images} images used, {len(result.left_out)} left out",
+        f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out",
     ]
     return "\n".join(lines)
 
@@ -124,7 +127,8 @@ def lineage(result: Lineage) -> str:
 
 def audit(result: Audit) -> str:
     """An audit, with what to do about it."""
-    lines = [f"{len(result.sources)} sources, {sum(result.sources.values())} images; share of images named right"]
+    images = counted(sum(result.sources.values()), "image")
+    lines = [f"{counted(len(result.sources), 'source')}, {images}; share of images named right"]
     for finding in result.findings:
         mark = "WARNING" if finding.warning else ""
         lines.append(f"  {finding.fact:<12} {finding.accuracy:>6.1%}  (chance {finding.chance:.1%})  {mark}")

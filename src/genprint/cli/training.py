@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import Model, bar, errors, load_model
+from genprint.cli.common import Model, Strict, bar, errors, load_model, say, sources_of
 
 # Images of each generator in the reference population.
 POPULATION_IMAGES = 100
@@ -18,6 +18,7 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to save the model in.")],
     steps: Annotated[int, typer.Option(min=1, help="Most training steps; it stops early.")] = 600,
     seed: Annotated[int, typer.Option(help="Of splits and episodes.")] = 0,
+    strict: Strict = False,
     model: Model = None,
 ) -> None:
     """Fine-tunes the model on your own sources (at least ten images each).
@@ -26,10 +27,9 @@ def fit(
     stays as it was. It is the one for thumbnails if --model names none; the one for pictures cannot be fine-tuned.
     Killed, it goes on from its checkpoint when called again.
     """
-    from genprint.images.sets import read_sources
 
     with errors():
-        sets = read_sources(data)
+        sets = sources_of(data, strict)
         with bar("training", total=steps) as advance:
             fitted = load_model(model).fit(
                 sets, [images.name for images in sets], steps, seed,
@@ -39,13 +39,13 @@ def fit(
         fitted.model.save(output)
         _clear(output)
         result = fitted.training
-        print(
+        say(
             f"held-back images that went to their source, each alone: {fitted.before:.1%} before, {fitted.after:.1%} "
             f"after {result.best_step} of {result.steps} steps "
             f"(validation loss {result.first_loss:.3f} and {result.best_loss:.3f})"
         )
         kept = ", as it was: fine-tuning did not help" if fitted.after < fitted.before else ""
-        print(f"saved in {output}{kept}")
+        say(f"saved in {output}{kept}")
 
 
 def pretrain(
@@ -96,7 +96,7 @@ def pretrain(
             )
             whole.save(output)
             _clear(output)
-            print(f"saved in {output}")
+            say(f"saved in {output}")
 
 
 def _clear(output: Path) -> None:

@@ -12,6 +12,7 @@ from genprint.evaluation.attributability import named
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
+from genprint.words import counted
 
 #: Publisher of the enrolled set, and of the probes.
 Pair = tuple[str, str]
@@ -84,13 +85,13 @@ def across(  # noqa: PLR0913
     targets = _targets(labels, fingerprints)
     few = min(fingerprints, key=lambda name: len(fingerprints[name]))
     if len(fingerprints[few]) < enrolled:
-        raise ValueError(f"{few}: {len(fingerprints[few])} images are too few to enroll {enrolled}")
+        raise ValueError(f"{few}: {counted(len(fingerprints[few]), 'image')}: too few to enroll {enrolled}")
     divisions = [_divided(fingerprints, labels, enrolled, [seed, repeat]) for repeat in range(repeats)]
     left, fewest = min((len(asked[name]), name) for _, asked in divisions for name in targets)
     possible = [size for size in sizes if size <= left]
     if not possible:
         raise ValueError(
-            f"{fewest}: {len(fingerprints[fewest])} images are too few to enroll {enrolled} and probe with "
+            f"{fewest}: {counted(len(fingerprints[fewest]), 'image')}: too few to enroll {enrolled} and probe with "
             f"{min(sizes)} that are not enrolled anywhere"
         )
     hits: dict[tuple[Pair, int, str], list[float]] = {}

@@ -11,6 +11,7 @@ from genprint.answers.attribution import Identifier
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.model import Model
+from genprint.words import counted
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ def _divided(
     probes: dict[str, list[Fingerprint]] = {}
     for name, source in fingerprints.items():
         if len(source) < enrolled + size:
-            raise ValueError(f"{name}: {len(source)} images are too few to enroll {enrolled} and probe with {size}")
+            raise ValueError(
+                f"{name}: {counted(len(source), 'image')}: too few to enroll {enrolled} and probe with {size}"
+            )
         order = rng.permutation(len(source))
         known[name] = source[order[:enrolled]]
         starts = range(enrolled, len(source) - size + 1, size)[:most]

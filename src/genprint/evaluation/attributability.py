@@ -9,6 +9,7 @@ import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
+from genprint.words import counted
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def top1(
     fewest = min(fingerprints, key=lambda name: len(fingerprints[name]))
     if len(fingerprints[fewest]) < enrolled + min(sizes):
         raise ValueError(
-            f"{fewest}: {len(fingerprints[fewest])} images are too few to enroll {enrolled} and probe with {min(sizes)}"
+            f"{fewest}: {counted(len(fingerprints[fewest]), 'image')}: too few to enroll {enrolled} and probe with "
+            f"{min(sizes)}"
         )
     names = list(fingerprints)
     possible = [size for size in sizes if len(fingerprints[fewest]) >= enrolled + size]

@@ -15,6 +15,7 @@ from genprint.model import Model
 from genprint.scoring.cohort import Cohort
 from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, calibration_features
 from genprint.scoring.thresholds import disjoint_subsets
+from genprint.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,10 +86,14 @@ def calibration(
     if len(fingerprints) < 4:
         raise ValueError(f"calibration needs four sources or more, one of them left out; there are {len(fingerprints)}")
     if 2 * size > enrolled:
-        raise ValueError(f"probes of {size} images need {2 * size} enrolled ones of each source for calibration")
+        raise ValueError(
+            f"probes of {counted(size, 'image')} need {2 * size} enrolled ones of each source for calibration"
+        )
     for name, source in fingerprints.items():
         if len(source) < enrolled + size:
-            raise ValueError(f"{name}: {len(source)} images are too few to enroll {enrolled} and probe with {size}")
+            raise ValueError(
+                f"{name}: {counted(len(source), 'image')}: too few to enroll {enrolled} and probe with {size}"
+            )
     same: dict[str, list[float]] = {name: [] for name in fingerprints}
     different: dict[str, list[float]] = {name: [] for name in fingerprints}
     cap = np.inf

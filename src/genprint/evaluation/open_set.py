@@ -11,6 +11,7 @@ import numpy as np
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import Comparer
+from genprint.words import counted
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def open_set(
     gallery, probes, owners = [], [], []
     for i, (name, source) in enumerate(fingerprints.items()):
         if len(source) < enrolled + size:
-            raise ValueError(f"{name}: {len(source)} images are too few to enroll {enrolled} and probe with {size}")
+            raise ValueError(
+                f"{name}: {counted(len(source), 'image')}: too few to enroll {enrolled} and probe with {size}"
+            )
         order = rng.permutation(len(source))
         gallery.append(source[order[:enrolled]])
         for start in range(enrolled, len(order) - size + 1, size):

@@ -12,6 +12,7 @@ from genprint.baselines.frechet import frechet_distance
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
+from genprint.words import counted
 
 _DIMENSIONS = 32
 
@@ -47,7 +48,7 @@ def stability(
     for name, source in fingerprints.items():
         count = len(source) // size
         if count < 4:
-            raise ValueError(f"{name}: {len(source)} images are too few for four sets of {size}")
+            raise ValueError(f"{name}: {counted(len(source), 'image')}: too few for four sets of {size}")
         parts = np.split(rng.permutation(len(source))[: count * size], count)
         vectors.append(np.stack([fingerprinter.embed(source[part]) for part in parts]))
     means = np.stack([rows.mean(0) for rows in vectors])

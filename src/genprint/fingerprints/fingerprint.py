@@ -13,6 +13,7 @@ from genprint.errors import GenprintError
 from genprint.images.decoding import FileFacts, Image
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSetError, LeftOut
+from genprint.words import counted
 
 
 class ExtractorError(GenprintError, ValueError):
@@ -204,8 +205,8 @@ class Fingerprint:
                 made.update(zip(found.digests, found.values, strict=True))
         if lacking := len(set(self.digests) - set(made)):
             raise OriginalsError(
-                f"{self.source}: cannot be compared after {processing.name}, for the originals of {lacking} images "
-                "are not at hand"
+                f"{self.source}: cannot be compared after {processing.name}, for the originals of "
+                f"{counted(lacking, 'image')} are not at hand"
             )
         return replace(self, features=np.stack([made[digest] for digest in self.digests]), originals=(), left_out=())
 
@@ -230,10 +231,10 @@ class Fingerprint:
         if not shared:
             return self
         if len(shared) == len(self):
-            raise ImageSetError(
-                f"all {len(self)} images are enrolled themselves ({shared[0].name}: {shared[0].reason}); "
-                "give images that are not"
-            )
+            many = "the one image is enrolled itself"
+            if len(self) > 1:
+                many = f"all {len(self)} images are enrolled themselves"
+            raise ImageSetError(f"{many} ({shared[0].name}: {shared[0].reason}); give images that are not")
         kept = [i for i, digest in enumerate(self.digests) if digest not in owners]
         return replace(self[kept], left_out=self.left_out + shared)
 
@@ -270,7 +271,9 @@ def check_disjoint(one: Fingerprint, other: Fingerprint) -> None:
         ImageSetError: they do.
     """
     if shared := len(set(one.digests) & set(other.digests)):
-        raise ImageSetError(f"{one.source} and {other.source}: {shared} images are in both; leave them out of one")
+        raise ImageSetError(
+            f"{one.source} and {other.source}: {counted(shared, 'image')} in both; leave what both have out of one"
+        )
 
 
 def by_part(features: np.ndarray, parts: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -13,6 +14,8 @@ from typing import IO, Self
 
 from genprint.images.decoding import MAX_BYTES, Unusable
 
+_UNBOUNDED = "packed by a method that unpacks it whole, however large; only stored and deflated are read"
+_LINK = "a link in an archive, which is not followed"
 _SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
 
@@ -46,19 +49,34 @@ def members(path: Path, top: str | None = None) -> Iterator[tuple[str, Callable[
 def _zip_members(path: Path, top: str | None) -> Iterator[tuple[str, Callable[[], bytes]]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            if info.is_dir() or (top and top_folder(info.filename) != top):
+            name = _with_slashes(info.filename)
+            if name.endswith("/") or (top and top_folder(name) != top):
                 continue
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                yield info.filename, _unbounded
+            if stat.S_ISLNK(info.external_attr >> 16):
+                yield name, partial(_refuse, _LINK)
+            elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                yield name, partial(_refuse, _UNBOUNDED)
             else:
-                yield info.filename, partial(_bounded, partial(archive.open, info), info.file_size)
+                yield name, partial(_bounded, partial(archive.open, info), info.file_size)
 
 
 def _tar_members(path: Path, top: str | None) -> Iterator[tuple[str, Callable[[], bytes]]]:
     with tarfile.open(path, tarinfo=_Header) as tar:
         for entry in tar:
-            if entry.isfile() and (not top or top_folder(entry.name) == top):
-                yield entry.name, partial(_bounded, partial(tar.extractfile, entry), entry.size)
+            name = _with_slashes(entry.name)
+            if entry.isdir() or (top and top_folder(name) != top):
+                continue
+            if entry.isfile():
+                yield name, partial(_bounded, partial(tar.extractfile, entry), entry.size)
+            elif entry.islnk():
+                yield name, partial(_refuse, f"the same file as {_with_slashes(entry.linkname)}")
+            else:
+                yield name, partial(_refuse, _LINK if entry.issym() else "not a regular file")
+
+
+def _with_slashes(name: str) -> str:
+    """The name of a member. Some packers on Windows part folders by backslashes, against the formats."""
+    return name.replace("\\", "/")
 
 
 class _Header(tarfile.TarInfo):
@@ -72,8 +90,8 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"damaged ({error})") from None
 
 
-def _unbounded() -> bytes:
-    raise Unusable("packed by a method that unpacks it whole, however large; only stored and deflated are read")
+def _refuse(reason: str) -> bytes:
+    raise Unusable(reason)
 
 
 def _bounded(opener: Callable[[], IO[bytes] | None], size: int) -> bytes:

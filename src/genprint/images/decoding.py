@@ -1,8 +1,9 @@
 """From a file's bytes to pixels, and what the file says of itself.
 
 Nothing here resizes, recompresses or colour-converts what carries the trace. What does change is recorded with
-the image: grey and palette become RGB, alpha is dropped, CMYK is converted by Pillow's rule, 16 bits keep
-their upper eight; orientation tags are ignored, other than of HEIC, whose decoder turns images as its standard has it.
+the image: grey and palette become RGB, alpha is dropped, CMYK is converted by Pillow's rule, more than eight bits
+keep their upper eight by the rule of ``_eight_bits``; orientation tags are ignored, other than of HEIC, whose decoder
+turns images as its standard has it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from PIL import Image as Pillow
 from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError, features
 
 from genprint.images.claims import Claims, read_claims
+from genprint.images.formats import damaged, not_read
 from genprint.images.headers import (
     Tables,
     isobmff_kind,
@@ -85,8 +87,8 @@ class Image:
 
 
 @contextmanager
-def _pillow_errors() -> Iterator[None]:
-    """Pillow raises many things on bad files; each becomes a reason."""
+def _pillow_errors(content: bytes = b"") -> Iterator[None]:
+    """Pillow raises many things on bad files; each becomes a reason. ``content``: the file, if there is one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -96,11 +98,11 @@ def _pillow_errors() -> Iterator[None]:
     except Pillow.DecompressionBombError:
         raise Unusable(f"more than {MAX_PIXELS} pixels") from None
     except UnidentifiedImageError:
-        raise Unusable("not an image") from None
+        raise Unusable(not_read(content)) from None
     except MemoryError:
         raise Unusable("too large for memory") from None
     except Exception as error:
-        raise Unusable(f"damaged: {error}") from None
+        raise Unusable(damaged(content, str(error))) from None
 
 
 def open_image(content: bytes) -> ImageFile.ImageFile:
@@ -143,7 +145,7 @@ def size_of(content: Content) -> tuple[int, int]:
     elif isinstance(content, Pillow.Image):
         width, height = content.size
     else:
-        with _pillow_errors(), open_image(content) as image:
+        with _pillow_errors(content), open_image(content) as image:
             width, height = image.size
     _check_size(width, height)
     return height, width
@@ -175,13 +177,15 @@ def decode(name: str, content: Content, claims: TrustList | None = None) -> Imag
     if not content:
         raise Unusable("empty file")
     sha256 = hashlib.sha256(content).hexdigest()
-    with _pillow_errors(), open_image(content) as image:
+    with _pillow_errors(content), open_image(content) as image:
         _check_size(*image.size)
         wide = any("16" in str(_raw_mode(tile)) for tile in image.tile[:1])
         image.load()
         facts = _facts(image, content, claims)
         pixels, conversions = _to_rgb(image)
         if wide and "I" not in image.mode:
+            if pixels.max() < _DARK:  # what is lost tells fewer bits from a dark image
+                raise Unusable("16 bits, of which the upper ones are not used; save it as 8 bits")
             conversions += ("16 bits to 8: upper byte",)
         if (bits := image.info.get("bit_depth", 8)) > 8:
             conversions += (f"{bits} bits to 8",)
@@ -212,10 +216,10 @@ def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
     if mode == "RGB":
         return np.array(image), ()
     if mode == "F":
-        raise Unusable("floating-point pixels have no agreed white level")
+        raise Unusable("floating-point pixels have no agreed white level; save it as 8 bits")
     if mode.startswith("I"):
-        levels = np.clip(np.array(image).astype(np.int64), 0, 65535) >> 8
-        return np.repeat(levels[:, :, None], 3, axis=2).astype(np.uint8), ("16 bits to 8: upper byte", "grey to RGB")
+        levels, converted = _eight_bits(np.array(image).astype(np.int64))
+        return np.repeat(levels[:, :, None], 3, axis=2), (converted, "grey to RGB")
     if mode in ("RGBA", "RGBX", "RGBa"):
         return np.array(image)[:, :, :3].copy(), ("alpha dropped",)
     if mode == "LA":
@@ -223,6 +227,25 @@ def _to_rgb(image: Pillow.Image) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array(image.convert("RGB")), (f"{mode} to RGB",)
 
 
+def _eight_bits(levels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Integer levels as uint8, and what was done.
+
+    Files of 16 or 32 bits often hold levels of fewer, and do not say so. Taken is the least of 8, 10, 12, 14 and 16
+    bits that holds all of an image's levels, and of these the upper eight.
+
+    Raises:
+        Unusable: there are levels that no such number of bits holds.
+    """
+    low, high = int(levels.min()), int(levels.max())
+    bits = next((bits for bits in _BITS if low >= 0 and high < 2**bits), None)
+    if bits is None:
+        raise Unusable(f"levels from {low} to {high} have no agreed white level; save it as 8 or 16 bits")
+    said = "16 bits to 8: upper byte" if bits == 16 else f"{bits} bits used to 8" if bits > 8 else "8 bits used"
+    return (levels >> bits - 8).astype(np.uint8), said
+
+
+_BITS = (8, 10, 12, 14, 16)
+_DARK = 64  # what the upper byte of 14 bits stays below
 _SOFTWARE = 305  # EXIF tag
 # What Pillow tells of any JPEG, and its plug-in of any HEIC.
 _NOT_METADATA = {

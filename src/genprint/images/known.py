@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, read_sources
 
 
 def as_sources(sources: Any) -> list[ImageSet]:
@@ -29,3 +29,15 @@ def as_sources(sources: Any) -> list[ImageSet]:
         f"known sources are a folder with a sub-folder for each, image sets, or a mapping from names to images, not "
         f"{type(sources).__name__}"
     )
+
+
+def usable(sets: Iterable[ImageSet]) -> tuple[list[ImageSet], tuple[LeftOut, ...]]:
+    """The sets that have a usable image, and the names of the others with the reason. Each is read up to the first."""
+    having, lacking = [], []
+    for images in sets:
+        try:
+            next(iter(images))
+            having.append(images)
+        except ImageSetError as error:
+            lacking.append(LeftOut(images.name, str(error)))
+    return having, tuple(lacking)

@@ -5,6 +5,7 @@ Iterating any of them gives each image's name with a function that reads it when
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -96,6 +97,16 @@ class Contents:
             yield self.names[i] if self.names else f"{self.name}[{i}]", partial(self.contents.__getitem__, i)
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """What cannot be read at all, and why; it is told when its turn comes."""
+
+    reason: str
+
+    def __iter__(self) -> Iterator[Member]:
+        raise ArraysError(self.reason)
+
+
 @dataclass(frozen=True, eq=False)
 class Chosen:
     """Some of the images, by name. The others are not read."""
@@ -121,6 +132,27 @@ class Rows:
     def _read(self, row: int) -> Content:
         content: Content = self.table[row][self.column]
         return content
+
+
+def files_below(folder: Path) -> tuple[Path, ...]:
+    """All files in a folder and below, links to folders followed, each folder once; ordered by path.
+
+    Among them are folders that cannot be listed, so that whoever reads them says so.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+
+    def cannot_be_listed(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for at, folders, files in os.walk(folder, followlinks=True, onerror=cannot_be_listed):
+        if (real := os.path.realpath(at)) in seen:  # a link led here again, perhaps from below
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [Path(at, name) for name in files]
+    return tuple(sorted(found))
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -156,10 +188,18 @@ def size_in_file(path: Path) -> tuple[int, int]:
 def _read_file(path: Path, most: int = -1) -> bytes:
     try:
         if not path.is_file():  # a pipe or device would block for ever
-            raise Unusable("not a regular file" if path.exists() else MISSING)
+            raise Unusable(_why_no_file(path))
         if path.stat().st_size > MAX_BYTES:
             raise Unusable(f"larger than {MAX_BYTES >> 20} MiB")
         with path.open("rb") as file:
             return file.read(most)
     except OSError as error:
         raise Unusable(f"{UNREADABLE}: {error.strerror}") from None
+
+
+def _why_no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{UNREADABLE}: a folder that cannot be listed"
+    if path.exists():
+        return "not a regular file"
+    return f"{MISSING}: a link to {os.readlink(path)}" if path.is_symlink() else MISSING

@@ -29,10 +29,13 @@ from genprint.images.members import (
     Contents,
     Files,
     Members,
+    Nothing,
     Rows,
+    files_below,
     load_arrays,
     size_in_file,
 )
+from genprint.words import counted
 
 log = logging.getLogger("genprint")
 
@@ -61,10 +64,12 @@ class NothingUsable(ImageSetError):
         self.origin, self.left_out = origin, tuple(left_out)
         if not left_out:
             message = f"{origin}: there is no file in it; give a folder or archive with images"
+        elif [left.name for left in left_out] == [origin]:
+            message = f"{origin}: {left_out[0].reason}"
         else:
             shown = "; ".join(f"{Path(left.name).name}: {left.reason}" for left in left_out[:3])
             more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
-            message = f"{origin}: none of {len(left_out)} files can be used ({shown}{more})"
+            message = f"{origin}: none of {counted(len(left_out), 'file')} can be used ({shown}{more})"
         super().__init__(message)
 
     def __reduce__(self) -> tuple[type[NothingUsable], tuple[str, tuple[LeftOut, ...]]]:
@@ -203,7 +208,7 @@ class ImageSet:
 
     @classmethod
     def read(cls, path: str | Path, name: str | None = None) -> ImageSet:
-        """One source: a folder (with all below it), a zip or tar, a ``.npy`` or ``.npz``, or a single image.
+        """One source: a folder (with all below it, and links followed), a zip or tar, ``.npy``, ``.npz``, or image.
 
         Raises:
             ImageSetError: no such path, or an archive that cannot be opened.
@@ -212,7 +217,7 @@ class ImageSet:
         name = name or (_stem(path) if path.is_file() else path.name or path.resolve().name)
         members: Members
         if path.is_dir():
-            members = Files(tuple(sorted(file for file in path.rglob("*") if not file.is_dir())))
+            members = Files(files_below(path))
         elif not path.exists():
             raise ImageSetError(f"{path}: no such file or folder")
         elif path.suffix.lower() in (".npy", ".npz"):
@@ -245,7 +250,8 @@ def read_sources(path: str | Path) -> list[ImageSet]:
     """Several sources, named and in the order of their names.
 
     A folder gives one source for each sub-folder, archive or array file in it (the ImageFolder layout); an
-    archive, one for each of its top-level folders; an ``.npz``, one for each array.
+    archive, one for each of its top-level folders; an ``.npz``, one for each array. A source that cannot be read is an
+    error when it is scanned.
 
     Raises:
         ImageSetError: there is no source there, or two of one name.
@@ -254,10 +260,10 @@ def read_sources(path: str | Path) -> list[ImageSet]:
     sets: list[ImageSet] = []
     if path.is_dir():
         entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-        inside = [e for e in entries if e.is_dir() or e.suffix.lower() in (".npy", ".npz") or archives.is_archive(e)]
+        inside = [entry for entry in entries if _holds_images(entry)]
         for entry in set(entries) - set(inside):
             log.info("%s: not in a sub-folder, so of no source; passed over", entry)
-        sets = [ImageSet.read(entry) for entry in inside]
+        sets = [_source(entry, path) for entry in inside]
     elif not path.exists():
         raise ImageSetError(f"{path}: no such file or folder")
     elif path.suffix.lower() == ".npz":
@@ -278,6 +284,23 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         if twin is not images:
             raise ImageSetError(f"{twin.origin} and {images.origin}: both are named {images.name}; rename one")
     return sets
+
+
+def _holds_images(entry: Path) -> bool:
+    """Whether what lies in a folder of sources is one; a link that leads nowhere was meant to be."""
+    if entry.is_dir() or (entry.is_symlink() and not entry.exists()):
+        return True
+    return entry.suffix.lower() in (".npy", ".npz") or archives.is_archive(entry)
+
+
+def _source(entry: Path, folder: Path) -> ImageSet:
+    """One source of a folder of such."""
+    try:
+        if entry.is_dir() and folder.resolve().is_relative_to(entry.resolve()):
+            raise ImageSetError(f"{entry}: a link to a folder that it lies in")
+        return ImageSet.read(entry)
+    except ImageSetError as error:
+        return ImageSet(_stem(entry) if entry.is_file() else entry.name, Nothing(str(error)), str(entry))
 
 
 def _stem(path: Path) -> str:

@@ -12,6 +12,7 @@ from genprint.images.decoding import open_image
 from genprint.images.members import Contents
 from genprint.images.sets import ImageSet
 from genprint.service.settings import Limits
+from genprint.words import counted
 
 _ZIP = b"PK\x03\x04"
 
@@ -38,7 +39,7 @@ def image_set(name: str, files: Sequence[tuple[str, bytes]], limits: Limits) -> 
             members.append((member, data))
             unpacked += len(data)
             if len(members) > limits.images:
-                raise TooMuch(f"more than {limits.images} files")
+                raise TooMuch(f"more than {counted(limits.images, 'file')}")
             if unpacked > limits.unpacked:
                 raise TooMuch(f"more than {limits.unpacked >> 20} MiB unpacked")
             pixels += _pixels(member, data, limits)
@@ -58,7 +59,7 @@ def _unzipped(file: str, content: bytes, limits: Limits) -> Iterator[tuple[str, 
             if sum(info.file_size for info in infos) > limits.unpacked:
                 raise TooMuch(f"{file}: more than {limits.unpacked >> 20} MiB unpacked")
             if len(infos) > limits.images:
-                raise TooMuch(f"{file}: more than {limits.images} files")
+                raise TooMuch(f"{file}: more than {counted(limits.images, 'file')}")
             for info in infos:
                 with archive.open(info) as member:
                     yield info.filename, member.read(info.file_size)

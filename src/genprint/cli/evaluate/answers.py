@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, load_model, show
+from genprint.cli.common import AsJson, Model, Strict, bar, errors, load_model, show, sources_of
 from genprint.cli.evaluate.common import (
     Data,
     Enrolled,
@@ -50,15 +50,15 @@ def open_set_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also draw the curves of both error rates, as PNG, here.")
     ] = None,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether probes of sources that are not enrolled stand out: AUROC, OSCR, and both error rates by threshold."""
     from genprint.evaluation.open_set import open_set
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        sets = read_sources(data)
+        sets = sources_of(data, strict)
         reader = Reader(method, load_model(model, sets), sets, real)
         groups = unknown_in_turn(data, unknown, sets)
         found: dict[str, dict[str, Any]] = {}
@@ -86,15 +86,15 @@ def answers_command(
     rate: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Of false attributions, as asked for.")] = 0.1,
     repeats: Repeats = 1,
     seed: Seed = 0,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """What genprint attribute answers at its threshold: right, wrong, and falsely for sources not enrolled."""
     from genprint.evaluation.answers import answers
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model, sets := read_sources(data))
+        loaded = load_model(model, sets := sources_of(data, strict))
         groups = unknown_in_turn(data, unknown, sets)
         fingerprints = read_fingerprints(loaded, sets)
         found = {}
@@ -131,16 +131,16 @@ def verification_command(
         typer.Option(help="The other sources are looked at after JPEG, resizing and the like, too; 20 times as long."),
     ] = False,
     seed: Seed = 0,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """What genprint verify says of pairs of sets: right and wrong, each pair judged by all the other sources."""
     from genprint.evaluation.verification import by_the_others, verified
     from genprint.fingerprints.conditions import CONDITIONS
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model, sets := read_sources(data))
+        loaded = load_model(model, sets := sources_of(data, strict))
         fingerprints = read_fingerprints(loaded, sets)
         looked_at = tuple(CONDITIONS.values()) if conditions else ()
         judge = {} if shipped else {"population": by_the_others(loaded, fingerprints, conditions=looked_at)}
@@ -167,15 +167,15 @@ def calibration_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the JSON and Tippett and reliability figures.")
     ] = None,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether likelihood ratios mean what they say, for sources that calibration has not seen: Cllr and its kin."""
     from genprint.evaluation.calibration import calibration
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model, sets := read_sources(data))
+        loaded = load_model(model, sets := sources_of(data, strict))
         fingerprints = read_fingerprints(loaded, sets)
         found = {n: calibration(loaded, fingerprints, enrolled, n, repeats, seed) for n in set_sizes(size)}
         result = {
@@ -203,15 +203,15 @@ def mixture_command(
     mixed: Annotated[int, typer.Option(min=2, help="Sources in a mixed set.")] = 3,
     draws: Annotated[int, typer.Option(min=1, help="Sets of each kind.")] = 20,
     seed: Seed = 0,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether shares in mixed sets come out right, and a few foreign images are found."""
     from genprint.evaluation.mixture import mixtures
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model, sets := read_sources(data))
+        loaded = load_model(model, sets := sources_of(data, strict))
         fingerprints = read_fingerprints(loaded, sets)
         with bar("mixing", total=draws) as advance:
             found = mixtures(loaded, fingerprints, enrolled, images, mixed, draws, seed, advance)

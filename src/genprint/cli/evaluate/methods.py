@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, load_model, show
+from genprint.cli.common import AsJson, Model, Strict, bar, errors, load_model, show, sources_of
 from genprint.cli.evaluate.across import (
     Alike,
     By,
@@ -59,6 +59,7 @@ def attributability_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the JSON here; with --across, or a table as .md.")
     ] = None,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,10 +70,9 @@ def attributability_command(
     from genprint.evaluation.attributability import paired, top1
     from genprint.evaluation.methods import METHODS
     from genprint.fingerprints.conditions import named
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        sets, sizes = read_sources(data), set_sizes(probe)
+        sets, sizes = sources_of(data, strict), set_sizes(probe)
         labels = labels_of(data, sets, across, same, content) if across else {}
         chosen = with_controls(method) if across else method
         reader = Reader(chosen, load_model(model, sets), sets, real, named(after) if after else None)
@@ -118,6 +118,7 @@ def existence_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the JSON and a picture of every trace.")
     ] = None,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,10 +128,9 @@ def existence_command(
     """
     from genprint.evaluation.existence import ALPHA, existence, summarise
     from genprint.evaluation.methods import METHODS
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        sets = read_sources(data)
+        sets = sources_of(data, strict)
         reader = Reader(method, load_model(model, sets), sets)
         has_classes = (data / "sources.csv").exists()
         about = about_sources(data, ("source", "class")) if has_classes else {}
@@ -154,12 +154,13 @@ def existence_command(
                     )
         result = {"sources": len(sets), "seed": seed, "methods": table}
         if output:
+            from genprint.baselines.pixels import of_one_size
             from genprint.report import figures as plots
 
             write_atomically(output / "existence.json", json.dumps(result, indent=2).encode())
             with bar("drawing", total=len(sets)) as advance:
                 for images in sets:
-                    figure = plots.trace_figure({images.name: images.to_array()})
+                    figure = plots.trace_figure(of_one_size([images]))
                     write_atomically(output / f"{images.name}.png", plots.to_bytes(figure))
                     advance()
         show(result, as_json, "\n".join(lines))
@@ -170,16 +171,16 @@ def stability_command(
     method: Methods = ["set_encoder_cosine", "marra", "spectrum", "colour"],  # noqa: B006
     size: Sizes = "10",
     seed: Seed = 0,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether fingerprints of disjoint sets of one source agree, beside those of different sources."""
     from genprint.evaluation.methods import METHODS
     from genprint.evaluation.stability import stability
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model, sets := read_sources(data))
+        loaded = load_model(model, sets := sources_of(data, strict))
         reader = Reader(method, loaded, sets)
         found = {
             name: {
@@ -204,17 +205,21 @@ def robustness_command(
     size: Sizes = "10",
     repeats: Repeats = 3,
     seed: Seed = 0,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone."""
+    """Top-1 after re-saving, cropping, blurring: of gallery and probes alike, or of the probes alone.
+
+    Where images differ in size, all methods take the middle of each: a square of the smallest side of all.
+    """
+    from genprint.baselines.pixels import of_one_size
     from genprint.evaluation.methods import METHODS
     from genprint.evaluation.robustness import PROCESSINGS, robustness
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        loaded = load_model(model, sets := read_sources(data))
-        images = {sources.name: sources.to_array() for sources in sets}
+        loaded = load_model(model, sets := sources_of(data, strict))
+        images = of_one_size(sets)
         found: dict[str, dict[str, Any]] = {}
         names = list(METHODS) if "all" in method else method
         with bar("asking", total=len(names) * len(PROCESSINGS)) as advance:
@@ -248,6 +253,7 @@ def families_command(
     linkage: Annotated[str, typer.Option(help="average, complete, single or ward; several with commas.")] = "average",
     images: Annotated[int, typer.Option(min=2, help="Images of each source, at most; as many of each.")] = 200,
     seed: Seed = 0,
+    strict: Strict = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -256,10 +262,9 @@ def families_command(
 
     from genprint.answers.families import FamilyTree
     from genprint.evaluation.families import agreement
-    from genprint.images.sets import read_sources
 
     with errors(as_json):
-        sets = read_sources(data)
+        sets = sources_of(data, strict)
         reader = Reader(method, load_model(model, sets), sets)
         labels = label.split(",")
         about = about_sources(data, ("source", *labels), sets)

@@ -1,0 +1,62 @@
+"""Reading sources that are to be enrolled: what comes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genprint.fingerprints.cache import Cache
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of enrolling a source.
+
+    Attributes:
+        source: its name.
+        images: how many were added.
+        left_out: what could not be used, and why.
+        reason: why the whole source was left out; None if it is enrolled.
+    """
+
+    source: str
+    images: int
+    left_out: tuple[LeftOut, ...]
+    reason: str | None = None
+
+
+def read_all(
+    fingerprinter: Fingerprinter,
+    sets: Sequence[ImageSet],
+    strict: bool = False,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Fingerprint], list[Added]]:
+    """The fingerprint of each source, by name, and those that were left out, for none of their images can be used.
+
+    Args:
+        fingerprinter: that makes features.
+        sets: of one source each.
+        strict: whether a source that cannot be used is an error.
+        cache: of features.
+        progress: called with the number of images done since its last call.
+
+    Raises:
+        ImageSetError: no source can be used, or, if strict or the only one, one cannot.
+    """
+    found: dict[str, Fingerprint] = {}
+    unusable: list[Added] = []
+    for images in sets:
+        try:
+            found[images.name] = fingerprinter.extract(images, progress, cache=cache)
+        except ImageSetError as error:
+            if strict or len(sets) == 1:
+                raise
+            left_out = error.left_out if isinstance(error, NothingUsable) else ()
+            unusable.append(Added(images.name, 0, left_out, str(error)))
+    if not found:
+        raise ImageSetError(f"none of {len(sets)} sources can be used; {unusable[0].reason}")
+    return found, unusable
