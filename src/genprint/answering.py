@@ -11,6 +11,7 @@ from typing import Any
 import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint import shipped
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
+from genprint.answers.claims import SetClaims
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
@@ -25,6 +26,7 @@ from genprint.gallery.enrolled import EnrolledIn
 from genprint.gallery.enrolling import Added, read_all
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 from genprint.images.known import as_sources
+from genprint.images.manifest import TrustList
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
@@ -137,6 +139,7 @@ class Gallery(GalleryStore):
         rate: float = 0.05,
         conditions: bool = True,
         progress: Progress | None = None,
+        trust: str | Path | None = None,
     ) -> Attribution:
         """Which enrolled source made the images, if any.
 
@@ -147,14 +150,18 @@ class Gallery(GalleryStore):
             conditions: whether a probe that looks processed is compared with the enrolled images after the same
                 processing, where there are originals of these.
             progress: called with the number of images done since its last call.
+            trust: file of authorities' certificates in PEM, by which signers of C2PA manifests are trusted; by default
+                the one that GENPRINT_TRUST names, '' for none. It has no part in the decision.
 
         Raises:
             ImageSetError: none of the images can be used, or all are enrolled.
             NotEnough: nothing is enrolled.
+            TrustError: the file holds no such certificates.
         """
+        trusted = TrustList.read(trust)
         probe = ImageSet.of(images, name, default="probe")
         expect(progress, probe.count)
-        fingerprint = self.model.fingerprint(probe, progress)
+        fingerprint = self.model.fingerprint(replace(probe, claims=trusted), progress)
         identifier = self.identifier(fingerprint, rate, conditions, progress)
         result = identifier.identify(fingerprint, progress=progress)
         on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
@@ -163,13 +170,14 @@ class Gallery(GalleryStore):
             "known": self.origin if self.in_memory else None,
             "gallery": None if self.in_memory else str(Path(self.path).resolve()),
             "model": self.model.origin, "rate": rate, "conditions": conditions,
+            "trust": str(Path(trusted.origin).resolve()) if trusted.origin else None,
         }  # fmt: skip
         sources = self.sources if self.in_memory else ()
         compared = identifier.enrolled.called(result.condition).fingerprints
         asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
-        resized = "resize" in result.condition  # which the condition tells
+        resized = "scale" in result.condition  # which the condition tells
         said = said_of_sizes(fingerprint, identifier.known.values(), resized)
-        return replace(result, said=said, asked=asked)
+        return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, asked=asked)
 
     def remove(self, name: str) -> None:
         super().remove(name)

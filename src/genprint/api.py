@@ -8,6 +8,7 @@ mapping from names to images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from genprint.answering import Gallery, Model, as_gallery, choose, load, open, verify_pair
@@ -39,6 +40,7 @@ def attribute(
     rate: float = 0.05,
     conditions: bool = True,
     progress: Progress | None = None,
+    trust: str | Path | None = None,
 ) -> Attribution:
     """Which known source made a set of images, if any.
 
@@ -50,16 +52,19 @@ def attribute(
         conditions: whether a probe that looks processed (saved as JPEG, resized and the like) is compared with the
             known images after the same processing.
         progress: called with the number of images done since its last call.
+        trust: file of authorities' certificates in PEM, by which signers of C2PA manifests are trusted; by default the
+            one that GENPRINT_TRUST names, '' for none. It has no part in the decision.
 
     Raises:
         ImageSetError: images cannot be read, or the probe is among the known.
+        TrustError: the file holds no such certificates.
 
     Example:
         >>> answer = attribute("suspicious/", known="models/")  # doctest: +SKIP
         >>> answer.decision, answer.source, answer.llr  # doctest: +SKIP
     """
     gallery = as_gallery(known, model, progress)
-    return gallery.attribute(images, rate=rate, conditions=conditions, progress=progress)
+    return gallery.attribute(images, rate=rate, conditions=conditions, progress=progress, trust=trust)
 
 
 def verify(

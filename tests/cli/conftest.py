@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 from genprint.cli import app
 from tests.conftest import textured
 from tests.fingerprints.test_bulk import pile
-from tests.images.test_manifest import signer
+from tests.images.test_manifest import authority, signer, trust
 
-__all__ = ["pile", "signer"]
+__all__ = ["authority", "pile", "signer", "trust"]
 
 
 @pytest.fixture(autouse=True)

@@ -33,11 +33,10 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
     assert one_shot["llr"] == one_shot["evidence"]["ratio"]["llr"] > 0
     assert set(one_shot) == {
         "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out",
-        "said",
+        "claims", "said",
     }  # fmt: skip
     assert set(one_shot["evidence"]) == {
-        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition",
-        "p_counts",
+        "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition", "p_counts"
     }  # fmt: skip
     assert set(one_shot["evidence"]["candidates"][0]) == {"source", "images", "raw_llr", "posterior"}
     assert set(one_shot["evidence"]["ratio"]) == {

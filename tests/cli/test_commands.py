@@ -157,9 +157,10 @@ def test_the_report_and_the_audit_tell(signer, rng, tmp_path):
     page = tmp_path / "report.html"
     command = ["attribute", tmp_path / "probe", "--known", tmp_path / "known", "--no-conditions", "--report", page]
     CliRunner().invoke(app, list(map(str, command)))
-    channel = json.loads(page.with_suffix(".json").read_text())["channels"]["C2PA manifest"]
-    assert channel["state"] == "present-valid"
-    assert channel["files"] == {"present-valid, made by a made-up model, signed by Makers & <Sons>": 4}
+    channel = json.loads(page.with_suffix(".json").read_text())["channels"]["what the files say"]
+    assert channel["manifests"]["valid, not trusted"] == 4
+    (sentence, _) = channel["said"]
+    assert sentence.startswith("4 of 4 files have a C2PA manifest: valid, not trusted; made by a made-up model; signed")
     assert "signed by Makers &amp; &lt;Sons&gt;" in page.read_text()
     assert "are only those of b" in page.read_text()  # that may be why
     found = json.loads(CliRunner().invoke(app, ["audit", str(tmp_path / "known"), "--json"]).stdout)

@@ -34,7 +34,7 @@ def test_the_word_of_before_makes_it_again(world):
 
 def test_a_record_holds_question_answer_and_evidence(world):
     record = json.loads((world / "out" / "report.json").read_text())
-    assert record["schema"] == SCHEMA == 4
+    assert record["schema"] == SCHEMA == 5
     answer = record["attribution"]
     assert (answer["decision"], answer["source"], answer["condition"]) == ("attributed", "c", ORIGINAL)
     ratio = answer["evidence"]["ratio"]
@@ -89,7 +89,7 @@ def test_a_report_of_another_schema_is_told(world, tmp_path):
     (tmp_path / "old.json").write_text(json.dumps({**record, "schema": 3}))
     done = run("report", "reproduce", tmp_path / "old.json")
     assert done.exit_code == 1
-    assert "of schema 3; this version of Genprint reads 4" in done.stderr
+    assert "of schema 3; this version of Genprint reads 5" in done.stderr
 
 
 def test_other_inputs_are_named(world, tmp_path, rng):
@@ -153,13 +153,13 @@ def test_moved_inputs_come_out_the_same(world, tmp_path, monkeypatch):
 def test_a_forged_report_is_found_out(world, tmp_path):
     forged = json.loads((world / "out" / "report.json").read_text())
     del forged["sha256"]
-    forged["channels"]["C2PA manifest"]["state"] = "present-valid"
+    forged["channels"]["what the files say"]["manifests"]["trusted"] = 10
     forged["propositions"][0] = "somebody else made the images"
     forged["sha256"] = canonical_digest(forged)
     (tmp_path / "forged.json").write_text(json.dumps(forged))
     done = run("report", "reproduce", tmp_path / "forged.json")
     assert done.exit_code == 3
-    assert "channels.C2PA manifest.state" in done.stdout
+    assert "channels.what the files say.manifests.trusted" in done.stdout
     assert "propositions" in done.stdout
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from genprint.answers.claims import SetClaims
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
@@ -165,6 +166,7 @@ class Attribution(Result):
         evidence: scores, threshold and tests behind the decision; None of an error.
         left_out: images that could not be used, and why.
         said: what else is to be known of it, in sentences.
+        claims: what the probe's files say of how they were made, beside the evidence; None where nobody looked.
         asked: what reports need beside.
     """
 
@@ -178,6 +180,7 @@ class Attribution(Result):
     evidence: Evidence | None = None
     left_out: tuple[LeftOut, ...] = ()
     said: tuple[str, ...] = ()
+    claims: SetClaims | None = None
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property

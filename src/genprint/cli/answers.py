@@ -19,6 +19,7 @@ from genprint.cli.common import (
     Model,
     Rate,
     Strict,
+    Trust,
     bar,
     csv_bytes,
     errors,
@@ -66,6 +67,7 @@ def attribute(
         Path | None, typer.Option(help="Also add the answers to this log, each entry chained to the one before.")
     ] = None,
     strict: Strict = False,
+    trust: Trust = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,6 +77,7 @@ def attribute(
 
     Example: genprint attribute suspicious/ --known models/
     """
+    from genprint.images.manifest import TrustList
     from genprint.storage.files import check_writable
 
     several = not together and (each is not None or len(probes) > 1)
@@ -83,6 +86,7 @@ def attribute(
             raise ValueError(f"--report {report}: a report is about one probe, and a file that ends in .html")
         for file in filter(None, (report, log, table)):
             check_writable(file)
+        TrustList.read(trust)  # what cannot be used is found before sources are read
         asked = probes_of(probes, each, together)
         sources = known_gallery(known, gallery, model, conditions, strict)
         from genprint.cli import text
@@ -93,7 +97,7 @@ def attribute(
         with answer_table(table) as rows, bar("reading images") as advance:
             for name, images in asked:
                 small += [] if isinstance(images, str) else too_small(sources.model, [images])
-                result = _answer(sources, name, images, rate, conditions, advance)
+                result = _answer(sources, name, images, rate, conditions, advance, trust)
                 # What an answer was asked with is large where there are many.
                 results.append(result if log or report else replace(result, asked=None))
                 if rows:
@@ -120,8 +124,9 @@ def attribute(
 
 
 def _answer(
-    sources: Gallery, name: str, images: ImageSet | str, rate: float, conditions: bool, progress: Progress
-) -> Attribution:
+    sources: Gallery, name: str, images: ImageSet | str, rate: float, conditions: bool, progress: Progress,
+    trust: Path | None,
+) -> Attribution:  # fmt: skip
     """The answer to one probe; of one that cannot be read, the reason."""
     from genprint.answers.results import failed
     from genprint.images.sets import ImageSetError, NothingUsable
@@ -129,7 +134,7 @@ def _answer(
     try:
         if isinstance(images, str):
             raise ImageSetError(images)
-        result = sources.attribute(images, None, rate, conditions, progress)
+        result = sources.attribute(images, None, rate, conditions, progress, trust)
     except ImageSetError as error:
         tell(str(error), "error: ")
         left_out = error.left_out if isinstance(error, NothingUsable) else ()

@@ -56,6 +56,15 @@ Conditions = Annotated[
         "the same processing. It takes a pass over these the first time; of a gallery, it takes kept originals."
     ),
 ]
+Trust = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GENPRINT_TRUST",
+        exists=True,
+        help="PEM certificates of the authorities by which signers of C2PA manifests are trusted. What files say is "
+        "told beside the answer and changes no decision.",
+    ),
+]
 Originals = Annotated[
     bool,
     typer.Option(

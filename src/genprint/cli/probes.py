@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 #: What a table of answers says of each probe.
 COLUMNS = (
-    "probe", "answer", "source", "llr", "condition", "px", "images", "left_out", "c2pa", "sha256", "reason",
+    "probe", "answer", "source", "llr", "condition", "px", "images", "left_out", "c2pa", "files_say", "sha256",
+    "reason",
 )  # fmt: skip
 
 
@@ -133,21 +134,23 @@ class Table:
 
     def add(self, result: Attribution) -> None:
         """The row of an answer."""
-        from genprint.images.manifest import overall
         from genprint.report.record import set_digest
 
-        px = c2pa = sha256 = ""
+        px = sha256 = ""
         if result.asked:
             probe = result.asked.probe
             sides = sorted({side for one in probe.originals for side in one.sides})
             px = "-".join(map(str, dict.fromkeys((sides[0], sides[-1])))) if sides else ""
-            c2pa = overall(Counter(fact.manifest for fact in probe.facts if fact))
             sha256 = set_digest(probe)
+        claims = result.claims
+        c2pa = ", ".join(f"{n} {state}" for state, n in claims.manifests.items() if n) if claims else ""
+        says = "; ".join(claims.said) if claims else ""
         llr = "" if result.llr is None else f"{result.llr:.6g}"
         self._write(
             (
                 result.probe, result.decision, result.source or "", llr, result.condition if result.asked else "", px,
-                result.images, len(result.left_out), c2pa, sha256, result.reason,
+                result.images, len(result.left_out), c2pa, says, sha256,
+                result.reason,
             )
         )  # fmt: skip
 

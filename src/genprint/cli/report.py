@@ -21,6 +21,9 @@ def reproduce(
         Path | None, typer.Option(exists=True, help="Where the known sources lie now, if elsewhere.")
     ] = None,
     gallery: Annotated[Path | None, typer.Option(exists=True, help="Where the gallery lies now, if elsewhere.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option(exists=True, help="Where the trusted certificates lie now, if elsewhere.")
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,6 +37,7 @@ def reproduce(
     with errors(as_json):
         then = read(file)
         where: dict[str, Any] = {"probe": probe, "known": known, "gallery": None if known else gallery, "model": model}
+        where["trust"] = trust
         moved = {"known", "gallery"} if known or gallery else set()
         for name, recorded in then["inputs"].items():
             if isinstance(recorded, str) and where[name] is None and name not in moved:
@@ -50,7 +54,7 @@ def reproduce(
         sources = known_gallery(where["known"], where["gallery"] or Path(), where["model"], conditions)
         with bar("reading images") as advance:
             result = sources.attribute(
-                where["probe"], then["attribution"]["probe"], inputs["rate"], conditions, advance
+                where["probe"], then["attribution"]["probe"], inputs["rate"], conditions, advance, where["trust"] or ""
             )
         found = differences(then, record(result, known=known_files(sources.sources) if where["known"] else None))
         text = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from genprint.answers.audit import Audit
+from genprint.answers.claims import CAUTION
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
@@ -49,6 +50,10 @@ def attribution(result: Attribution) -> str:
     if evidence.condition:
         lines.append(f"  {' '.join(evidence.condition.said)}")
     lines += [f"  {sentence}" for sentence in result.said]
+    if result.claims and result.claims.images:
+        lines += ["  what the files say:", *(f"    {sentence}" for sentence in result.claims.said), f"    {CAUTION}"]
+    elif result.claims:
+        lines += [f"  {sentence}" for sentence in result.claims.said]
     lines.append(f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out")
     return "\n".join(lines)
 

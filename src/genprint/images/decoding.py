@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFile, JpegImagePlugin, UnidentifiedImageError, features
 
+from genprint.images.claims import Claims, read_claims
 from genprint.images.formats import damaged, not_read
 from genprint.images.headers import (
     Tables,
@@ -30,7 +31,7 @@ from genprint.images.headers import (
     usual_webp_quality,
     webp_quantiser,
 )
-from genprint.images.manifest import ABSENT, Manifest, read_manifest
+from genprint.images.manifest import TrustList, has_manifest
 
 MIN_SIDE = 16
 #: Longest side, in pixels, of thumbnails. Larger images are pictures: features are means over many of their places.
@@ -58,7 +59,7 @@ class FileFacts:
         quantiser: of a lossy WebP.
         subsampling: of a JPEG's chroma: 4:4:4, 4:2:2, 4:2:0.
         metadata: names of the entries beside the pixels, and the value of those that name the software.
-        manifest: C2PA, if there is one.
+        claims: what it says of how it was made; None where nobody looked.
     """
 
     format: str
@@ -68,7 +69,7 @@ class FileFacts:
     tables: Tables = ()
     quantiser: int | None = None
     metadata: tuple[str, ...] = ()
-    manifest: Manifest = Manifest(ABSENT)
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,13 @@ def size_of(content: Content) -> tuple[int, int]:
     return height, width
 
 
-def decode(name: str, content: Content) -> Image:
+def decode(name: str, content: Content, claims: TrustList | None = None) -> Image:
     """The image in a file, in an array uint8 ``(h, w, 3)`` or ``(h, w)``, or a Pillow image.
+
+    Args:
+        name: of the image.
+        content: that it is decoded from.
+        claims: by which trust list what a file says of its making is read, too; by default it is not.
 
     Raises:
         Unusable: it has to be left out; the message says why.
@@ -175,7 +181,7 @@ def decode(name: str, content: Content) -> Image:
         _check_size(*image.size)
         wide = any("16" in str(_raw_mode(tile)) for tile in image.tile[:1])
         image.load()
-        facts = _facts(image, content)
+        facts = _facts(image, content, claims)
         pixels, conversions = _to_rgb(image)
         if wide and "I" not in image.mode:
             if pixels.max() < _DARK:  # what is lost tells fewer bits from a dark image
@@ -249,8 +255,7 @@ _NOT_METADATA = {
 }
 
 
-def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
-    manifest = read_manifest(content)
+def _facts(image: Pillow.Image, content: bytes, claims: TrustList | None) -> FileFacts:
     metadata = {str(key) for key, value in image.info.items() if key not in _NOT_METADATA and value is not None}
     for key in ("Software", "software"):
         if key in image.info:
@@ -260,7 +265,7 @@ def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
             metadata.add(f"Software={software}")
     except Exception:  # the pixels are good all the same
         metadata.add("unreadable EXIF")
-    if manifest.state != ABSENT:
+    if has_manifest(content):
         metadata.add("C2PA manifest")
     quantiser, subsampling = webp_quantiser(content), None
     quality = None if quantiser is None else usual_webp_quality(quantiser)
@@ -272,4 +277,5 @@ def _facts(image: Pillow.Image, content: bytes) -> FileFacts:
         if tables == standard_tables(quality)[: len(tables)]:
             tables = ()
     said = tuple(sorted(metadata))
-    return FileFacts(image.format or "?", image.mode, quality, subsampling, tables, quantiser, said, manifest)
+    claimed = None if claims is None else read_claims(image, content, claims)
+    return FileFacts(image.format or "?", image.mode, quality, subsampling, tables, quantiser, said, claimed)

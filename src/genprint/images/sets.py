@@ -20,6 +20,7 @@ from genprint.errors import GenprintError
 from genprint.images import archives
 from genprint.images.archives import ArchiveError
 from genprint.images.decoding import Image, Unusable, decode, size_of
+from genprint.images.manifest import TrustList
 from genprint.images.members import (
     Archive,
     ArrayFile,
@@ -83,6 +84,7 @@ class ImageSet:
         name: of the source.
         members: where the images are.
         origin: the same, in words, for messages.
+        claims: by which trust list what files say of their making is read, too; by default it is not.
 
     Example:
         >>> images = ImageSet.of(np.zeros((2, 32, 32, 3), np.uint8), name="black")
@@ -93,6 +95,7 @@ class ImageSet:
     name: str
     members: Members
     origin: str
+    claims: TrustList | None = None
 
     def scan(self) -> Iterator[Image | LeftOut]:
         """Every image, decoded one at a time, or the reason why it is left out. The same bytes twice count once.
@@ -106,7 +109,7 @@ class ImageSet:
         try:
             for name, read in self.members:
                 try:
-                    image = decode(name, read())
+                    image = decode(name, read(), self.claims)
                     if image.sha256 in seen:
                         raise Unusable(f"same content as {seen[image.sha256]}")
                 except Unusable as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from genprint._version import __version__
+from genprint.answers.claims import CAUTION
 from genprint.answers.families import FamilyTree
 from genprint.answers.results import Asked, Attribution, Result
 from genprint.report import figures
@@ -83,7 +84,7 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
         },
         files=_counted(channels["file facts"]["probe"]), warnings=None if isinstance(warnings, str) else warnings,
         condition=_condition(result),
-        manifest=channels["C2PA manifest"], manifests=_counted(channels["C2PA manifest"]["files"]),
+        said=result.claims.said if result.claims else (), caution=CAUTION,
         traces=_traces(summaries), tree=figures.data_uri(figures.tree_figure(tree)) if tree else None,
         newick=tree.newick() if tree else "",
         left_out={left["name"]: [left["reason"]] for left in answer["left_out"]},

@@ -23,11 +23,10 @@ from genprint.answers.results import Attribution, plain_values
 from genprint.errors import GenprintError
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.decoding import Image
-from genprint.images.manifest import NOT_CHECKED, Manifest, overall
 from genprint.images.sets import ImageSet
 from genprint.storage.files import canonical_digest, digest
 
-SCHEMA = 4
+SCHEMA = 5
 _SHOWN = 64  # images of a set that its pictures and file facts are of
 _NOT_AT_HAND = "not-checked"  # warnings of known sources whose files were elsewhere
 _SIDE = 256  # px of a picture; the middle of larger images is shown
@@ -40,30 +39,26 @@ class RecordError(GenprintError, ValueError):
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What a set's files are like: the middle of some images, how often each file fact and manifest occurs."""
+    """What a set's files are like: the middle of some images, how often each file fact occurs."""
 
     pixels: tuple[np.ndarray, ...]
     facts: dict[str, int]
-    manifests: dict[Manifest, int]
 
     @classmethod
     def of(cls, images: ImageSet, pictures: bool = True) -> FileSummary:
         """Of the first images of a set; without their pixels if so wanted."""
         pixels: list[np.ndarray] = []
         facts: Counter[str] = Counter()
-        manifests: Counter[Manifest] = Counter()
         for image in islice(images, _SHOWN):
             facts[_fact(image)] += 1
-            manifests[image.facts.manifest if image.facts else Manifest(NOT_CHECKED)] += 1
             if pictures:
                 pixels.append(_middle(image.pixels))
-        return cls(tuple(pixels), dict(facts), dict(manifests))
+        return cls(tuple(pixels), dict(facts))
 
     def __add__(self, other: FileSummary) -> FileSummary:
         """Of both sets together."""
         facts = Counter(self.facts) + Counter(other.facts)
-        manifests = Counter(self.manifests) + Counter(other.manifests)
-        return FileSummary(self.pixels + other.pixels, dict(facts), dict(manifests))
+        return FileSummary(self.pixels + other.pixels, dict(facts))
 
     def stack(self) -> np.ndarray | None:
         """The images as one array, if they are of one size."""
@@ -134,15 +129,12 @@ def record(
         "propositions": [ratio.hp, ratio.hd] if ratio else None,
         "channels": {
             "fingerprint": result.decision,
-            "C2PA manifest": {
-                "state": overall(files.manifests),
-                "files": {str(manifest): count for manifest, count in files.manifests.items()},
-            },
+            "what the files say": plain_values(result.claims),
             "file facts": {
                 "probe": files.facts, "warnings": _NOT_AT_HAND if known is None else confounds(files, known),
             },
         },
-        "attribution": plain_values(result),
+        "attribution": {name: value for name, value in plain_values(result).items() if name != "claims"},
         "probe": [
             {"image": name, "sha256": sha256}
             for name, sha256 in zip(asked.probe.names or asked.probe.digests, asked.probe.digests, strict=True)
@@ -205,12 +197,18 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     parts = [
         {
             "propositions": record["propositions"],
-            "channels": {**record["channels"], "file facts": fact},
+            "channels": {**record["channels"], "file facts": fact, "what the files say": _said(record)},
             "attribution": {**record["attribution"], "left_out": len(record["attribution"]["left_out"])},
         }
         for record, fact in zip((then, now), facts, strict=True)
     ]
     return [line.removeprefix("record.") for line in _unlike("record", *parts)]
+
+
+def _said(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the files say, wherever they lay."""
+    said = record["channels"]["what the files say"]
+    return said and {**said, "images": {one["sha256"]: one["claims"] for one in said["images"]}}
 
 
 def _unlike(where: str, then: Any, now: Any) -> list[str]:

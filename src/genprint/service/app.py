@@ -265,7 +265,7 @@ def _pictures(result: Attribution) -> dict[str, str]:
 def _report(result: Attribution) -> dict[str, str]:
     """The report's page and its JSON. It says nothing of where the service keeps its files."""
     assert result.asked is not None
-    paths = ("probe", "known", "gallery", *(() if result.asked.model.name else ("model",)))
+    paths = ("probe", "known", "gallery", "trust", *(() if result.asked.model.name else ("model",)))
     asked = replace(result.asked, inputs={**result.asked.inputs, **dict.fromkeys(paths)})
     page, record = case(replace(result, asked=asked), asked)
     # As text: JavaScript would write 1.0 as 1, and the seal would break.
