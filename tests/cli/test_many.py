@@ -50,14 +50,15 @@ def test_every_image_of_a_folder_is_a_row_of_a_table(tmp_path, folder, probe):
     done = run("attribute", probe, "--each", "image", "--known", folder, PLAIN, "--csv", table, code=1)
     rows = rows_of(table)
     assert list(rows[0]) == [
-        "probe", "answer", "source", "llr", "condition", "px", "images", "left_out", "c2pa", "sha256", "reason",
+        "probe", "answer", "source", "llr", "condition", "px", "images", "left_out", "c2pa", "files_say", "sha256",
+        "reason",
     ]  # fmt: skip
     assert [row["probe"] for row in rows] == [
         *sorted(str(file) for file in probe.glob("*.png")), str(probe / "notes") + "\\x1b[31m.txt"
     ]  # fmt: skip
     *images, last = rows
     for row in images:
-        assert (row["px"], row["images"], row["left_out"], row["c2pa"]) == ("32", "1", "0", "absent")
+        assert (row["px"], row["images"], row["left_out"], row["c2pa"]) == ("32", "1", "0", "1 absent")
         assert row["answer"] in ("attributed", "unknown", "inconclusive")
         with open(row["probe"], "rb") as file:
             own = hashlib.file_digest(file, "sha256").hexdigest()
