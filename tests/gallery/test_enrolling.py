@@ -9,11 +9,16 @@ from genprint.images.sets import ImageSet, ImageSetError
 from tests.conftest import textured
 
 
-def test_what_was_read_is_kept_until_all_went_well(tmp_path):
-    gallery = tmp_path / "g.sqlite"
-    with pytest.raises(KeyboardInterrupt), reading(gallery) as cache:
+def stopped(gallery):
+    with reading(gallery) as cache:
         cache.put("maker", ["image"], [b"features"])
         raise KeyboardInterrupt
+
+
+def test_what_was_read_is_kept_until_all_went_well(tmp_path):
+    gallery = tmp_path / "g.sqlite"
+    with pytest.raises(KeyboardInterrupt):
+        stopped(gallery)
     with reading(gallery) as cache:
         assert cache.get("maker", ["image"]) == [b"features"]
     assert not list(tmp_path.iterdir())
