@@ -23,7 +23,7 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.derived import Derived, Made
 from genprint.gallery.enrolled import EnrolledIn
-from genprint.gallery.enrolling import Added, read_all
+from genprint.gallery.enrolling import Added, read_all, reading
 from genprint.gallery.store import GalleryError, GalleryStore, NotEnough
 from genprint.images.known import as_sources
 from genprint.images.manifest import TrustList
@@ -95,11 +95,11 @@ class Gallery(GalleryStore):
         name: str | None = None,
         originals: bool = True,
         progress: Progress | None = None,
-        strict: bool = False,
+        strict: bool = True,
     ) -> list[Added]:
         """Enrolls sources: all that can be used, or, if anything goes wrong, none. Again, to add more images.
 
-        What was read when it was stopped is kept in ``FILE.cache``, so that asked again it goes on where it was.
+        What was read until it was stopped is kept in ``FILE.reading``, so that asked again it goes on where it was.
 
         Args:
             sources: known sources, or the images of one if it is named.
@@ -121,11 +121,10 @@ class Gallery(GalleryStore):
             self._take(choose(sets, self))
         counts = [images.count for images in sets]
         expect(progress, None if None in counts else sum(filter(None, counts)))
-        found, unusable = read_all(self.model.fingerprinter, sets, strict, self.cache, progress)
-        added = self.add_all(found.items(), originals)
-        if self.cache and self.cache is not self.model.cache:  # from now on, the gallery itself has it
-            read = [digest for fingerprint in found.values() for digest in fingerprint.digests]
-            self.cache.forget(read, self.model.fingerprinter.extractor_id)
+        own = Path(self.path) if not self.in_memory and not self.model.cache else None
+        with reading(own, self.model.cache) as cache:
+            found, unusable = read_all(self.model.fingerprinter, sets, strict, cache, progress)
+            added = self.add_all(found.items(), originals)
         self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)

@@ -90,14 +90,10 @@ class Cache:
         """Keeps features ``(n, d)``. Raises as ``put`` does."""
         self.put(maker, digests, [row.astype("<f4").tobytes() for row in features])
 
-    def forget(self, about: Sequence[str], maker: str | None = None) -> None:
-        """Erases whatever was made about these, or what that maker made."""
-        if self._read_only:
-            return
-        if maker is None:
+    def forget(self, about: Sequence[str]) -> None:
+        """Erases whatever was made about these."""
+        if not self._read_only:
             self._change("DELETE FROM made WHERE about = ?", [(one,) for one in about])
-        else:
-            self._change("DELETE FROM made WHERE maker = ? AND about = ?", [(maker, one) for one in about])
 
     def _change(self, query: str, rows: Sequence[tuple[object, ...]]) -> None:
         try:

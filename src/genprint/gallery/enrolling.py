@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from genprint.fingerprints.cache import Cache
+from genprint.fingerprints.cache import Cache, CacheError
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable
@@ -26,6 +28,31 @@ class Added:
     images: int
     left_out: tuple[LeftOut, ...]
     reason: str | None = None
+
+
+@contextmanager
+def reading(gallery: Path | None, cache: Cache | None = None) -> Iterator[Cache | None]:
+    """What keeps features while sources are read: ``FILE.reading``, which is removed when all went well.
+
+    Args:
+        gallery: its file; None: it has none, or needs no such file.
+        cache: in place of it, kept.
+    """
+    if gallery is None:
+        yield cache
+        return
+    import fcntl
+
+    path = gallery.with_name(f"{gallery.name}.reading")
+    with ExitStack() as stack:
+        made = None
+        with suppress(OSError, CacheError):  # another one is enrolling, or nothing can be written: not needed
+            fcntl.flock(stack.enter_context(path.open("ab")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            made = Cache(path)
+        yield made
+        if made:
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def read_all(

@@ -73,7 +73,7 @@ class GalleryStore:
     """Named sources with the features of their images, made by one model.
 
     Features of single images are kept, not only their moments: thresholds need sets of the probe's size. Beside the
-    file are perhaps two others: ``FILE.originals`` with images, so that the sources can be had in other conditions, and
+    file are perhaps others: ``FILE.originals`` with images, so that the sources can be had in other conditions, and
     ``FILE.cache`` with what was worked out from them, which is safe to delete.
 
     Args:
