@@ -22,10 +22,14 @@ def picture(rng):
 
 @pytest.fixture
 def codec():
-    """The plug-in, and Pillow as it was before it at the end."""
+    """The plug-in, and Pillow as it is before it, at the end too."""
     plugin = pytest.importorskip("pillow_heif")
-    decoding._heif_opener.cache_clear()
+    _without_codec()
     yield plugin
+    _without_codec()
+
+
+def _without_codec():
     for known in (Image.OPEN, Image.SAVE, Image.SAVE_ALL):
         known.pop("HEIF", None)
     Image.ID[:] = [kind for kind in Image.ID if kind != "HEIF"]

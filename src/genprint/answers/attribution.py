@@ -82,10 +82,10 @@ class Identifier:
 
     An attribution passes three tests. No other source explains the probe about as well. The probe's images are
     exchangeable with the source's: a permutation test, which calls one in twenty of the true source's probes unknown.
-    It would also call those unknown that came in another condition than what is enrolled, however well that is matched:
-    of these it is told and does not count. And the score (``genprint.scoring.cohort``) reaches a threshold, which is
-    set on the enrolled sources: each in turn is left out, and sets of as many of its images put to all tests that
-    count. At most the given rate of unknown sources, if they are like the enrolled ones, pass.
+    It would also call pictures (above 64 px) unknown that came in another condition than what is enrolled, however well
+    that is matched: of these it is told and does not count. And the score (``genprint.scoring.cohort``) reaches a
+    threshold, which is set on the enrolled sources: each in turn is left out, and sets of as many of its images put to
+    all tests that count. At most the given rate of unknown sources, if they are like the enrolled ones, pass.
 
     Args:
         model: of the fingerprints.

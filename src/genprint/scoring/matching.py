@@ -68,8 +68,8 @@ class Comparison:
 
     @property
     def as_they_came(self) -> bool:
-        """Whether probes and sources came in one condition, as far as can be seen."""
-        return self.found is None
+        """Whether probes and sources came in one condition, as far as can be seen; of small images, too little is."""
+        return self.found is None or not Told.of(self.probes).large
 
     @property
     def name(self) -> str:
