@@ -16,7 +16,7 @@ from genprint.images.decoding import FileFacts
 from genprint.images.processing import Blur, Chain, Jpeg, Noise, Resize, Scale, Shift
 from genprint.images.sets import ImageSet
 from genprint.scoring.base import ByScorer
-from genprint.scoring.conditions import MARGIN, candidates, match, side_of
+from genprint.scoring.conditions import MARGIN, candidates, likeliest, match, side_of
 from genprint.scoring.lda import LDA
 from genprint.scoring.matching import Matched, can_match, few, in_condition
 from genprint.scoring.plda import PLDA
@@ -419,3 +419,11 @@ def test_threads_make_a_condition_once(model, rng):
         made = list(threads.map(lambda _: enrolled(NEAR), range(8)))
     assert all(one is made[0] for one in made)
     assert [len(own.originals[0].asked) for own in known.values()] == [1] * 4
+
+
+def test_what_files_and_sizes_do_not_tell_has_to_be_clearly_likelier():
+    last, resized = Jpeg(80), Chain((Scale(0.75), Jpeg(80)))
+    shifted = Chain((Shift(1, 1), Jpeg(80)))
+    assert likeliest({last: 0.0, resized: 1.0, shifted: 10.0}, last) == (resized, None)
+    assert likeliest({last: 0.0, resized: 1.0, shifted: 12.0}, last) == (shifted, 11.0)
+    assert likeliest({last: 0.0, shifted: -5.0}, last) == (last, None)

@@ -257,3 +257,19 @@ def test_differences_in_its_coordinates_go_back_to_features(rng, parts):
     model = made_up(rng, parts)
     one, other = rng.normal(size=(2, 5, 4 * parts))
     assert np.allclose(model.back(model.project(one) - model.project(other)), one - other)
+
+
+def test_a_probe_about_the_centre_of_all_sources(rng):
+    model = replace(made_up(rng, parts=2), weights=np.array([1.0, 3.0]))
+    gallery = [fingerprint(rng.normal(size=(6, 8)), parts=2) for _ in range(4)]
+    known = model.roughly(gallery)
+    means, _ = model.coordinates(gallery)
+    assert np.allclose(known.centre, means.mean(0))
+    probes, root = [fingerprint(rng.normal(size=(n, 8)), parts=2) for n in (1, 5)], rng.uniform(0.5, 2, 8)
+    asked, _ = model.coordinates(probes)
+    expected = [
+        -np.sum([0.25, 0.75] * (((own - known.centre) / root) ** 2).reshape(2, 4).sum(1)) / (1 / n + 0.3) / 2
+        for own, n in zip(asked, (1, 5), strict=True)
+    ]
+    assert known.about_centre(probes, root) == pytest.approx(np.mean(expected))
+    assert known.about_centre(probes[:1], root) == pytest.approx(expected[0])
