@@ -261,7 +261,7 @@ def test_differences_in_its_coordinates_go_back_to_features(rng, parts):
 
 def test_a_probe_about_the_centre_of_all_sources(rng):
     model = replace(made_up(rng, parts=2), weights=np.array([1.0, 3.0]))
-    gallery = [fingerprint(rng.normal(size=(6, 8)), parts=2) for _ in range(4)]
+    gallery = [replace(given(rng.normal(size=(6, 8)), f"s{i}"), parts=2) for i in range(4)]
     known = model.roughly(gallery)
     means, _ = model.coordinates(gallery)
     assert np.allclose(known.centre, means.mean(0))
