@@ -19,7 +19,7 @@ from picture_sections import head, line
 from sklearn.metrics import roc_auc_score
 
 from genprint.answers.attribution import Identifier
-from genprint.evaluation.attributability import named, top1
+from genprint.evaluation.attributability import Rate, named, top1
 from genprint.evaluation.methods import CONTROLS, METHODS
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import named as processing_of
@@ -128,9 +128,9 @@ def closed_set(model: Model, sets: Sequence[ImageSet], read: Mapping[str, Read],
     return "\n".join(lines)
 
 
-def _rate(rates: Mapping[str, Mapping[int, object]], method: str, size: int) -> str:
+def _rate(rates: Mapping[str, Mapping[int, Rate]], method: str, size: int) -> str:
     rate = rates.get(method, {}).get(size)
-    return f"{100 * rate.mean:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" if rate else "-"  # type: ignore[attr-defined]
+    return f"{100 * rate.mean:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]" if rate else "-"
 
 
 def joined(model: Model, read: Mapping[str, Read], seed: int) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
 Value = TypeVar("Value")
+
+LONGEST = 200  # characters of a value that is shown
+_NAMED = 3  # names in a sentence
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -34,6 +37,40 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(
         one if one.isprintable() or one in keep else one.encode("unicode_escape").decode("ascii") for one in text
     )
+
+
+def shortened(text: str) -> str:
+    r"""A value that somebody else chose, in one printable line of at most ``LONGEST`` of its characters.
+
+    Example:
+        >>> shortened(" a\x1b[2Kb\n")
+        'a\\x1b[2Kb'
+    """
+    text = text.strip(" \0\r\n\t")
+    return printable(text[:LONGEST]) + ("..." if len(text) > LONGEST else "")
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first few names.
+
+    Example:
+        >>> first_of("abc"), first_of("abcd")
+        ('a, b, c', 'a, b, c, ...')
+    """
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Names in a sentence; of many, the first.
+
+    Example:
+        >>> in_words("ab"), in_words("abcd"), in_words("abcde")
+        ('a and b', 'a, b, c and d', 'a, b, c and 2 others')
+    """
+    every = list(names)
+    if len(every) > _NAMED + 1:
+        return f"{', '.join(every[:_NAMED])} and {len(every) - _NAMED} others"
+    return " and ".join([", ".join(every[:-1]), every[-1]] if every[1:] else every)
 
 
 def all_printable(value: Value) -> Value:

@@ -11,8 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 from genprint.images.claims import Claims, Statement
 from genprint.images.decoding import decode
 from genprint.images.manifest import Manifest, TrustList
-from genprint.images.printable import printable
 from genprint.images.xmp import XmpError, read_xmp
+from genprint.words import shortened
 from tests.conftest import encoded, textured
 from tests.images.test_manifest import authority, sign, signer, trust
 
@@ -226,7 +226,7 @@ def test_control_characters_are_shown_escaped(image):
     assert shown == r"a\x1bb"
     packet = PACKET.format('e:DigitalSourceType="a&#x202E;b">').encode()
     assert said(encoded(image, "JPEG", xmp=packet)) == [("digital source type", r"a\u202eb")]
-    assert printable("é 猫") == "é 猫"
+    assert shortened("é 猫") == "é 猫"
     model = SETTINGS.replace("dreamshaper_8", "dream\x1b[2K")
     assert said(png(image, parameters=model))[1] == ("model", r"dream\x1b[2K")
 

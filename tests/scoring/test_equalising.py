@@ -9,7 +9,8 @@ from genprint.answers.verification import verify
 from genprint.cli import text
 from genprint.images.processing import Jpeg
 from genprint.images.sets import ImageSet
-from genprint.scoring.equalising import equalised, in_words
+from genprint.scoring.equalising import equalised
+from genprint.words import in_words
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,7 @@ def test_where_all_enrolled_images_are_jpegs_a_lossless_probe_becomes_one(jpegs,
         assert found is enrolled.original
         assert np.array_equal(compared.probes[0].values, expected.values)
         assert (compared.name, compared.found.brought_to, compared.found.by) == ("JPEG 60", "JPEG 60", None)
+        assert not compared.as_they_came
         assert compared.found.said == (
             "The enrolled images were saved as JPEG 60, the probe without loss: both were compared as JPEG 60.",
         )

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from genprint.errors import GenprintError
-from genprint.words import counted, printable
+from genprint.words import counted, first_of, printable
 
 if TYPE_CHECKING:
     from genprint.api import Gallery
@@ -212,10 +212,9 @@ def tell_small(names: Sequence[str]) -> None:
     from genprint.images.decoding import THUMBNAIL_SIDE
 
     if names:
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         tell(
-            f"{shown}: images of {THUMBNAIL_SIDE} px or less, which the model for pictures tells apart worse than "
-            "the model for thumbnails",
+            f"{first_of(names)}: images of {THUMBNAIL_SIDE} px or less, which the model for pictures tells apart worse "
+            "than the model for thumbnails",
             "warning: ",
         )
 
@@ -290,10 +289,9 @@ def known_gallery(
         opened = open_gallery(gallery, model)
         lacking = opened.lacking_originals() if conditions else []
         if lacking:
-            names = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
             tell(
-                f"of {counted(len(lacking), 'source')} ({names}) no originals are kept, so that probes that were saved "
-                "as JPEG or the like cannot be compared with their like. Enroll again, with --originals.",
+                f"of {counted(len(lacking), 'source')} ({first_of(lacking)}) no originals are kept, so that probes "
+                "that were saved as JPEG or the like cannot be compared with their like. Enroll again, with --originals.",
                 "warning: ",
             )
         return opened

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 from genprint.images import xmp
 from genprint.images.manifest import ABSENT, NOT_CHECKED, Manifest, TrustList, read_manifest, source_type
-from genprint.images.printable import printable
+from genprint.words import shortened
 
 SOURCE_TYPE, SETTINGS, MODEL, SOFTWARE, UNREADABLE = (
     "digital source type", "generation settings", "model", "software", "unreadable",
@@ -71,17 +71,17 @@ def read_claims(image: Pillow.Image, content: bytes, trust: TrustList = TrustLis
         try:
             statements += read(image)
         except Exception as error:  # Pillow raises many things on bad metadata; the pixels are good all the same
-            statements.append(Statement(UNREADABLE, printable(str(error)), where))
+            statements.append(Statement(UNREADABLE, shortened(str(error)), where))
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if isinstance(packet, bytes | str):
         try:
             found = xmp.read_xmp(packet)
         except xmp.XmpError as error:
-            statements.append(Statement(UNREADABLE, printable(str(error)), "XMP"))
+            statements.append(Statement(UNREADABLE, shortened(str(error)), "XMP"))
         else:
             statements += _of_xmp(found)
             if manifest.state == ABSENT and xmp.PROVENANCE in found:
-                elsewhere = f"kept elsewhere, not fetched: {printable(found[xmp.PROVENANCE])}"
+                elsewhere = f"kept elsewhere, not fetched: {shortened(found[xmp.PROVENANCE])}"
                 manifest = Manifest(NOT_CHECKED, problems=(elsewhere,))
     return Claims(tuple(dict.fromkeys(statements)), manifest)
 
@@ -90,9 +90,9 @@ def _of_xmp(found: Mapping[str, str]) -> Iterator[Statement]:
     if value := found.get(xmp.DIGITAL_SOURCE_TYPE):
         yield Statement(SOURCE_TYPE, source_type(value), "IPTC")
     if value := found.get(xmp.AI_SYSTEM):
-        yield Statement("AI system", printable(value), "IPTC")
+        yield Statement("AI system", shortened(value), "IPTC")
     if value := found.get(xmp.CREATOR_TOOL):
-        yield Statement(SOFTWARE, printable(value), "XMP")
+        yield Statement(SOFTWARE, shortened(value), "XMP")
 
 
 _PNG_TEXTS = {"Software": SOFTWARE, "Source": "source", "Description": "description"}
@@ -103,7 +103,7 @@ def _of_png(image: Pillow.Image) -> Iterator[Statement]:
         return
     texts = {name: value for name, value in image.info.items() if isinstance(value, str)}
     for name, field in _PNG_TEXTS.items():
-        if value := printable(texts.get(name, "")):
+        if value := shortened(texts.get(name, "")):
             yield Statement(field, value, "PNG text")
     if "parameters" in texts:
         yield from _automatic1111(texts["parameters"], "PNG text")
@@ -126,7 +126,7 @@ def _of_exif(image: Pillow.Image) -> Iterator[Statement]:
         name, _, rest = value.partition(":")
         if name.lower() in ("prompt", "workflow") and rest.lstrip().startswith("{"):  # as ComfyUI writes them into WebP
             yield from _comfyui(rest, "EXIF")
-        elif shown := printable(value):
+        elif shown := shortened(value):
             yield Statement(field, shown, "EXIF")
     comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT, "") if _EXIF_IFD in exif else ""
     text = _user_comment(comment) if isinstance(comment, bytes) else _decoded(comment)
@@ -164,7 +164,7 @@ def _automatic1111(text: str, where: str) -> Iterator[Statement]:
         return
     settings = text[text.rfind("Steps: ") :] if "Steps: " in text else ""  # prompts could hold anything
     if found := _MODEL.search(settings):
-        yield Statement(MODEL, printable(found[1].strip('"')), where)
+        yield Statement(MODEL, shortened(found[1].strip('"')), where)
 
 
 def _comfyui(text: str, where: str) -> Iterator[Statement]:
@@ -176,9 +176,9 @@ def _comfyui(text: str, where: str) -> Iterator[Statement]:
     try:
         models = dict.fromkeys(_checkpoints(json.loads(text.rstrip("\0"))))
     except (ValueError, RecursionError) as error:
-        yield Statement(UNREADABLE, printable(f"settings that are no JSON: {error}"), where)
+        yield Statement(UNREADABLE, shortened(f"settings that are no JSON: {error}"), where)
         return
-    yield from (Statement(MODEL, printable(name), where) for name in list(models)[:_MODELS])
+    yield from (Statement(MODEL, shortened(name), where) for name in list(models)[:_MODELS])
 
 
 def _checkpoints(graph: Any) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genprint.errors import GenprintError
-from genprint.images.printable import printable
+from genprint.words import shortened
 
 TRUSTED, VALID, INVALID, ABSENT, NOT_CHECKED = "trusted", "valid, not trusted", "invalid", "absent", "not checked"
 STATES = (TRUSTED, VALID, INVALID, NOT_CHECKED, ABSENT)
@@ -157,7 +157,7 @@ def read_manifest(content: bytes, trust: TrustList = TrustList()) -> Manifest:
         with c2pa.Reader(None, io.BytesIO(content), context=_context(trust)) as reader:
             store = json.loads(reader.json())
     except c2pa.C2paError as error:  # there is a mark, but no manifest that can be read
-        return Manifest(INVALID, problems=(printable(str(error)),))
+        return Manifest(INVALID, problems=(shortened(str(error)),))
     return _told(store)
 
 
@@ -178,11 +178,11 @@ def _told(store: Mapping[str, Any]) -> Manifest:
     makers = [str(maker.get("name", "")) for maker in active.get("claim_generator_info") or ()]
     return Manifest(
         state,
-        printable(", ".join(filter(None, makers))),
-        printable(str((active.get("signature_info") or {}).get("issuer", ""))),
+        shortened(", ".join(filter(None, makers))),
+        shortened(str((active.get("signature_info") or {}).get("issuer", ""))),
         tuple(_action(one) for one in _actions(active)[:_MOST]),
         tuple(_ingredient(one) for one in (active.get("ingredients") or ())[:_MOST]),
-        tuple(printable(code) for code in sorted(set(failures))[:_MOST]) if state == INVALID else (),
+        tuple(shortened(code) for code in sorted(set(failures))[:_MOST]) if state == INVALID else (),
     )
 
 
@@ -197,9 +197,9 @@ def _action(said: Mapping[str, Any]) -> Action:
     agent = said.get("softwareAgent") or ""
     software = agent.get("name", "") if isinstance(agent, Mapping) else agent
     return Action(
-        printable(str(said.get("action", ""))),
+        shortened(str(said.get("action", ""))),
         source_type(str(said.get("digitalSourceType", ""))),
-        printable(str(software)),
+        shortened(str(software)),
     )
 
 
@@ -213,9 +213,9 @@ def _ingredient(said: Mapping[str, Any]) -> Ingredient:
         codes = {kind: {one.get("code") for one in results.get(kind) or ()} for kind in ("success", "failure")}
         state = TRUSTED if _TRUSTED in codes["success"] else VALID
         state = INVALID if codes["failure"] - {_UNTRUSTED} else state
-    return Ingredient(printable(str(said.get("title", ""))), printable(str(said.get("relationship", ""))), state)
+    return Ingredient(shortened(str(said.get("title", ""))), shortened(str(said.get("relationship", ""))), state)
 
 
 def source_type(value: str) -> str:
     """A digital source type as IPTC names it, from its URI (http://cv.iptc.org/newscodes/digitalsourcetype/)."""
-    return printable(value.rpartition("/newscodes/digitalsourcetype/")[2])
+    return shortened(value.rpartition("/newscodes/digitalsourcetype/")[2])

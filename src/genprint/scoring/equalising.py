@@ -11,11 +11,12 @@ from dataclasses import replace
 from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
 from genprint.images.processing import Processing
 from genprint.images.saving import Savings, as_one
+from genprint.words import in_words
 
 #: Share of a set's files that have to be saved alike to count as all.
 ALL = 0.9
-# Files of a source whose headers are looked at where it is not known how they were saved; sets named in a sentence.
-_HEADERS, _NAMED = 4, 3
+# Files of a source whose headers are looked at where it is not known how they were saved.
+_HEADERS = 4
 
 
 def equalised(sets: Sequence[Fingerprint]) -> tuple[list[Fingerprint], tuple[str, ...]]:
@@ -70,11 +71,3 @@ def brought(probes: Sequence[Fingerprint], processing: Processing) -> list[Finge
         return [replace(probe.under(processing), left_out=probe.left_out) for probe in probes]
     except OriginalsError:
         return None
-
-
-def in_words(sources: Iterable[str]) -> str:
-    """Names in a sentence; of many, the first."""
-    names = list(sources)
-    if len(names) > _NAMED + 1:
-        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} others"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

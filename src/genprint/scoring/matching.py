@@ -10,7 +10,7 @@ they were is better left as it is (32 % for 47), and so is a lossless one where 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -21,11 +21,12 @@ from genprint.images.processing import Chain, Processing
 from genprint.images.saving import alike
 from genprint.scoring.base import ByScorer, Densities, Enrollment, Scorer
 from genprint.scoring.conditions import InCondition, candidates, likeliest, match, resized, side_of
-from genprint.scoring.equalising import ALL, brought, common_of, in_words, shared_savings
+from genprint.scoring.equalising import ALL, brought, common_of, shared_savings
 from genprint.scoring.found import ConditionFound
 from genprint.scoring.population import ReferencePopulation
 from genprint.scoring.posterior import RoughPosterior
 from genprint.scoring.told import Told
+from genprint.words import in_words
 
 # Enrolled images, of all sources together, that candidates are tried on; at least so many of each.
 _TRIED, _FEWEST = 64, 2
@@ -60,16 +61,18 @@ class Comparison:
         probes: as they are compared.
         processing: that the sources are brought to; None: they are compared as they are.
         found: what was found of the probes' condition, if anything.
+        large: whether the probes' images, as they came, are so large that their pixels tell something.
     """
 
     probes: Sequence[Fingerprint]
     processing: Processing | None = None
     found: ConditionFound | None = None
+    large: bool = False
 
     @property
     def as_they_came(self) -> bool:
         """Whether probes and sources came in one condition, as far as can be seen; of small images, too little is."""
-        return self.found is None or not Told.of(self.probes).large
+        return self.found is None or not self.large
 
     @property
     def name(self) -> str:
@@ -109,6 +112,10 @@ class Matching:
     def compared(self, probes: Sequence[Fingerprint]) -> Comparison:
         """How these probes, which share a condition, are compared."""
         told = Told.of(probes)
+        return replace(self._compared(told), large=told.large)
+
+    def _compared(self, told: Told) -> Comparison:
+        probes = told.probes
         if told.large and told.files.lossless(ALL) and not told.last and not resized(told.side, self._side):
             common = common_of(self.saved().values())
             if common and (found := self._brought(told, common)):
