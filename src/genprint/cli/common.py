@@ -291,7 +291,8 @@ def known_gallery(
         if lacking:
             tell(
                 f"of {counted(len(lacking), 'source')} ({first_of(lacking)}) no originals are kept, so that probes "
-                "that were saved as JPEG or the like cannot be compared with their like. Enroll again, with --originals.",
+                "that were saved as JPEG or the like cannot be compared with their like. Enroll again, with "
+                "--originals.",
                 "warning: ",
             )
         return opened
