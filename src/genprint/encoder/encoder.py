@@ -115,8 +115,8 @@ class SetEncoder(Fingerprinter):
         assert means is not None
         features = network.project(means)
         if network.blocks is not None:
-            counted = torch.stack([block_statistics(image.pixels, PLACES) for image in images])
-            features = torch.cat([features, network.blocks(counted.to(self._device))], dim=1)
+            counted = np.stack([block_statistics(image.pixels, PLACES) for image in images])
+            features = torch.cat([features, network.blocks(torch.from_numpy(counted).to(self._device))], dim=1)
         return features.cpu().numpy()
 
     @torch.inference_mode()
