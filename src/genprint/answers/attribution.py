@@ -35,14 +35,21 @@ class Reason(StrEnum):
     BELOW_THRESHOLD = "the nearest source, {best}, stays below the threshold"
     BELOW_WITH_RIVAL = BELOW_THRESHOLD + "; {best} and {second} explain it about as well; {separates}"
     RIVAL_FITS = "best score for {best}, but the exchangeability test rejects {best} and not {second}"
-    NOT_EXCHANGEABLE = (
-        "close to {best}, but not exchangeable with its images: possibly a related model (other seed, fine-tuned)"
-    )
+    NOT_EXCHANGEABLE = "passes the threshold of {best}, but is not exchangeable with its images"
+    RELATED = "close to {best}, but not exchangeable with its images: possibly a related model (other seed, fine-tuned)"
     RIVAL_NEAR = "{best} and {second} explain it about as well; {separates}"
+    SUPPORTED_BELOW = (
+        "the images speak for {best} rather than for a source that is not enrolled, but not clearly enough: its score "
+        "stays below the threshold"
+    )
+    SUPPORTED_WITH_RIVAL = SUPPORTED_BELOW + "; {best} and {second} explain it about as well; {separates}"
+    NOT_SUPPORTED = (
+        "{best} passes the threshold, but the images speak no more for it than for a source that is not enrolled"
+    )
     PASSED = "{best} passes the threshold and no other source comes near"
 
 
-def decide(
+def decide(  # noqa: PLR0913
     score: float | None,
     threshold: float | None,
     p: float,
@@ -50,9 +57,10 @@ def decide(
     rival_near: bool,
     rival_p: float | None,
     min_posterior: float,
+    llr: float | None = None,
     alpha: float = ALPHA,
 ) -> tuple[str, Reason]:
-    """The decision on a probe.
+    """The decision on a probe. It never points the other way from the likelihood ratio.
 
     Args:
         score: of the best candidate, normalised; None without a threshold.
@@ -62,18 +70,24 @@ def decide(
         rival_near: whether the second candidate explains the probe about as well.
         rival_p: of the exchangeability test against the second candidate; None if not asked.
         min_posterior: that an attribution needs.
+        llr: log likelihood ratio of the best candidate against a source that is not enrolled; None if there is none.
         alpha: level of the exchangeability test.
     """
     if score is None or threshold is None:
         return INCONCLUSIVE, Reason.NO_THRESHOLD
+    supported = llr is not None and llr > 0
     if score < threshold:
+        if supported:
+            return INCONCLUSIVE, Reason.SUPPORTED_WITH_RIVAL if rival_near else Reason.SUPPORTED_BELOW
         return UNKNOWN, Reason.BELOW_WITH_RIVAL if rival_near else Reason.BELOW_THRESHOLD
     if p <= alpha:
         if rival_near and rival_p is not None and rival_p > alpha:
             return INCONCLUSIVE, Reason.RIVAL_FITS
-        return UNKNOWN, Reason.NOT_EXCHANGEABLE
+        return (INCONCLUSIVE, Reason.RELATED) if supported else (UNKNOWN, Reason.NOT_EXCHANGEABLE)
     if posterior < min_posterior:
         return INCONCLUSIVE, Reason.RIVAL_NEAR
+    if llr is not None and not supported:
+        return INCONCLUSIVE, Reason.NOT_SUPPORTED
     return ATTRIBUTED, Reason.PASSED
 
 
@@ -149,7 +163,8 @@ class Identifier:
         rejected = tested and p <= ALPHA
         rival_p = enrolled.exchangeability(probe, order[1]) if rival_near and rejected else None
         decision, reason = decide(
-            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior
+            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior,
+            enrolled.llr(probe, best),
         )  # fmt: skip
         ratio = enrolled.likelihood_ratio(probe, best) if weigh else None
         return Attribution(

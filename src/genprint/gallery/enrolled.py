@@ -100,6 +100,10 @@ class Enrolled:
         scorer = self._scorer if self._scorer.learned else self._scorer.adapt([*beside, one + other])
         return exchangeable(scorer.whiten(one.values), scorer.whiten(other.values))
 
+    def llr(self, probe: Fingerprint, source: int) -> float | None:
+        """The log of that ratio alone, which takes no time."""
+        return self._ratios.llr(probe, source)
+
     def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
         """The calibrated one for that source; None where there are too few sources or images to calibrate."""
         return self._ratios.likelihood_ratio(probe, source)

@@ -22,8 +22,8 @@ _RIDGE, _CONVERGED = 1e-3, 1e-14
 class LikelihoodRatio:
     """A calibrated likelihood ratio for two propositions, in natural logs.
 
-    It is for a source named before the probe was looked at. The best of many candidates misleads more often, up to
-    as many times as there are candidates.
+    It is for the best of the candidates, and takes into account that it was picked as the best: of sources that are not
+    enrolled, too, some candidate is the best. For a source named before the probe was looked at, it is careful.
 
     Attributes:
         hp: the first proposition.
@@ -65,7 +65,7 @@ class LikelihoodRatioSystem:
         """For probes of so many images; None with fewer than three sources, or one of a single image.
 
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
-        not enrolled, with one that lacks their source.
+        not enrolled, with one that lacks their source: the best candidate of these, for that is what is asked of.
         """
         counts = [source.count for source in self._cohort.fingerprints]
         if len(counts) < 3 or min(counts) < 2:
@@ -74,12 +74,17 @@ class LikelihoodRatioSystem:
         if size not in self._calibrations:
             targets, nontargets = self._cohort.target_scores(size), self._cohort.nontarget_scores(size)
             same = [calibration_features(ratios)[:, i] for i, ratios in enumerate(targets)]
-            different = [
-                np.concatenate(calibration_features(np.delete(ratios, i, axis=1)))
-                for i, ratios in enumerate(nontargets)
-            ]
+            different = [_of_best(np.delete(ratios, i, axis=1)) for i, ratios in enumerate(nontargets)]
             self._calibrations[size] = LogisticCalibration.fit(same, different)
         return self._calibrations[size]
+
+    def llr(self, probe: Fingerprint, source: int) -> float | None:
+        """Natural log of the ratio for one enrolled source, and no more; None where there is no calibration."""
+        calibration = self.calibration(len(probe))
+        if calibration is None:
+            return None
+        ratios = self._cohort.llr(self._cohort.take(probe), np.arange(len(probe))[None])
+        return float(calibration.llr(calibration_features(ratios)[0, source]))
 
     def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
         """For one enrolled source; None where there is no calibration."""
@@ -134,6 +139,12 @@ def calibration_features(ratios: np.ndarray) -> np.ndarray:
     after = np.logaddexp.accumulate(with_unknown[:, ::-1], axis=1)[:, -2::-1]
     rivals = np.logaddexp(np.hstack([np.full((len(ratios), 1), -np.inf), before]), after)
     return np.stack([np.arcsinh((ratios - rivals) / 5), np.arcsinh(ratios / 50)], axis=-1)
+
+
+def _of_best(ratios: np.ndarray) -> np.ndarray:
+    """The features of each probe's best candidate, ``(n, 2)``."""
+    features: np.ndarray = calibration_features(ratios)[np.arange(len(ratios)), ratios.argmax(1)]
+    return features
 
 
 @dataclass(frozen=True)
