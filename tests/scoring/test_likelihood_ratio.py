@@ -7,12 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from genprint.answers.attribution import Identifier
 from genprint.scoring.base import ByScorer
 from genprint.scoring.cohort import Cohort
-from genprint.scoring.likelihood_ratio import (
-    LikelihoodRatioSystem,
-    LogisticCalibration,
-    _regression,
-    calibration_features,
-)
+from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, calibration_features
+from genprint.scoring.logistic import LogisticCalibration, _regression
 from tests.conftest import drawn_digests, given, model_of_sources
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 
 import numpy as np
 from scipy.special import softmax
 
-from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Candidate, Evidence
+from genprint.answers.decision import decide
+from genprint.answers.results import ATTRIBUTED, Attribution, Candidate, Evidence
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.fingerprints.fingerprinter import Progress, expect
-from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
+from genprint.gallery.enrolled import Enrolled, EnrolledIn
 from genprint.gallery.index import Index
 from genprint.gallery.recent import Recent
 from genprint.gallery.store import GalleryStore, NotEnough
 from genprint.images.processing import Processing
 from genprint.model import Model
+from genprint.scoring.exchangeability import ALPHA
 from genprint.scoring.matching import in_condition
 from genprint.scoring.threads import one_thread
 from genprint.scoring.thresholds import smallest_rate
@@ -26,55 +27,6 @@ from genprint.scoring.thresholds import smallest_rate
 SHORTLIST = 200
 # Images of each source that its vector in another condition is of, and conditions that these are held in at a time.
 _INDEXED, _INDICES = 4, 8
-
-
-class Reason(StrEnum):
-    """Why a decision is what it is; ``{best}``, ``{second}`` and ``{separates}`` are filled in."""
-
-    NO_THRESHOLD = "no threshold can be set; enroll three sources or more, two images of each"
-    BELOW_THRESHOLD = "the nearest source, {best}, stays below the threshold"
-    BELOW_WITH_RIVAL = BELOW_THRESHOLD + "; {best} and {second} explain it about as well; {separates}"
-    RIVAL_FITS = "best score for {best}, but the exchangeability test rejects {best} and not {second}"
-    NOT_EXCHANGEABLE = (
-        "close to {best}, but not exchangeable with its images: possibly a related model (other seed, fine-tuned)"
-    )
-    RIVAL_NEAR = "{best} and {second} explain it about as well; {separates}"
-    PASSED = "{best} passes the threshold and no other source comes near"
-
-
-def decide(
-    score: float | None,
-    threshold: float | None,
-    p: float,
-    posterior: float,
-    rival_near: bool,
-    rival_p: float | None,
-    min_posterior: float,
-    alpha: float = ALPHA,
-) -> tuple[str, Reason]:
-    """The decision on a probe.
-
-    Args:
-        score: of the best candidate, normalised; None without a threshold.
-        threshold: that it has to reach; None if it could not be set.
-        p: of the exchangeability test against the best candidate; 1 where it does not count.
-        posterior: of the best candidate among the enrolled sources.
-        rival_near: whether the second candidate explains the probe about as well.
-        rival_p: of the exchangeability test against the second candidate; None if not asked.
-        min_posterior: that an attribution needs.
-        alpha: level of the exchangeability test.
-    """
-    if score is None or threshold is None:
-        return INCONCLUSIVE, Reason.NO_THRESHOLD
-    if score < threshold:
-        return UNKNOWN, Reason.BELOW_WITH_RIVAL if rival_near else Reason.BELOW_THRESHOLD
-    if p <= alpha:
-        if rival_near and rival_p is not None and rival_p > alpha:
-            return INCONCLUSIVE, Reason.RIVAL_FITS
-        return UNKNOWN, Reason.NOT_EXCHANGEABLE
-    if posterior < min_posterior:
-        return INCONCLUSIVE, Reason.RIVAL_NEAR
-    return ATTRIBUTED, Reason.PASSED
 
 
 class Identifier:
@@ -125,7 +77,7 @@ class Identifier:
 
         Args:
             probe: its fingerprint.
-            weigh: whether with a likelihood ratio, which takes longest.
+            weigh: whether with the interval of the likelihood ratio, and by number of images, which take longest.
             progress: called with the number of enrolled images read in the probe's condition since its last call.
 
         Raises:
@@ -148,16 +100,18 @@ class Identifier:
         threshold, size = found or (None, None)
         rejected = tested and p <= ALPHA
         rival_p = enrolled.exchangeability(probe, order[1]) if rival_near and rejected else None
+        ratio = enrolled.likelihood_ratio(probe, best, p if tested else None, weigh)
         decision, reason = decide(
-            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior
+            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior,
+            ratio.llr if ratio else None,
         )  # fmt: skip
-        ratio = enrolled.likelihood_ratio(probe, best) if weigh else None
         return Attribution(
             probe=probe.source,
             decision=decision,
             source=enrolled.names[best] if decision == ATTRIBUTED else None,
             llr=ratio.llr if ratio else None,
             reason=self._explained(reason, enrolled, probe.count, order),
+            advice=self._explained(reason.advice, enrolled, probe.count, order),
             images=probe.count,
             condition=compared.name,
             evidence=Evidence(
@@ -172,12 +126,12 @@ class Identifier:
         )  # fmt: skip
 
     @staticmethod
-    def _explained(reason: Reason, enrolled: Enrolled, images: int, order: list[int]) -> str:
-        """The reason in words; what separates two sources is only worked out where it is told."""
+    def _explained(reason: str, enrolled: Enrolled, images: int, order: list[int]) -> str:
+        """With the sources' names; what separates two sources is only worked out where it is told."""
         names = {"best": enrolled.names[order[0]], "second": enrolled.names[order[1]] if len(order) > 1 else ""}
         if "{separates}" in reason:
             names["separates"] = enrolled.what_separates(images, *order[:2])
-        return reason.format(**names)
+        return str(reason).format(**names)
 
 
 class GalleryIdentifier:

@@ -10,9 +10,9 @@ import numpy as np
 
 from genprint.answers.results import INCONCLUSIVE, Result, plain_text
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable, check_disjoint
-from genprint.gallery.enrolled import ALPHA
 from genprint.model import Model
 from genprint.scoring.equalising import equalised
+from genprint.scoring.exchangeability import ALPHA
 from genprint.words import counted
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from genprint.answers.results import UNKNOWN, Result, plain_text
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.fingerprints.fingerprinter import Progress
-from genprint.gallery.enrolled import ALPHA, Enrolled, EnrolledIn
+from genprint.gallery.enrolled import Enrolled, EnrolledIn
 from genprint.images.sets import LeftOut
 from genprint.model import Model
 from genprint.scoring.base import Scorer
+from genprint.scoring.exchangeability import ALPHA
 from genprint.scoring.threads import one_thread
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
 from genprint.model import Model
 from genprint.scoring.found import ConditionFound
-from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from genprint.scoring.likelihood_ratio import LikelihoodRatio, support
 from genprint.words import printable
 
 if TYPE_CHECKING:
@@ -158,8 +158,10 @@ class Attribution(Result):
         decision: 'attributed', 'unknown', 'inconclusive' or 'error'.
         source: to which it is attributed, else None.
         llr: calibrated natural log of the likelihood ratio that the best candidate made the probe, against a source
-            that is not enrolled but like those that are. None where calibration supports none.
+            that is not enrolled but like those that are. None where calibration supports none. It never points the
+            other way from the decision: above 0 beside 'attributed', not above 0 beside 'unknown'.
         reason: why the decision is what it is.
+        advice: what would change it, and what to do next.
         images: of the probe that were used.
         condition: in which the probe and the enrolled images were compared: 'original' for as they are.
             ``evidence.condition`` says why.
@@ -181,11 +183,14 @@ class Attribution(Result):
     left_out: tuple[LeftOut, ...] = ()
     said: tuple[str, ...] = ()
     claims: SetClaims | None = None
+    advice: str = ""
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property
     def verdict(self) -> str:
-        return f"{self.probe}: {self.decision}{f' to {self.source}' if self.source else ''} ({self.reason})"
+        to = f" to {self.source}" if self.source else ""
+        sure = f", with {support(self.llr)}" if self.source and self.llr is not None else ""
+        return f"{self.probe}: {self.decision}{to}{sure} ({self.reason})"
 
     def plot(self, ax: Axes) -> Axes:
         """Raw log likelihood ratios of the candidates."""

@@ -8,10 +8,10 @@ from genprint.answers.audit import Audit
 from genprint.answers.claims import CAUTION
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
-from genprint.answers.results import Attribution
+from genprint.answers.results import UNKNOWN, Attribution
 from genprint.answers.verification import Verification
-from genprint.gallery.enrolled import ALPHA
-from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from genprint.scoring.exchangeability import ALPHA
+from genprint.scoring.likelihood_ratio import LikelihoodRatio, support
 from genprint.words import counted
 
 
@@ -27,15 +27,10 @@ def tested(p: float) -> str:
 
 def attribution(result: Attribution) -> str:
     """An attribution, its verdict first."""
-    lines = [result.verdict]
     evidence = result.evidence
     if evidence is None:
         return result.verdict
-    lines += [
-        f"  {one.source:<24} raw log ratio {one.raw_llr:>9.1f}   posterior {one.posterior:>6.1%}   "
-        f"{counted(one.images, 'image')} enrolled"
-        for one in evidence.candidates[:5]
-    ]
+    lines = [result.verdict, f"  {result.advice}"]
     if evidence.ratio:
         lines += _ratio(evidence.ratio)
     if evidence.threshold is not None:
@@ -55,7 +50,17 @@ def attribution(result: Attribution) -> str:
     elif result.claims:
         lines += [f"  {sentence}" for sentence in result.claims.said]
     lines.append(f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_scores(result)])
+
+
+def _scores(result: Attribution) -> list[str]:
+    """The first few candidates. What share each has among the enrolled says nothing where the source is unknown."""
+    assert result.evidence
+    lines = ["  scores (raw log ratios: to compare within this answer, not odds):"]
+    for one in result.evidence.candidates[:5]:
+        share = "" if result.decision == UNKNOWN else f"   {one.posterior:>6.1%} if it is one of these"
+        lines.append(f"    {one.source:<24} {one.raw_llr:>9.1f}{share}   {counted(one.images, 'image')} enrolled")
+    return lines
 
 
 def _ratio(ratio: LikelihoodRatio) -> list[str]:
@@ -65,10 +70,12 @@ def _ratio(ratio: LikelihoodRatio) -> list[str]:
     if ratio.low is not None and ratio.high is not None:
         interval = f" [{times(ratio.low)}, {times(ratio.high)}]"
     grows = "  ".join(f"{size}: {times(value)}" for size, (value, _, _) in ratio.by_images.items())
+    which = "first" if ratio.llr > 0 else "second"
     return [
-        f"  likelihood ratio {times(ratio.llr)}{interval}{reached}"
-        f" ({counted(ratio.sources, 'source')}, sets of {ratio.calibrated_at})",
-        f"    that {ratio.hp}, against: {ratio.hd}",
+        f"  likelihood ratio {times(ratio.llr)}{interval}{reached}: {support(ratio.llr)} for the {which} proposition",
+        f"    first: {ratio.hp}",
+        f"    second: {ratio.hd}",
+        f"    population: {counted(ratio.sources, 'enrolled source')}, sets of {ratio.calibrated_at}; words as in ENFSI 2015",
         f"    by number of images  {grows}",
     ]
 

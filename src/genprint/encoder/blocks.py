@@ -30,7 +30,8 @@ def _folding() -> np.ndarray:
     """What takes values of the 64 phases to means of the 25 that differ, ``(64, 25)``."""
     line = np.eye(max(_FOLDED) + 1)[:, _FOLDED]
     line /= line.sum(1, keepdims=True)
-    return np.einsum("ai,bj->ijab", line, line).reshape(BLOCK**2, -1).astype(np.float32)
+    folding: np.ndarray = np.einsum("ai,bj->ijab", line, line).reshape(BLOCK**2, -1).astype(np.float32)
+    return folding
 
 
 _TRANSFORM, _FOLDING = _at_each_place(), _folding()
@@ -66,4 +67,5 @@ def block_statistics(pixels: np.ndarray, most: int | None = None) -> np.ndarray:
     # levels, then frequency and place down, column of blocks, frequency and place across
     each = counts.reshape(len(LEVELS), BLOCK, BLOCK, columns, BLOCK, BLOCK).sum(3, dtype=np.float32)
     by_phase = each.transpose(0, 1, 3, 2, 4).reshape(len(LEVELS), BLOCK**2, -1)[:, 1:] / np.float32(bands * columns)
-    return (by_phase @ _FOLDING).ravel()
+    statistics: np.ndarray = (by_phase @ _FOLDING).ravel()
+    return statistics

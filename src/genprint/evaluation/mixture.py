@@ -11,8 +11,8 @@ from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import UNKNOWN
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.gallery.enrolled import ALPHA
 from genprint.model import Model
+from genprint.scoring.exchangeability import ALPHA
 
 _FOREIGN = 0.05
 

@@ -20,14 +20,12 @@ from genprint.model import Model
 from genprint.scoring.base import Densities, Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
 from genprint.scoring.equalising import shared_savings
-from genprint.scoring.exchangeability import exchangeable
+from genprint.scoring.exchangeability import ALPHA, ExchangeabilityTests
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
 from genprint.scoring.matching import Comparison, Matching, few, in_condition
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
 from genprint.scoring.told import Told
 
-#: Level of the exchangeability test: so large a share of a source's sets fails it.
-ALPHA = 0.05
 # Conditions that a gallery is held in at a time, beside the original.
 _HELD = 8
 # Scores below are those of other sources.
@@ -55,7 +53,7 @@ class Enrolled:
         self.names = tuple(known.source for known in fingerprints)
         self.condition = condition
         self._scorer, self._keep = scorer, keep
-        self._white: dict[int, np.ndarray] = {}
+        self._systems: dict[bool, LikelihoodRatioSystem] = {}
         self._thresholds: dict[tuple[int, float, float, bool], float] = {}
 
     @cached_property
@@ -69,40 +67,35 @@ class Enrolled:
         return Cohort(self.known, self.fingerprints, self._keep)
 
     @cached_property
-    def _ratios(self) -> LikelihoodRatioSystem:
-        return LikelihoodRatioSystem(self.cohort)
+    def tests(self) -> ExchangeabilityTests:
+        """Of sets with the sources."""
+        return ExchangeabilityTests(self._scorer, self.fingerprints, self._keep)
+
+    def _ratios(self, tested: bool) -> LikelihoodRatioSystem:
+        if tested not in self._systems:
+            self._systems[tested] = LikelihoodRatioSystem(self.cohort, self.tests if tested else None)
+        return self._systems[tested]
 
     def exchangeability(self, probe: Fingerprint, source: int) -> float:
         """p of the test that the probe's images and the source's are drawn alike."""
-        if self._scorer.learned:
-            return exchangeable(self._whitened(source), self._scorer.whiten(probe.values))
-        others = [known for i, known in enumerate(self.fingerprints) if i != source]
-        return self.exchangeable(self.fingerprints[source], probe, others)
+        return self.tests.of(probe, source)
 
-    def _whitened(self, source: int) -> np.ndarray:
-        if source not in self._white:
-            self._white[source] = self._scorer.whiten(self.fingerprints[source].values)
-        return self._white[source]
+    def exchangeable(self, one: Fingerprint, other: Fingerprint) -> float:
+        """p of the test that the images of two sets are drawn alike."""
+        return self.tests.between(one, other)
 
-    def _left_out_exchangeability(self, source: int, drawn: np.ndarray, other: int) -> float:
-        """p of the test that some of a source's images and those of another source are drawn alike."""
-        if self._scorer.learned:
-            return exchangeable(self._whitened(other), self._whitened(source)[drawn])
-        return self.exchangeability(self.fingerprints[source][drawn], other)
+    def likelihood_ratio(
+        self, probe: Fingerprint, source: int, p: float | None, whole: bool = True
+    ) -> LikelihoodRatio | None:
+        """The calibrated one for the best candidate; None where there are too few sources or images to calibrate.
 
-    def exchangeable(self, one: Fingerprint, other: Fingerprint, beside: Sequence[Fingerprint] = ()) -> float:
-        """p of the test that the images of two sets are drawn alike.
-
-        Features are scaled by the scorer as it was learned, which favours no enrolled source. One that has learned
-        nothing is adapted to both sets as if they were one, and to those beside them: adapted to one of the two alone,
-        it would make its images look less spread than the other's.
+        Args:
+            probe: its fingerprint.
+            source: number of the best candidate.
+            p: of the exchangeability test against it; None where that does not count.
+            whole: whether with its interval, and by number of images.
         """
-        scorer = self._scorer if self._scorer.learned else self._scorer.adapt([*beside, one + other])
-        return exchangeable(scorer.whiten(one.values), scorer.whiten(other.values))
-
-    def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
-        """The calibrated one for that source; None where there are too few sources or images to calibrate."""
-        return self._ratios.likelihood_ratio(probe, source)
+        return self._ratios(p is not None).likelihood_ratio(probe, source, p, whole)
 
     def threshold(
         self, images: int, rate: float, min_posterior: float, tested: bool = True
@@ -138,7 +131,7 @@ class Enrolled:
                 break
             sets, llrs, _ = trials[i]
             best = int(llrs[j].argmax())
-            fails = tested and self._left_out_exchangeability(i, sets[j], best) <= ALPHA
+            fails = tested and self.tests.of_left_out(i, sets[j], best) <= ALPHA
             if softmax(llrs[j]).max() >= min_posterior and not fails:
                 scores[i][j] = score
                 above += 1 / len(scores[i]) / (len(trials) + 1)

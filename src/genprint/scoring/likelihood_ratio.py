@@ -4,26 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
-from scipy.special import expit
 
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.cohort import Cohort
+from genprint.scoring.exchangeability import QUICK, ExchangeabilityTests
+from genprint.scoring.logistic import LogisticCalibration
 from genprint.scoring.thresholds import SIZES
 
-_DRAWS = 200
-# Of the regression: half a square of the slopes is worth so much log loss, and a step must save so much a row.
-_RIDGE, _CONVERGED = 1e-3, 1e-14
+#: Fewer sources support no ratio: what is calibrated on them costs more than saying nothing (docs/verdicts.md).
+LEAST = 3
+# Draws of a probe's images for the interval, and parts of it for each number of images.
+_DRAWS, _PARTS = 200, 20
+_INTERVAL = 0.025, 0.975
+
+
+# Ratios from which on support has a name (ENFSI, "Guideline for Evaluative Reporting in Forensic Science", 2015).
+_SCALE = (
+    (1e6, "extremely strong"), (1e4, "very strong"), (1e3, "strong"), (1e2, "moderately strong"), (10, "moderate"),
+    (2, "weak"),
+)  # fmt: skip
+
+
+def support(llr: float) -> str:
+    """How much a log likelihood ratio supports the proposition that it speaks for, in words.
+
+    Example:
+        >>> support(np.log(20)), support(-np.log(20)), support(0.1)
+        ('moderate support', 'moderate support', 'hardly any support')
+    """
+    return f"{next((word for least, word in _SCALE if abs(llr) >= np.log(least) - 1e-9), 'hardly any')} support"
 
 
 @dataclass(frozen=True)
 class LikelihoodRatio:
     """A calibrated likelihood ratio for two propositions, in natural logs.
 
-    It is for a source named before the probe was looked at. The best of many candidates misleads more often, up to
-    as many times as there are candidates.
+    It is for the best of the candidates, and takes into account that it was picked as the best: of sources that are not
+    enrolled, too, some candidate is the best. For a source named before the probe was looked at, it is careful.
 
     Attributes:
         hp: the first proposition.
@@ -55,65 +74,102 @@ class LikelihoodRatio:
 
 
 class LikelihoodRatioSystem:
-    """Likelihood ratios for enrolled sources; calibrated on the cohort, once for each set size."""
+    """Likelihood ratios for the best of the enrolled sources; calibrated on the cohort, once for each set size.
 
-    def __init__(self, cohort: Cohort):
-        self._cohort = cohort
+    Args:
+        cohort: of the enrolled sources.
+        tests: of sets with the enrolled sources; None where the exchangeability test is no evidence.
+    """
+
+    def __init__(self, cohort: Cohort, tests: ExchangeabilityTests | None = None):
+        self._cohort, self._tests = cohort, tests
         self._calibrations: dict[int, LogisticCalibration] = {}
 
     def calibration(self, images: int) -> LogisticCalibration | None:
-        """For probes of so many images; None with fewer than three sources, or one of a single image.
+        """For probes of so many images; None with fewer than ``LEAST`` sources, or one of a single image.
 
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
-        not enrolled, with one that lacks their source.
+        not enrolled, with one that lacks their source: the best candidate of these, for that is what is asked of.
         """
         counts = [source.count for source in self._cohort.fingerprints]
-        if len(counts) < 3 or min(counts) < 2:
+        if len(counts) < LEAST or min(counts) < 2:
             return None
         size = self._cohort.size(images)
         if size not in self._calibrations:
-            targets, nontargets = self._cohort.target_scores(size), self._cohort.nontarget_scores(size)
-            same = [calibration_features(ratios)[:, i] for i, ratios in enumerate(targets)]
-            different = [
-                np.concatenate(calibration_features(np.delete(ratios, i, axis=1)))
-                for i, ratios in enumerate(nontargets)
-            ]
-            self._calibrations[size] = LogisticCalibration.fit(same, different)
+            own = [(rows, np.full(len(rows), i)) for i, rows in enumerate(self._cohort.target_scores(size))]
+            others = [(rows, rows.argmax(1)) for rows in self._cohort.nontarget_scores(size)]
+            of_own, of_others = self._tests.left_out(self._cohort, size) if self._tests else (None, None)
+            self._calibrations[size] = LogisticCalibration.fit(_trials(own, of_own), _trials(others, of_others))
         return self._calibrations[size]
 
-    def likelihood_ratio(self, probe: Fingerprint, source: int) -> LikelihoodRatio | None:
-        """For one enrolled source; None where there is no calibration."""
+    def likelihood_ratio(
+        self, probe: Fingerprint, source: int, p: float | None = None, whole: bool = True
+    ) -> LikelihoodRatio | None:
+        """For the best candidate; None where there is no calibration.
+
+        Args:
+            probe: its fingerprint.
+            source: number of the best candidate.
+            p: of the exchangeability test against it, if there are tests.
+            whole: whether with its interval, and by number of images.
+        """
         calibration = self.calibration(len(probe))
         if calibration is None:
             return None
-        rng = np.random.default_rng(0)
         taken = self._cohort.take(probe)
 
-        def llr(sets: np.ndarray, model: LogisticCalibration) -> np.ndarray:
+        def llrs(sets: np.ndarray, model: LogisticCalibration, ps: np.ndarray | float | None) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            return model.llr(calibration_features(self._cohort.llr(taken, sets))[:, source])
+            ratios = self._cohort.llr(taken, sets)
+            return model.llr(trial_features(ratios, np.full(len(sets), source), ps if self._tests else None))
 
-        def of_parts(size: int) -> tuple[float, float, float]:
-            """Mean and interval over parts drawn with replacement."""
+        rng = np.random.default_rng(0)
+        low = high = None
+        if whole and len(probe) > 1:
+            # The test is of the set as a whole: a set with images drawn twice is not drawn like the source's.
+            again = llrs(rng.integers(len(probe), size=(_DRAWS, len(probe))), calibration, p)
+            low, high = map(float, np.quantile(again, _INTERVAL))
+        by_images: dict[int, tuple[float, float | None, float | None]] = {}
+        for size in SIZES[: np.searchsorted(SIZES, len(probe))] if whole else ():
             model = self.calibration(size)
             assert model is not None
-            again = llr(rng.integers(len(probe), size=(_DRAWS, size)), model)
-            low, high = np.quantile(again, [0.025, 0.975])
-            return float(again.mean()), float(low), float(high)
-
-        low = high = None
-        if len(probe) > 1:
-            _, low, high = of_parts(len(probe))
-        by_images: dict[int, tuple[float, float | None, float | None]] = {
-            size: of_parts(size) for size in SIZES if size < len(probe)
-        }
-        value = float(llr(np.arange(len(probe))[None], calibration)[0])
+            parts = np.stack([rng.permutation(len(probe))[:size] for _ in range(_PARTS)])
+            ps = np.array([self._tests.of(probe[part], source, QUICK) for part in parts]) if self._tests else None
+            of_parts = llrs(parts, model, ps)
+            ends = np.quantile(of_parts, _INTERVAL)
+            by_images[size] = float(of_parts.mean()), float(ends[0]), float(ends[1])
+        value = float(llrs(np.arange(len(probe))[None], calibration, p)[0])
         return LikelihoodRatio(
             hp=f"{self._cohort.fingerprints[source].source} made the images",
             hd="a source that is not enrolled, but like those that are, made them",
             llr=value, low=low, high=high, cap=calibration.cap, sources=calibration.sources,
             calibrated_at=self._cohort.size(len(probe)), by_images={**by_images, len(probe): (value, low, high)},
         )  # fmt: skip
+
+
+def _trials(scored: Sequence[tuple[np.ndarray, np.ndarray]], tested: Sequence[np.ndarray] | None) -> list[np.ndarray]:
+    """Features of each source's sets: of those that were tested, if any were."""
+    if tested is None:
+        return [trial_features(*own) for own in scored]
+    return [
+        trial_features(rows[: len(ps)], chosen[: len(ps)], ps)
+        for (rows, chosen), ps in zip(scored, tested, strict=True)
+    ]
+
+
+def trial_features(ratios: np.ndarray, chosen: np.ndarray, p: np.ndarray | float | None = None) -> np.ndarray:
+    """Features that a ratio for one source is calibrated by, ``(n, 2)``, or ``(n, 3)`` with the test.
+
+    Args:
+        ratios: raw log ratios of probes, ``(n, sources)``; minus infinity for a source that counts as not enrolled.
+        chosen: number of the source, of each probe.
+        p: of the exchangeability test against that source.
+    """
+    features: np.ndarray = calibration_features(ratios)[np.arange(len(ratios)), chosen]
+    if p is None:
+        return features
+    tested = np.log(np.maximum(np.broadcast_to(p, len(ratios)), 1 / (QUICK + 1)))
+    return np.column_stack([features, tested])
 
 
 def calibration_features(ratios: np.ndarray) -> np.ndarray:
@@ -134,76 +190,3 @@ def calibration_features(ratios: np.ndarray) -> np.ndarray:
     after = np.logaddexp.accumulate(with_unknown[:, ::-1], axis=1)[:, -2::-1]
     rivals = np.logaddexp(np.hstack([np.full((len(ratios), 1), -np.inf), before]), after)
     return np.stack([np.arcsinh((ratios - rivals) / 5), np.arcsinh(ratios / 50)], axis=-1)
-
-
-@dataclass(frozen=True)
-class LogisticCalibration:
-    """Turns features into a log likelihood ratio by logistic regression (Brummer & du Preez, 2006).
-
-    Attributes:
-        slopes: of the log ratio over each feature; zero for one that would come out below.
-        intercept: where all features are zero.
-        sources: it was calibrated on. The ratio is kept within as many to one, either way: no more was seen.
-    """
-
-    slopes: tuple[float, ...]
-    intercept: float
-    sources: int
-
-    @classmethod
-    def fit(cls, same: Sequence[np.ndarray], different: Sequence[np.ndarray]) -> Self:
-        """From features for the true source of probes, and for another; of each source one array ``(n, features)``."""
-        values = np.concatenate([*same, *different])
-        truth = np.repeat([1, 0], [sum(map(len, same)), sum(map(len, different))])
-        weights = np.concatenate(
-            [np.full(len(rows), 1 / len(kind) / len(rows)) for kind in (same, different) for rows in kind]
-        )
-        kept = list(range(values.shape[1]))
-        slopes = np.zeros(len(kept))
-        while kept:
-            *found, intercept = _regression(values[:, kept], truth, weights * len(values) / 2).tolist()
-            if min(found) >= 0:
-                slopes[kept] = found
-                return cls(tuple(slopes.tolist()), intercept, len(same))
-            # A negative slope is no finding: with few sources, correlated features may come out so.
-            kept.pop(int(np.argmin(found)))
-        return cls(tuple(slopes.tolist()), 0.0, len(same))  # no feature separates
-
-    @property
-    def cap(self) -> float:
-        """Largest natural log of the ratio."""
-        return float(np.log(self.sources))
-
-    def llr(self, features: np.ndarray) -> np.ndarray:
-        """Natural log of the ratio, capped, of features ``(..., features)``."""
-        ratios: np.ndarray = features @ np.array(self.slopes) + self.intercept
-        return ratios.clip(-self.cap, self.cap)
-
-
-def _regression(values: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Slopes and intercept of a logistic regression, by Newton's method: of two features, a few steps.
-
-    Args:
-        values: ``(n, features)``.
-        truth: of each row, zero or one.
-        weights: of each row's log loss.
-    """
-    rows = np.hstack([values, np.ones((len(values), 1))])
-    ridge = np.append(np.full(values.shape[1], _RIDGE), 0)
-
-    def cost(found: np.ndarray) -> float:
-        logits = rows @ found
-        return float(weights @ (np.logaddexp(0, logits) - truth * logits) + ridge @ np.square(found) / 2)
-
-    found = np.zeros(rows.shape[1])
-    before, now = np.inf, cost(found)
-    while before - now > _CONVERGED * len(values):
-        chances = expit(rows @ found)
-        slope = rows.T @ (weights * (chances - truth)) + ridge * found
-        curvature = (rows.T * (weights * chances * (1 - chances))) @ rows + np.diag(ridge)
-        step = np.linalg.solve(curvature, slope)
-        while cost(found - step) > now:  # too far, where hardly any chance is between zero and one
-            step /= 2
-        found -= step
-        before, now = now, cost(found)
-    return found

@@ -11,7 +11,7 @@ import numpy as np
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.images.processing import Processing
-from genprint.scoring.likelihood_ratio import LogisticCalibration
+from genprint.scoring.logistic import LogisticCalibration
 from genprint.scoring.plda import PLDA
 from genprint.scoring.thresholds import SIZES, disjoint_subsets, smallest_rate, upper_threshold
 

@@ -1,0 +1,105 @@
+"""The decision on a probe: what the tests together say, why, and what to do next."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN
+from genprint.scoring.exchangeability import ALPHA
+
+
+class Reason(StrEnum):
+    """Why a decision is what it is; ``{best}``, ``{second}`` and ``{separates}`` are filled in."""
+
+    NO_THRESHOLD = "no threshold can be set with so few sources or images"
+    BELOW_THRESHOLD = "the nearest source, {best}, stays below the threshold"
+    BELOW_WITH_RIVAL = BELOW_THRESHOLD + "; {best} and {second} explain it about as well; {separates}"
+    RIVAL_FITS = "best score for {best}, but the exchangeability test rejects {best} and not {second}"
+    NOT_EXCHANGEABLE = "passes the threshold of {best}, but is not exchangeable with its images"
+    RELATED = "close to {best}, but not exchangeable with its images: possibly a related model (other seed, fine-tuned)"
+    RIVAL_NEAR = "{best} and {second} explain it about as well; {separates}"
+    SUPPORTED_BELOW = (
+        "the images speak for {best} rather than for a source that is not enrolled, but not clearly enough: its score "
+        "stays below the threshold"
+    )
+    SUPPORTED_WITH_RIVAL = SUPPORTED_BELOW + "; {best} and {second} explain it about as well; {separates}"
+    NOT_SUPPORTED = (
+        "{best} passes the threshold, but the images speak no more for it than for a source that is not enrolled"
+    )
+    PASSED = "{best} passes the threshold and no other source comes near"
+
+    @property
+    def advice(self) -> str:
+        """What would change the answer, and what to do next."""
+        return _ADVICE[self]
+
+
+_ENROLL_MORE = "Enroll three sources or more, with two images of each, better ten sources with 16 images."
+_NOT_ENROLLED = (
+    "The source may be one that is not enrolled: enroll those that come into question and ask again. Unknown does not "
+    "mean that the images are photographs."
+)
+_MORE_IMAGES = "More images of the same origin would decide it: give all there are."
+_RIVALS = "Give more images, of the probe or of {best} and {second}; if these two are one model, enroll them as one."
+_RELATIVE = (
+    "A relative of {best} that is not enrolled (other seed, fine-tuned, other sampler) looks like this: enroll such "
+    "models if there are any, or compare with genprint lineage. Images of {best} that came another way would, too."
+)
+_ADVICE = {
+    Reason.NO_THRESHOLD: _ENROLL_MORE,
+    Reason.BELOW_THRESHOLD: _NOT_ENROLLED,
+    Reason.BELOW_WITH_RIVAL: _NOT_ENROLLED,
+    Reason.RIVAL_FITS: _RIVALS,
+    Reason.NOT_EXCHANGEABLE: _RELATIVE + " Unknown does not mean that the images are photographs.",
+    Reason.RELATED: _RELATIVE,
+    Reason.RIVAL_NEAR: _RIVALS,
+    Reason.SUPPORTED_BELOW: _MORE_IMAGES,
+    Reason.SUPPORTED_WITH_RIVAL: _RIVALS,
+    Reason.NOT_SUPPORTED: "A relative of {best} that is not enrolled would look like this, too. " + _MORE_IMAGES,
+    Reason.PASSED: (
+        "A relative of {best} that is not enrolled could change it: was every model that comes into question enrolled? "
+        "Ask whether it survives how the images may have been delivered (--stress)."
+    ),
+}
+
+
+def decide(  # noqa: PLR0913
+    score: float | None,
+    threshold: float | None,
+    p: float,
+    posterior: float,
+    rival_near: bool,
+    rival_p: float | None,
+    min_posterior: float,
+    llr: float | None = None,
+    alpha: float = ALPHA,
+) -> tuple[str, Reason]:
+    """The decision on a probe. It never points the other way from the likelihood ratio.
+
+    Args:
+        score: of the best candidate, normalised; None without a threshold.
+        threshold: that it has to reach; None if it could not be set.
+        p: of the exchangeability test against the best candidate; 1 where it does not count.
+        posterior: of the best candidate among the enrolled sources.
+        rival_near: whether the second candidate explains the probe about as well.
+        rival_p: of the exchangeability test against the second candidate; None if not asked.
+        min_posterior: that an attribution needs.
+        llr: log likelihood ratio of the best candidate against a source that is not enrolled; None if there is none.
+        alpha: level of the exchangeability test.
+    """
+    if score is None or threshold is None:
+        return INCONCLUSIVE, Reason.NO_THRESHOLD
+    supported = llr is not None and llr > 0
+    if score < threshold:
+        if supported:
+            return INCONCLUSIVE, Reason.SUPPORTED_WITH_RIVAL if rival_near else Reason.SUPPORTED_BELOW
+        return UNKNOWN, Reason.BELOW_WITH_RIVAL if rival_near else Reason.BELOW_THRESHOLD
+    if p <= alpha:
+        if rival_near and rival_p is not None and rival_p > alpha:
+            return INCONCLUSIVE, Reason.RIVAL_FITS
+        return (INCONCLUSIVE, Reason.RELATED) if supported else (UNKNOWN, Reason.NOT_EXCHANGEABLE)
+    if posterior < min_posterior:
+        return INCONCLUSIVE, Reason.RIVAL_NEAR
+    if llr is not None and not supported:
+        return INCONCLUSIVE, Reason.NOT_SUPPORTED
+    return ATTRIBUTED, Reason.PASSED
