@@ -72,10 +72,11 @@ def _ratio(ratio: LikelihoodRatio) -> list[str]:
     grows = "  ".join(f"{size}: {times(value)}" for size, (value, _, _) in ratio.by_images.items())
     which = "first" if ratio.llr > 0 else "second"
     return [
-        f"  likelihood ratio {times(ratio.llr)}{interval}{reached}: {support(ratio.llr)} for the {which} proposition",
+        f"  likelihood ratio {times(ratio.llr)}{interval}{reached}",
+        f"    {support(ratio.llr)} for the {which} proposition (in ENFSI's words)",
         f"    first: {ratio.hp}",
         f"    second: {ratio.hd}",
-        f"    population: {counted(ratio.sources, 'enrolled source')}, sets of {ratio.calibrated_at}; words as in ENFSI 2015",
+        f"    population: {counted(ratio.sources, 'enrolled source')}, by sets of {ratio.calibrated_at}",
         f"    by number of images  {grows}",
     ]
 
