@@ -11,9 +11,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.gallery.enrolled import Enrolled
 from genprint.model import Model
-from genprint.scoring.cohort import Cohort
-from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, calibration_features
 from genprint.scoring.thresholds import disjoint_subsets
 from genprint.words import counted
 
@@ -25,18 +24,20 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Calibration:
-    """Likelihood ratios of probes for their own source and for others, each source left out of calibration in its turn.
+    """Likelihood ratios of probes for their own source, and for the best of the others where that is not enrolled.
+
+    Each source is left out of calibration in its turn.
 
     Attributes:
         cllr: cost of the ratios, mean over sources; 0 is perfect, 1 says nothing (Brummer & du Preez, "Application-
             independent evaluation of speaker detection", 2006).
         cllr_min: of the same ratios recalibrated as well as any monotone function could: what discrimination lacks.
         ece: mean gap of the posterior (at even prior) from the share of true propositions, over ten bins.
-        misleading: share of probes of sources not enrolled whose ratio for a given other source is above one.
+        misleading: share of probes of sources not enrolled whose ratio for the best candidate is above one.
         capped: share of ratios for the true source that reach the cap.
         cap: largest natural log of a ratio.
         same: log ratios for the true source, of each source's probes.
-        different: log ratios for other sources, of probes whose source is not enrolled.
+        different: log ratios for the best candidate, of probes whose source is not enrolled.
     """
 
     cllr: Mean
@@ -54,7 +55,7 @@ class Calibration:
 
         figure = new_figure(9, 4)
         tippett, reliability = figure.subplots(1, 2)
-        for kind, label in ((self.same, "own source"), (self.different, "another source")):
+        for kind, label in ((self.same, "own source"), (self.different, "best of the others, own not enrolled")):
             values = np.sort(np.concatenate([np.array(llrs) for llrs in kind.values()]))
             tippett.plot(values, 1 - np.arange(len(values)) / len(values), label=label)
         tippett.axvline(0, color="grey", linewidth=0.8)
@@ -101,19 +102,16 @@ def calibration(
         rng = np.random.default_rng([seed, repeat])
         orders = {name: rng.permutation(len(source)) for name, source in fingerprints.items()}
         known = {name: source[orders[name][:enrolled]] for name, source in fingerprints.items()}
-        gallery = [source.pooled() for source in known.values()]
+        everyone = Enrolled(model.scorer, list(known.values()))
         for i, (name, source) in enumerate(fingerprints.items()):
-            others = [known[other] for other in known if other != name]
-            rest = [moments for other, moments in zip(known, gallery, strict=True) if other != name]
-            adapted = model.scorer.adapt(rest)
-            system = LikelihoodRatioSystem(Cohort(adapted.enroll(others), others))
-            calibrated = system.calibration(size)
+            others = Enrolled(model.scorer, [own for other, own in known.items() if other != name])
+            calibrated = others.ratios().calibration(size)
             assert calibrated is not None
             cap = min(cap, calibrated.cap)
-            probes = disjoint_subsets(source[orders[name][enrolled:]], size, 20, rng)
-            ratios = adapted.enroll(gallery).llr(probes)
-            same[name] += calibrated.llr(calibration_features(ratios)[:, i]).tolist()
-            different[name] += calibrated.llr(calibration_features(np.delete(ratios, i, axis=1))).ravel().tolist()
+            for probe in disjoint_subsets(source[orders[name][enrolled:]], size, 20, rng):
+                best = int(others.known.llr([probe])[0].argmax())
+                for llrs, system, chosen in ((same, everyone, i), (different, others, best)):
+                    llrs[name] += calibrated.llr(system.ratios().features(probe, chosen)).tolist()
     return summarise(
         {name: tuple(llrs) for name, llrs in same.items()},
         {name: tuple(llrs) for name, llrs in different.items()},

@@ -71,7 +71,9 @@ class Enrolled:
         """Of sets with the sources."""
         return ExchangeabilityTests(self._scorer, self.fingerprints, self._keep)
 
-    def _ratios(self, tested: bool) -> LikelihoodRatioSystem:
+    def ratios(self, tested: bool = True) -> LikelihoodRatioSystem:
+        """Calibrated ratios, by the exchangeability test, too, where it counts."""
+        tested = tested and self._scorer.learned  # else, each test takes a scorer of its own
         if tested not in self._systems:
             self._systems[tested] = LikelihoodRatioSystem(self.cohort, self.tests if tested else None)
         return self._systems[tested]
@@ -95,7 +97,7 @@ class Enrolled:
             p: of the exchangeability test against it; None where that does not count.
             whole: whether with its interval, and by number of images.
         """
-        return self._ratios(p is not None).likelihood_ratio(probe, source, p, whole)
+        return self.ratios(p is not None).likelihood_ratio(probe, source, p, whole)
 
     def threshold(
         self, images: int, rate: float, min_posterior: float, tested: bool = True

@@ -102,6 +102,11 @@ class LikelihoodRatioSystem:
             self._calibrations[size] = LogisticCalibration.fit(_trials(own, of_own), _trials(others, of_others))
         return self._calibrations[size]
 
+    def features(self, probe: Fingerprint, source: int) -> np.ndarray:
+        """What a probe's ratio for a source is calibrated by, ``(1, features)``."""
+        ratios = self._cohort.llr(self._cohort.take(probe), np.arange(len(probe))[None])
+        return trial_features(ratios, np.array([source]), self._tests.of(probe, source) if self._tests else None)
+
     def likelihood_ratio(
         self, probe: Fingerprint, source: int, p: float | None = None, whole: bool = True
     ) -> LikelihoodRatio | None:
