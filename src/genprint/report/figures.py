@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from genprint.answers.families import MOST_DRAWN, TOP, FamilyTree
 from genprint.answers.results import plain_text
 from genprint.fingerprints.residuals import high_pass, log_spectrum, to_pixels
+from genprint.scoring.likelihood_ratio import LikelihoodRatio
 from genprint.storage.files import write_atomically
+
+_MARK = "#c2410c"  # of what a picture is about; read on white and on black
+_LINE = "#2f6fde"
+_PHONE = 4.4  # inches: so wide, a picture can be read on a phone
+# What is black and white in a picture follows the reader's system, also where a page shows it as an image. SVG leaves
+# black out where a shape is filled with it, so that it is inherited.
+_THEME = """<style>svg { --ink: #1c1e21; --paper: #fff; fill: var(--ink) }
+@media (prefers-color-scheme: dark) { svg { --ink: #e6e6e3; --paper: #1d1f23 } }
+@media print { svg { --ink: #000; --paper: #fff } }</style>"""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -22,11 +35,39 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def tree_figure(tree: FamilyTree) -> Figure:
-    """The dendrogram, as tall as it has leaves."""
+def tree_figure(tree: FamilyTree, marked: str | None = None) -> Figure:
+    """The dendrogram, as tall as it has leaves; with one leaf marked, narrow enough for a phone."""
     leaves = len(tree.sources) if len(tree.sources) <= MOST_DRAWN else TOP
-    figure = new_figure(8, 1.2 + 0.28 * leaves)
-    tree.plot(figure.subplots())
+    figure = new_figure(_PHONE if marked else 8, 1.2 + 0.28 * leaves)
+    ax = tree.plot(figure.subplots())
+    if marked:
+        ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 28))
+        for label in ax.get_yticklabels():
+            if label.get_text() == plain_text(marked):
+                label.set(color=_MARK, fontweight="bold")
+    return figure
+
+
+def ratio_figure(ratio: LikelihoodRatio) -> Figure:
+    """The likelihood ratio by number of images, between the least and the most that so many sources can show."""
+    figure = new_figure(_PHONE, 2.9)
+    ax = figure.subplots()
+    sizes = list(ratio.by_images)
+    # None, of a single image's interval, becomes NaN, which is not drawn.
+    values, lows, highs = np.array(list(ratio.by_images.values()), float).T
+    ax.vlines(sizes, lows, highs, color=_LINE, alpha=0.35, linewidth=5, clip_on=False, zorder=3)
+    ax.plot(sizes, values, "o-", color=_LINE, clip_on=False, zorder=4)
+    ax.axhline(0, color="#808080", linewidth=0.8)
+    most = f"{math.exp(ratio.cap):.0f}"
+    for side in ("top", "bottom"):
+        ax.spines[side].set(color=_MARK, linestyle=(0, (5, 3)))
+    ax.set_title(f"dashed: the most and the least that {most} sources can show", fontsize=9, color=_MARK, loc="right")
+    ax.spines["right"].set_visible(False)
+    ax.set(xscale="log", xlabel="images", ylabel="likelihood ratio", ylim=(-ratio.cap, ratio.cap))
+    ax.set_yticks([-ratio.cap, 0, ratio.cap], [f"1/{most}", "1", most])
+    ax.xaxis.set_major_locator(FixedLocator(sizes))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticklabels([str(size) for size in sizes])
     return figure
 
 
@@ -38,6 +79,20 @@ def to_bytes(figure: Figure, kind: str = "png") -> bytes:
     return buffer.getvalue()
 
 
+def themed_svg(figure: Figure, text: bool = False) -> str:
+    """The figure as an SVG that is light or dark as the reader's system is; with texts as texts, or as shapes."""
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": "none" if text else "path", "svg.hashsalt": "genprint"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue().replace("#000000", "var(--ink)").replace("#ffffff", "var(--paper)")
+    return svg.replace("<defs>", f"{_THEME}<defs>", 1)
+
+
+def themed(figure: Figure) -> str:
+    """The same as an address that a page can hold in itself."""
+    return "data:image/svg+xml;base64," + base64.b64encode(themed_svg(figure).encode()).decode()
+
+
 def save_tree(tree: FamilyTree, folder: Path) -> None:
     """Writes tree.png, tree.svg and tree.newick."""
     figure = tree_figure(tree)
@@ -46,28 +101,41 @@ def save_tree(tree: FamilyTree, folder: Path) -> None:
     write_atomically(folder / "tree.newick", (tree.newick() + "\n").encode())
 
 
-def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6) -> Figure:
+def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6, narrow: bool = False) -> Figure:
     """A row for each source: some images, the average high-pass residual (+-4 levels), the average log spectrum.
 
     Args:
         images: uint8 ``(n, h, w, 3)`` of each source, all of one size.
-        shown: images of each source.
+        shown: images of each source, at most.
+        narrow: for a phone: names stand above the rows, not beside them.
     """
-    figure = new_figure(1.1 * (shown + 2) + 1.5, 1.15 * len(images) + 0.3)
+    shown = min(shown, max(map(len, images.values())))
+    side = _PHONE / 6 if narrow else 1.1
+    width, height = (side * (shown + 2), side + 0.3) if narrow else (side * (shown + 2) + 1.5, side + 0.05)
+    figure = new_figure(width, height * len(images) + 0.3)
     axes = figure.subplots(len(images), shown + 2, squeeze=False)
     for row, (name, levels) in zip(axes, images.items(), strict=True):
         pixels = to_pixels(levels)
         for ax, image in zip(row, levels[:shown], strict=False):
             ax.imshow(image)
+        for ax in row[len(levels) : shown]:
+            ax.set_axis_off()
         residual = high_pass(pixels).mean(0).permute(1, 2, 0).numpy()
         row[shown].imshow((residual / 8 + 0.5).clip(0, 1))
         row[shown + 1].imshow(log_spectrum(pixels).mean((0, 1)).numpy(), cmap="magma", vmin=0, vmax=8)
-        row[0].set_ylabel(plain_text(name), rotation=0, ha="right", va="center")
+        if narrow:
+            row[0].set_title(plain_text(name), loc="left", fontsize=9)
+        else:
+            row[0].set_ylabel(plain_text(name), rotation=0, ha="right", va="center")
         for ax in row:
             ax.set_xticks([])
             ax.set_yticks([])
-    axes[0][shown].set_title("residual", fontsize=9)
-    axes[0][shown + 1].set_title("spectrum", fontsize=9)
+    # Under the last row where names stand above the first.
+    for column, what in ((shown, "residual"), (shown + 1, "spectrum")):
+        if narrow:
+            axes[-1][column].set_xlabel(what, fontsize=9)
+        else:
+            axes[0][column].set_title(what, fontsize=9)
     return figure
 
 
