@@ -43,12 +43,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     digests: tuple[str, ...] = ()
+    searched: bool = field(default=False, init=False)
     kind: str = field(default="table", init=False)
 
-    @property
-    def searched(self) -> bool:
-        """Whether it has so many rows that one wants to search in it."""
-        return len(self.rows) > MANY
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "searched", len(self.rows) > MANY)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from genprint.storage.files import write_atomically
 
 _MARK = "#c2410c"  # of what a picture is about; read on white and on black
 _LINE = "#2f6fde"
-_PHONE = 4.4  # inches: so wide, a picture can be read on a phone
+_PHONE, _LONGEST = 4.4, 24  # inches, and letters of a name: so wide, a picture can be read on a phone
 # What is black and white in a picture follows the reader's system, also where a page shows it as an image. SVG leaves
 # black out where a shape is filled with it, so that it is inherited.
 _THEME = """<style>svg { --ink: #1c1e21; --paper: #fff; fill: var(--ink) }
@@ -35,17 +35,24 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def tree_figure(tree: FamilyTree, marked: str | None = None) -> Figure:
-    """The dendrogram, as tall as it has leaves; with one leaf marked, narrow enough for a phone."""
+def tree_figure(tree: FamilyTree, narrow: bool = False, marked: str | None = None) -> Figure:
+    """The dendrogram, as tall as it has leaves; narrow for a phone; perhaps with one leaf marked."""
     leaves = len(tree.sources) if len(tree.sources) <= MOST_DRAWN else TOP
-    figure = new_figure(_PHONE if marked else 8, 1.2 + 0.28 * leaves)
+    figure = new_figure(_PHONE if narrow else 8, 1.2 + 0.28 * leaves)
     ax = tree.plot(figure.subplots())
-    if marked:
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    if narrow:
         ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 28))
-        for label in ax.get_yticklabels():
-            if label.get_text() == plain_text(marked):
-                label.set(color=_MARK, fontweight="bold")
+        ax.set_yticks(ax.get_yticks(), [_shortened(name) for name in names])
+    for name, label in zip(names, ax.get_yticklabels(), strict=True):
+        if marked and name == plain_text(marked):
+            label.set(color=_MARK, fontweight="bold")
     return figure
+
+
+def _shortened(name: str) -> str:
+    """A name without its middle, if it is long."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]} ... {name[-_LONGEST // 2 :]}"
 
 
 def ratio_figure(ratio: LikelihoodRatio) -> Figure:
@@ -114,15 +121,18 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6, narrow: bool 
     width, height = (side * (shown + 2), side + 0.3) if narrow else (side * (shown + 2) + 1.5, side + 0.05)
     figure = new_figure(width, height * len(images) + 0.3)
     axes = figure.subplots(len(images), shown + 2, squeeze=False)
+    # Of a phone's, the images come last, so that a set of one leaves no gap.
+    first, traces = (2, (0, 1)) if narrow else (0, (shown, shown + 1))
     for row, (name, levels) in zip(axes, images.items(), strict=True):
         pixels = to_pixels(levels)
-        for ax, image in zip(row, levels[:shown], strict=False):
+        of_images = row[first : first + shown]
+        for ax, image in zip(of_images, levels[:shown], strict=False):
             ax.imshow(image)
-        for ax in row[len(levels) : shown]:
+        for ax in of_images[len(levels) :]:
             ax.set_axis_off()
         residual = high_pass(pixels).mean(0).permute(1, 2, 0).numpy()
-        row[shown].imshow((residual / 8 + 0.5).clip(0, 1))
-        row[shown + 1].imshow(log_spectrum(pixels).mean((0, 1)).numpy(), cmap="magma", vmin=0, vmax=8)
+        row[traces[0]].imshow((residual / 8 + 0.5).clip(0, 1))
+        row[traces[1]].imshow(log_spectrum(pixels).mean((0, 1)).numpy(), cmap="magma", vmin=0, vmax=8)
         if narrow:
             row[0].set_title(plain_text(name), loc="left", fontsize=9)
         else:
@@ -130,8 +140,7 @@ def trace_figure(images: Mapping[str, np.ndarray], shown: int = 6, narrow: bool 
         for ax in row:
             ax.set_xticks([])
             ax.set_yticks([])
-    # Under the last row where names stand above the first.
-    for column, what in ((shown, "residual"), (shown + 1, "spectrum")):
+    for column, what in zip(traces, ("residual", "spectrum"), strict=True):
         if narrow:
             axes[-1][column].set_xlabel(what, fontsize=9)
         else:

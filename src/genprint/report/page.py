@@ -43,8 +43,7 @@ def save(result: Result, path: Path) -> None:
 def render(result: Result) -> str:
     """The page of any result: its verdict, its picture, what is said of it, its numbers."""
     values = result.to_dict()
-    figure = figures.new_figure(5, 3)
-    result.plot(figure.subplots())
+    drawn = "Raw scores" if isinstance(result, Attribution) else "The evidence"
     left_out = values.pop("left_out", ())
     said = tuple(values.pop("said", ()))
     claims = (values.pop("claims", None) or {}).get("said", ())
@@ -52,7 +51,7 @@ def render(result: Result) -> str:
     numbers = tuple((name, str(value)) for name, value in _flat(values).items())
     every: list[tuple[str, Block | None, bool]] = [
         ("What else is to be known", Items(said) if said else None, False),
-        ("The evidence", Picture(figures.themed(figure), told), False),
+        (drawn, _drawn(result, told), False),
         ("What the files say", Items(tuple(claims)) if claims else None, False),
         ("Left out", _reasons(left_out), False),
         ("All numbers, as the JSON names them", Table(("name", "value"), numbers), True),
@@ -63,6 +62,15 @@ def render(result: Result) -> str:
     shown = [Section(title, (block,), folded) for title, block, folded in every if block]
     about = f"{type(result).__name__}, by Genprint {__version__}"
     return fill("page.html", title=told, about=about, verdict=head, sections=shown)
+
+
+def _drawn(result: Result, told: str) -> Picture | None:
+    """The result's own picture; none of an attribution without evidence."""
+    if isinstance(result, Attribution) and result.evidence is None:
+        return None
+    figure = figures.new_figure(5, 3)
+    result.plot(figure.subplots())
+    return Picture(figures.themed(figure), told)
 
 
 def _reasons(left_out: Any) -> Table | None:
@@ -98,7 +106,8 @@ def page_of(made: Mapping[str, Any], head: Verdict, shown: tuple[Section, ...]) 
     """The page of what ``explained`` says."""
     answer = made["attribution"]
     used, left = counted(answer["images"], "image"), len(answer["left_out"])
-    about = f"Report on {answer['probe']}: {used} used, {left} left out. Written {made['written'][:16].replace('T', ' ')} UTC."
+    written = made["written"][:16].replace("T", " ")
+    about = f"Report on {answer['probe']}: {used} used, {left} left out. Written {written} UTC."
     return fill("page.html", title=f"{answer['probe']}: {head.title}", about=about, verdict=head, sections=shown)
 
 

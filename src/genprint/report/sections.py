@@ -69,30 +69,34 @@ def _support(case: Case) -> list[Block]:
         blocks.append(
             Picture(figures.themed(figures.ratio_figure(ratio)), f"Likelihood ratio by number of images: {grows}.")
         )
-    blocks.append(Text("It holds for a source named before the images were seen; the best of several misleads more often."))
+    blocks.append(
+        Text("It holds for a source named before the images were seen; the best of several misleads more often.")
+    )
     return blocks
 
 
 def _tests(case: Case) -> list[Block]:
     found, result = case.found, case.result
     if found.threshold is None or found.score is None:
-        threshold = ("Does the score reach the threshold?", "not asked", "There is no threshold: it takes three enrolled "
-                     "sources or more, of two images each.")  # fmt: skip
+        threshold = ("Does the score reach the threshold?", "not asked", "There is no threshold: it takes three "
+                     "enrolled sources or more, of two images each.")  # fmt: skip
     else:
         reached = found.score >= found.threshold
         threshold = (
             "Does the score reach the threshold?", "yes" if reached else "no",
-            f"{found.score:.2f}, where {found.threshold:.2f} is needed. 0 is where sets of other sources lie, 1 where sets "
-            f"of {case.best} lie far from any rival.",
+            f"{found.score:.2f}, where {found.threshold:.2f} is needed. 0 is where sets of other sources lie, 1 "
+            f"where sets of {case.best} lie far from any rival.",
         )  # fmt: skip
     rejected = found.p <= ALPHA
-    counts = "" if found.p_counts else " It does not count: the images came in another condition than the enrolled ones."
+    counts = (
+        "" if found.p_counts else " It does not count: the images came in another condition than the enrolled ones."
+    )
     alike = (
         f"Can the images and those of {case.best} have been drawn alike?",
         "does not count" if not found.p_counts else "no" if rejected else "yes",
-        f"Exchangeability test: p = {found.p:.3f}, {'rejected' if rejected else 'not rejected'} at {ALPHA}. Were they drawn "
-        f"alike, about {100 * found.p:.2g} in 100 tests would come out like this or worse. It is not the probability that "
-        f"{case.best} made them, or did not.{counts}",
+        f"Exchangeability test: p = {found.p:.3f}, {'rejected' if rejected else 'not rejected'} at {ALPHA}. Were "
+        f"they drawn alike, about {100 * found.p:.2g} in 100 tests would come out like this or worse. It is not the "
+        f"probability that {case.best} made them, or did not.{counts}",
     )  # fmt: skip
     return [Terms((threshold, alike, _rivals(result, found)))]
 
@@ -106,7 +110,7 @@ def _rivals(result: Attribution, found: Evidence) -> tuple[str, str, str]:
         return question, "yes", f"Next comes {second}, which explains the images much less well."
     if result.decision == INCONCLUSIVE and found.threshold is not None:
         return question, "no", f"{found.candidates[0].source} and {second} explain the images about as well."
-    return question, "not asked", "Another test decided."
+    return question, "does not count", "The answer does not hang on it: another test failed."
 
 
 def _also(case: Case) -> list[Block]:
@@ -124,8 +128,8 @@ def _claims(case: Case) -> list[Block]:
         return [said]
     return [
         said,
-        Text(f"{CAUTION} The fingerprint does not look at it. Of a C2PA manifest, valid means that the content is what was "
-             "signed; trusted, that one of the given authorities vouches for the signer, too."),
+        Text(f"{CAUTION} The fingerprint does not look at it. Of a C2PA manifest, valid means that the content is "
+             "what was signed; trusted, that one of the given authorities vouches for the signer, too."),
     ]  # fmt: skip
 
 
@@ -144,22 +148,27 @@ def _traces(case: Case) -> list[Block]:
     if not stacks or len({stack.shape[1:] for stack in stacks.values()}) > 1:
         return [Text("No average residual is shown: images are of different sizes.")]
     figure = figures.trace_figure(stacks, shown=4, narrow=True)
-    return [Picture(figures.themed(figure), "Some images of each, their mean residual and mean spectrum.")]
+    return [Picture(figures.themed(figure), "Mean residual and mean spectrum of each, and some of its images.")]
 
 
 def _tree(case: Case) -> list[Block]:
     if case.tree is None:
         return []
-    picture = Picture(figures.themed(figures.tree_figure(case.tree, case.tree.sources[-1])), case.tree.newick())
+    picture = Picture(
+        figures.themed(figures.tree_figure(case.tree, narrow=True, marked=case.tree.sources[-1])), case.tree.newick()
+    )
     beside = neighbours(case.tree)
     if beside == [case.best]:
         return [Text(f"The probe lies beside {case.best}, which explains it best, too."), picture]
     if case.best in beside:
-        return [Text(f"The probe lies beside a group of {counted(len(beside), 'source')}, and {case.best} is in it."), picture]
+        return [
+            Text(f"The probe lies beside a group of {counted(len(beside), 'source')}, and {case.best} is in it."),
+            picture,
+        ]
     said = (
-        f"Here the probe lies beside {in_words(beside)}, though {case.best} explains it best. That is no second answer: the "
-        "tree goes by distances of whole sets, scaled by their neighbours; the answer, by how likely each source makes "
-        "these images. Where both differ, the probe is likely of none of them, or of too few images."
+        f"Here the probe lies beside {in_words(beside)}, though {case.best} explains it best. That is no second "
+        "answer: the tree goes by distances of whole sets, scaled by their neighbours; the answer, by how likely "
+        "each source makes these images."
     )
     return [Text(said), picture]
 
@@ -187,8 +196,8 @@ def _coverage(case: Case) -> list[Block]:
         nearest = f" Of a larger gallery, only the {SHORTLIST} sources nearest by vector are compared closely."
     return [
         Text(f"Compared: {counted(len(known), 'source')}, as below.{nearest}"),
-        Text("Not compared: everything else. Models, releases, fine-tuned versions, cameras and editing programs that are "
-             f"not in the list cannot be named, however well they would fit. {NOT_REAL}"),
+        Text("Not compared: everything else. Models, releases, fine-tuned versions, cameras and editing programs "
+             f"that are not in the list cannot be named, however well they would fit. {NOT_REAL}"),
         Table(("source", "images", "SHA-256 of their images' digests"), rows, ("SHA-256 of their images' digests",)),
     ]  # fmt: skip
 
@@ -198,8 +207,9 @@ def _calibration(case: Case) -> list[Block]:
     said = []
     if found.ratio:
         sources, size = counted(found.ratio.sources, "enrolled source"), counted(found.ratio.calibrated_at, "image")
-        said.append(f"The likelihood ratio is calibrated on {sources}, with sets of {size} for a probe of {images}. It is "
-                    f"kept within {times(found.ratio.cap)} to one, either way: so many sources show no more.")  # fmt: skip
+        said.append(f"The likelihood ratio is calibrated on {sources}, with sets of {size} for a probe of {images}. "
+                    f"It is kept within {times(found.ratio.cap)} to one, either way: so many sources show no "
+                    "more.")  # fmt: skip
     else:
         said.append(no_ratio(found))
     if found.threshold is not None and found.rate is not None:
@@ -215,7 +225,9 @@ def _calibration(case: Case) -> list[Block]:
 
 def _weaknesses(case: Case) -> list[Block]:
     return [
-        Text("What examiners ask of any classification of an image's source (SOLVE-IT technique DFT-1176), one by one."),
+        Text(
+            "What examiners ask of any classification of an image's source (SOLVE-IT technique DFT-1176), one by one."
+        ),
         weaknesses(case.result, case.found, case.asked),
     ]
 
@@ -227,9 +239,9 @@ def _raw(case: Case) -> list[Block]:
         for one in case.found.candidates
     )
     said = (
-        "For those who check the method; no degree of belief can be read from these. The raw log ratio is the natural log "
-        "of how much likelier a source makes the images than an unknown one, by a model that is far too sure: only its "
-        "order counts."
+        "For those who check the method; no degree of belief can be read from these. The raw log ratio is the "
+        "natural log of how much likelier a source makes the images than an unknown one, by a model that is far too "
+        "sure: only its order counts."
     )
     columns = ("source", "raw log ratio")
     if not shares:
@@ -240,7 +252,7 @@ def _raw(case: Case) -> list[Block]:
 
 def _left_out(case: Case) -> list[Block]:
     rows = tuple((one.name, one.reason) for one in case.result.left_out)
-    return [Table(("file", "reason"), rows)] if rows else [Text("No image was left out.")]
+    return [Table(("file", "reason"), rows)] if rows else []
 
 
 def _again(case: Case) -> list[Block]:
@@ -255,9 +267,9 @@ def _again(case: Case) -> list[Block]:
         "SHA-256 of the record": made["sha256"],
     }  # fmt: skip
     return [
-        Text("The JSON beside this page holds every number and digest. genprint report reproduce reads it, asks again and "
-             "says what differs."),
-        Table(("what", "value"), tuple(rows.items()), ("value",)),
+        Text("The JSON beside this page holds every number and digest. genprint report reproduce reads it, asks "
+             "again and says what differs."),
+        Table(("what", "value"), tuple(rows.items())),
     ]  # fmt: skip
 
 

@@ -39,19 +39,22 @@ def verdict(result: Attribution) -> Verdict:
     """The head of the page of an attribution."""
     found = result.evidence
     if found is None:
-        return Verdict("No answer", result.decision, sentence(begun(result.reason)), _next("Give images that can be read."))
+        return Verdict(
+            "No answer", result.decision, sentence(begun(result.reason)), _next("Give images that can be read.")
+        )
     best = found.candidates[0].source
-    images, sources = counted(result.images, "image"), counted(len(found.candidates), "enrolled source")
+    sources = counted(len(found.candidates), "enrolled source")
+    images = "the image" if result.images == 1 else f"the {result.images} images"
     why = ("Why", sentence(begun(result.reason, best)))
     changes, to_do = _if_asked_otherwise(result, found, best)
     points = (why, ("How sure", _how_sure(result, found)), ("What would change it", changes), *_next(to_do))
     if result.decision == ATTRIBUTED:
-        lead = f"Of {sources}, {best} explains the {images} best, and passes every test that counts."
+        lead = f"Of {sources}, {best} explains {images} best, and passes every test that counts."
         return Verdict(f"Attributed to {best}", ATTRIBUTED, lead, points)
     if result.decision == UNKNOWN:
-        lead = f"None of {sources} is shown to have made the {images}. {NOT_REAL}"
+        lead = f"None of {sources} is shown to have made {images}. {NOT_REAL}"
         return Verdict("Unknown", UNKNOWN, lead, points)
-    lead = f"The {images} do not decide it among {sources}: no source is named."
+    lead = f"It is not decided which of {sources} made {images}, if any: none is named."
     return Verdict("Inconclusive", INCONCLUSIVE, lead, points)
 
 
@@ -63,13 +66,16 @@ def support(ratio: LikelihoodRatio) -> str:
     """What a likelihood ratio says, with its interval and its cap."""
     said = f"The images are {times(ratio.llr)} times as likely if {ratio.hp} as if {ratio.hd}."
     if ratio.capped:
-        end = "most" if ratio.llr > 0 else "least"
-        said += f" That is the {end} that {counted(ratio.sources, 'source')} can show."
+        said += f" That is the {_end(ratio)} that {counted(ratio.sources, 'source')} can show."
     if ratio.low is not None and ratio.high is not None:
         said += f" Interval of 95 % over the probe's images: {times(ratio.low)} to {times(ratio.high)}."
         if ratio.low < 0 < ratio.high:
             said += " It includes 1: other images of the same source might have spoken the other way."
     return said
+
+
+def _end(ratio: LikelihoodRatio) -> str:
+    return "most" if ratio.llr > 0 else "least"
 
 
 def points_elsewhere(result: Attribution, found: Evidence) -> tuple[str, ...]:
@@ -87,8 +93,8 @@ def points_elsewhere(result: Attribution, found: Evidence) -> tuple[str, ...]:
             "sources are, which raises the ratio; only the exchangeability test tells the two apart.",
         )
     return (
-        f"The ratio speaks for {best}, and the answer is unknown: the ratio weighs {best} alone, but the best of several "
-        "candidates looks good by chance, too, which the threshold makes allowance for.",
+        f"The ratio speaks for {best}, and the answer is unknown: the ratio weighs {best} alone, but the best of "
+        "several candidates looks good by chance, too, which the threshold makes allowance for.",
     )
 
 
@@ -104,18 +110,18 @@ def _how_sure(result: Attribution, found: Evidence) -> str:
     if result.decision == ATTRIBUTED:
         rate = ""
         if found.rate is not None:
-            rate = (f" Of sources that are not enrolled, at most {found.rate:.1%} come to be attributed, if they are like "
-                    "those that are.")  # fmt: skip
+            rate = (f" Of sources that are not enrolled, at most {found.rate:.1%} come to be attributed, if they "
+                    "are like those that are.")  # fmt: skip
         if found.ratio is None:
             return no_ratio(found) + rate
         ratio = f"Likelihood ratio {times(found.ratio.llr)}"
         if found.ratio.capped:
-            ratio += f", the {'most' if found.ratio.llr > 0 else 'least'} that {counted(found.ratio.sources, 'source')} can show"
+            ratio += f", the {_end(found.ratio)} that {counted(found.ratio.sources, 'source')} can show"
         return f"{ratio}.{rate}"
     if result.decision == UNKNOWN:
         return (
-            "An enrolled source is not ruled out. One set in twenty of the right source fails the exchangeability test, "
-            "and small or processed sets often stay below the threshold."
+            "An enrolled source is not ruled out. One set in twenty of the right source fails the exchangeability "
+            "test, and small or processed sets often stay below the threshold."
         )
     return "Not sure enough to name a source, nor to say that none of them made the images."
 
@@ -124,14 +130,16 @@ def _if_asked_otherwise(result: Attribution, found: Evidence, best: str) -> tupl
     """What would change the answer, and what to do next."""
     if found.threshold is None or found.score is None:
         return (
-            "Three enrolled sources or more, of two images each: with fewer, nothing tells how alike different sources are.",
+            "Three enrolled sources or more, of two images each: with fewer, nothing tells how alike different "
+            "sources are.",
             "Enroll more sources, the likely ones and their relatives first, and ask again.",
         )
     if result.decision == ATTRIBUTED:
         return (
-            f"A relative of {best} that is not enrolled, such as another seed or a fine-tuned version, may pass for it. "
-            "Enrolling relatives, or more images in question, would tell.",
-            f"See which of the known weaknesses below are open here, and look for evidence of another kind. {_more(result)}",
+            f"A relative of {best} that is not enrolled, such as another seed or a fine-tuned version, may pass for "
+            "it. Enrolling relatives, or more images in question, would tell.",
+            f"See which of the known weaknesses below are open here, and look for evidence of another kind. "
+            f"{_more(result)}",
         )
     if result.decision == INCONCLUSIVE:
         return (
@@ -144,7 +152,8 @@ def _if_asked_otherwise(result: Attribution, found: Evidence, best: str) -> tupl
             f"Enroll relatives of {best}, and ask again. {_more(result)}",
         )
     return (
-        "The right source being enrolled; more images; the files as they were made, if these were saved anew or resized.",
+        "The right source being enrolled; more images; the files as they were made, if these were saved anew or "
+        "resized.",
         f"Enroll other likely sources, in the size and form of the images in question, and ask again. {_more(result)}",
     )
 

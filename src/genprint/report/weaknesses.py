@@ -28,7 +28,8 @@ def weaknesses(result: Attribution, found: Evidence, asked: Asked) -> Terms:
         ("Mixed sets: the images may have several sources", OPEN,
          "All images are taken as of one source. genprint mixture asks whether they are."),
         ("The same images: a match with itself is no evidence", IN_PART,
-         "Images that are enrolled, byte for byte, are left out of the probe. Of those that were saved anew, this is not sure."),
+         "Images that are enrolled, byte for byte, are left out of the probe. Of those that were saved anew, this "
+         "is not sure."),
         ("Forged files: metadata can be written by anybody", ANSWERED,
          "What the files say is told apart, and no decision rests on it."),
         ("Opponents: traces can be removed or imitated on purpose", OPEN,
@@ -60,8 +61,8 @@ def _coverage(found: Evidence) -> tuple[str, str]:
     if found.threshold is None or found.rate is None:
         return OPEN, f"{compared}. With so few, no threshold can be set against sources that are not enrolled."
     return IN_PART, (
-        f"{compared}. A threshold guards against the others: at most {found.rate:.1%} of them come to be attributed, if "
-        "they are like the enrolled ones. Of sources unlike them, nothing is promised."
+        f"{compared}. A threshold guards against the others: at most {found.rate:.1%} of them come to be "
+        "attributed, if they are like the enrolled ones. Of sources unlike them, nothing is promised."
     )
 
 
@@ -70,8 +71,8 @@ def _calibration(found: Evidence) -> tuple[str, str]:
     if found.ratio is None:
         return OPEN, f"There is no calibrated likelihood ratio. {apart}"
     return ANSWERED, (
-        f"The likelihood ratio is calibrated on {counted(found.ratio.sources, 'enrolled source')}, and kept within as many "
-        f"to one. {apart}"
+        f"The likelihood ratio is calibrated on {counted(found.ratio.sources, 'enrolled source')}, and kept within "
+        f"as many to one. {apart}"
     )
 
 
@@ -84,9 +85,12 @@ def _images(result: Attribution) -> tuple[str, str]:
 
 def _relatives(found: Evidence) -> tuple[str, str]:
     if not found.p_counts:
-        return OPEN, "The exchangeability test does not count, for the images came in another condition than the enrolled."
+        return (
+            OPEN,
+            "The exchangeability test does not count, for the images came in another condition than the enrolled.",
+        )
     passed = "does not reject" if found.p > ALPHA else "rejects"
     return IN_PART, (
-        f"The exchangeability test {passed} the best candidate (p = {found.p:.3f}). It finds relatives the better, the more "
-        "images there are; few images may not tell them."
+        f"The exchangeability test {passed} the best candidate (p = {found.p:.3f}). It finds relatives the better, "
+        "the more images there are; few images may not tell them."
     )
