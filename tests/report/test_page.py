@@ -222,8 +222,8 @@ def test_nothing_near_certainty_stands_beside_unknown(results, gallery):
     page, _ = case(answer, answer.asked)
     assert "does not mean real" in page
     assert "100.0%" not in page
-    assert "share, were it one of these" not in page
-    assert "share, were it one of these" in case(results["attribution"], answer.asked)[0]
+    assert "posterior, were it one of these" not in page
+    assert "posterior, were it one of these" in case(results["attribution"], answer.asked)[0]
 
 
 @in_browser

@@ -78,11 +78,11 @@ def test_p_is_of_a_null_hypothesis_and_said_to_be_no_probability_of_one(answer):
 
 def test_shares_are_only_shown_beside_an_answer_that_names_sources(answer):
     raw = words(shown(answer)["Raw scores"])
-    assert "share, were it one of these" in raw
+    assert "posterior, were it one of these" in raw
     assert "100.0%" in raw
     raw = words(shown(replace(answer, decision=UNKNOWN, source=None))["Raw scores"])
     assert "%" not in raw
-    assert "share" not in raw
+    assert "posterior" not in raw
 
 
 def test_every_compared_source_is_listed_with_its_digest_and_what_was_not_is_said(answer):

@@ -20,14 +20,15 @@ from genprint.fingerprints.residuals import high_pass, log_spectrum, to_pixels
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
 from genprint.storage.files import write_atomically
 
-_MARK = "#c2410c"  # of what a picture is about; read on white and on black
-_LINE = "#2f6fde"
+# What is read on white; on black, what _THEME has for it.
+_MARK, _LINE = "#c2410c", "#2f6fde"
 _PHONE, _LONGEST = 4.4, 24  # inches, and letters of a name: so wide, a picture can be read on a phone
-# What is black and white in a picture follows the reader's system, also where a page shows it as an image. SVG leaves
+# Black, white and these colours follow the reader's system, also where a page shows the picture as an image. SVG leaves
 # black out where a shape is filled with it, so that it is inherited.
-_THEME = """<style>svg { --ink: #1c1e21; --paper: #fff; fill: var(--ink) }
-@media (prefers-color-scheme: dark) { svg { --ink: #e6e6e3; --paper: #1d1f23 } }
-@media print { svg { --ink: #000; --paper: #fff } }</style>"""
+_FOLLOW = {"#000000": "var(--ink)", "#ffffff": "var(--paper)", _MARK: "var(--mark)", _LINE: "var(--line)"}
+_LIGHT = f"svg {{ --ink: #1c1e21; --paper: #fff; --mark: {_MARK}; --line: {_LINE}; fill: var(--ink) }}"
+_DARK = "svg { --ink: #e6e6e3; --paper: #1d1f23; --mark: #ffa066; --line: #7aa7ff }"
+_THEME = f"<style>{_LIGHT} @media screen and (prefers-color-scheme: dark) {{ {_DARK} }}</style>"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -91,7 +92,9 @@ def themed_svg(figure: Figure, text: bool = False) -> str:
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none" if text else "path", "svg.hashsalt": "genprint"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue().replace("#000000", "var(--ink)").replace("#ffffff", "var(--paper)")
+    svg = buffer.getvalue()
+    for colour, variable in _FOLLOW.items():
+        svg = svg.replace(colour, variable)
     return svg.replace("<defs>", f"{_THEME}<defs>", 1)
 
 

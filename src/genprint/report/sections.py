@@ -246,8 +246,8 @@ def _raw(case: Case) -> list[Block]:
     columns = ("source", "raw log ratio")
     if not shares:
         return [Text(said), Table(columns, rows)]
-    said += " The share is a source's part among the enrolled, were it one of them; of all others it says nothing."
-    return [Text(said), Table((*columns, "share, were it one of these"), rows)]
+    said += " The posterior is a source's part among the enrolled, were it one of them; of all others it says nothing."
+    return [Text(said), Table((*columns, "posterior, were it one of these"), rows)]
 
 
 def _left_out(case: Case) -> list[Block]:
