@@ -54,7 +54,7 @@ def render(result: Result) -> str:
         (drawn, _drawn(result, told), False),
         ("What the files say", Items(tuple(claims)) if claims else None, False),
         ("Left out", _reasons(left_out), False),
-        ("All numbers, as the JSON names them", Table(("name", "value"), numbers), True),
+        ("All numbers, as the JSON names them", Table(("name", "value"), numbers), isinstance(result, Attribution)),
     ]
     head = Verdict(told, values.get("decision") or "", "")
     if isinstance(result, Attribution):
