@@ -1,4 +1,4 @@
-"""Writes docs/page.md with a picture of the page of `genprint serve` in each of its states, in headless Chromium.
+"""Writes docs/page.md with pictures of reports and of the page of `genprint serve`, in headless Chromium.
 
     python benchmarks/screens.py
 
@@ -19,21 +19,29 @@ from common import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from genprint.answering import Gallery
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.model import Model
 from genprint.service.app import create_app
 from genprint.service.settings import Tokens
 
 ENROLLED, PROBE = 40, 20
+TALLEST = 2000  # px of a picture; pages go on below
 STATES = {
-    "empty": "Nothing is enrolled yet.",
-    "enrolled": "One source is enrolled; a tree takes two.",
-    "asking": "Images are on their way.",
-    "": "The answer: evidence by number of images, candidates, what the probe's images have in common, its place in the tree.",
-    "error": "A file that is no image; the tree below is enlarged, by a click or Enter.",
-    "token": "Where a token is asked for.",
-    "phone": "On a phone that likes it dark.",
+    "report": "A report, light: the verdict first, then evidence.",
+    "report-dark": "A report whose answer is unknown, in the dark.",
+    "report-phone": "The same on a phone, 390 px wide.",
+    "report-paper": "A report as it is printed.",
+    "page-empty": "The service: nothing is enrolled yet.",
+    "page-enrolled": "One source is enrolled; a tree takes two.",
+    "page-asking": "Images are on their way.",
+    "page": "The answer: the report's verdict and sections.",
+    "page-dark": "The same in the dark, of a single image: what one image cannot show is not there.",
+    "page-phone": "On a phone that likes it dark, 390 px wide.",
+    "page-error": "A file that is no image; the tree below is enlarged, by a click or Enter.",
+    "page-token": "Where a token is asked for.",
 }
+WIDE, PHONE = {"width": 1000, "height": 800}, {"width": 390, "height": 844}
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -52,54 +60,75 @@ def serve(gallery: Path, tokens: Path | None = None) -> tuple[uvicorn.Server, st
 
 
 def save(page: Page, state: str) -> None:
-    """A picture of the whole page."""
-    page.screenshot(path=ROOT / f"docs/page{state and '-' + state}.png", full_page=True)
-    print(state or "answer", flush=True)
+    """A picture of the page, from its top."""
+    size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], TALLEST)}
+    page.screenshot(path=ROOT / f"docs/{state}.png", full_page=True, clip=clip)
+    print(f"{state}: {size[0]} px wide, {size[1]} px high", flush=True)
 
 
 def probe(page: Page, files: list[str]) -> None:
     """Asks, and waits for the answer and its pictures."""
     page.set_input_files("#probe", files)
     page.wait_for_selector("#answer:not([hidden])", timeout=300_000)
-    page.wait_for_function("() => document.getElementById('place').naturalWidth > 0")
+    page.wait_for_function("() => [...document.querySelectorAll('#sections img')].every(one => one.naturalWidth)")
 
 
 def walk(browser: Browser, url: str, files: dict[str, list[str]], folder: Path) -> None:
     """From an empty gallery to an answer, an error and the tree."""
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page = browser.new_page(viewport=WIDE)
     page.goto(url)
     page.locator("#tree", has_text="It takes two").wait_for()
-    save(page, "empty")
+    save(page, "page-empty")
     first, *_ = files
     for name, paths in files.items():
         page.fill("#name", name)
         page.set_input_files("#images", paths[:ENROLLED])
         page.click("#enroll button")
-        page.locator("#sources td", has_text=name).wait_for(timeout=300_000)
+        page.locator("#sources th", has_text=name).wait_for(timeout=300_000)
         if name == first:
-            save(page, "enrolled")
+            save(page, "page-enrolled")
     page.locator("#tree text", has_text=name).first.wait_for(state="attached", timeout=300_000)
 
     def held(route: Route) -> None:
-        save(page, "asking")
+        save(page, "page-asking")
         route.continue_()
 
     page.route("**/v1/attribute*", held)
     probe(page, files[first][ENROLLED:])
     page.unroute("**/v1/attribute*")
-    save(page, "")
+    save(page, "page")
     page.focus("#tree")
     page.keyboard.press("Enter")
     text = folder / "notes.png"
     text.write_text("no image")
     page.set_input_files("#probe", str(text))
     page.wait_for_function("() => document.getElementById('error').textContent")
-    save(page, "error")
-    phone = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
-    phone.goto(url)
-    phone.wait_for_selector("#tree svg")
-    probe(phone, files[first][ENROLLED:])
-    save(phone, "phone")
+    save(page, "page-error")
+    for state, size, asked in (("page-dark", WIDE, files[first][-1:]), ("page-phone", PHONE, files[first][ENROLLED:])):
+        page = browser.new_page(viewport=size, color_scheme="dark")
+        page.goto(url)
+        page.wait_for_selector("#tree svg")
+        probe(page, asked)
+        save(page, state)
+
+
+def reports(browser: Browser, files: dict[str, list[str]], folder: Path) -> None:
+    """Reports on images of a source that is enrolled, and of the last one, which is not."""
+    first, *_, last = files
+    gallery = Gallery()
+    gallery.enroll({name: paths[:ENROLLED] for name, paths in files.items() if name != last})
+    kinds = {
+        "report": (first, WIDE, "light", "screen"), "report-dark": (last, WIDE, "dark", "screen"),
+        "report-phone": (last, PHONE, "light", "screen"), "report-paper": (first, WIDE, "dark", "print"),
+    }  # fmt: skip
+    for name in (first, last):
+        gallery.attribute(files[name][ENROLLED:], "suspicious").save(folder / f"{name}.html")
+    for state, (name, size, scheme, medium) in kinds.items():
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        page.emulate_media(media=medium, color_scheme=scheme)
+        page.goto((folder / f"{name}.html").as_uri())
+        save(page, state)
 
 
 def main() -> None:
@@ -118,6 +147,7 @@ def main() -> None:
                 Image.fromarray(pixels).save(path)
                 files[source.name].append(str(path))
         browser = playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
+        reports(browser, files, folder)
         server, url = serve(folder / "gallery.sqlite")
         walk(browser, url, files, folder)
         server.should_exit = True
@@ -126,14 +156,15 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1000, "height": 500})
         page.goto(url)
         page.wait_for_selector("#token-row:not([hidden])")
-        save(page, "token")
+        save(page, "page-token")
         server.should_exit = True
         browser.close()
-    pictures = [f"{what}\n\n![{what}](page{state and '-' + state}.png)\n" for state, what in STATES.items()]
     lines = [
-        "# The page\n",
-        "Written by `benchmarks/screens.py`: `genprint serve` with samples of shipped generators.\n",
-        *pictures,
+        "# Reports and the page\n",
+        "Written by `benchmarks/screens.py`: reports of `genprint attribute --report`, and `genprint serve`, with samples of",
+        "shipped generators. Both show one list of sections, follow the system's light or dark, fit a phone, and can be",
+        f"printed. Pages are shown from their top, up to {TALLEST:,} px.\n",
+        *(f"{what}\n\n![{what}]({state}.png)\n" for state, what in STATES.items()),
     ]
     (ROOT / "docs/page.md").write_text("\n".join(lines))
 

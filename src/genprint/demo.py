@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections import Counter
@@ -67,7 +66,7 @@ def run(model: Model, output: Path, seed: int, progress: Progress) -> str:
         "rate": identifier.rate, "by_size": {str(size): table for size, table in tables.items()},
         "attributions": [a.to_dict() for size in SIZES for given in answers[size].values() for a in given],
     }, indent=1).encode())  # fmt: skip
-    write_atomically(output / "report.html", _page(output, tables, tree, identifier, unknown).encode())
+    write_atomically(output / "report.html", _page(images, tables, tree, identifier, unknown).encode())
     return _summary(tables, identifier, output, seconds, tree)
 
 
@@ -166,7 +165,7 @@ def _aligned(*columns: str, rows: Iterable[Sequence[int]]) -> list[str]:
 
 
 def _page(
-    output: Path,
+    images: Mapping[str, np.ndarray],
     tables: dict[int, dict[str, Any]],
     tree: FamilyTree,
     identifier: Identifier,
@@ -189,11 +188,7 @@ def _page(
         shown.append({"caption": caption, "columns": columns, "rows": rows, "classes": classes})
     return fill(
         "demo.html", generators=len(tree.sources), enrolled=len(identifier.known), images_each=ENROLLED,
-        rate=identifier.rate, tables=shown, tree=_embedded(output / "tree.png"), newick=tree.newick(),
-        traces=_embedded(output / "traces.png"),
+        rate=identifier.rate, tables=shown, newick=tree.newick(),
+        tree=figures.themed(figures.tree_figure(tree, narrow=True)),
+        traces=figures.themed(figures.trace_figure(images, shown=4, narrow=True)),
     )  # fmt: skip
-
-
-def _embedded(picture: Path) -> str:
-    """A PNG file as an address that a page can hold in itself."""
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()

@@ -1,6 +1,7 @@
 """The page in a real browser."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -75,6 +76,11 @@ def enrolled(tmp_path, small_model):
     Gallery(tmp_path / "gallery.sqlite", small_model).enroll(sources, originals=False)
 
 
+def first_candidate(page):
+    """Of the raw scores, which are folded."""
+    return page.locator("#sections details", has_text="Raw scores").locator("tbody th").first.text_content()
+
+
 def test_enroll(visit, tmp_path, rng):
     page = visit()
     page.locator("#tree", has_text="It takes two enrolled sources or more.").wait_for()
@@ -82,7 +88,7 @@ def test_enroll(visit, tmp_path, rng):
         page.fill("#name", name)
         page.set_input_files("#images", write(tmp_path / name, textured(rng, 4, grain=GRAINS[name])))
         page.click("#enroll button")
-        page.locator("#sources td", has_text=name).wait_for()
+        page.locator("#sources th", has_text=name).wait_for()
         page.locator("#enrolled", has_text="4 images added, 4 enrolled").wait_for()
     page.wait_for_selector("#tree svg")
     page.wait_for_function("() => [...document.querySelectorAll('#tree text title')].some(t => t.textContent === "
@@ -94,15 +100,18 @@ def test_ask_and_see(visit, tmp_path, rng, enrolled, small_model_folder):
     page.wait_for_selector("#tree svg")
     page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 8, grain=GRAINS["rough"])))
     page.wait_for_selector("#answer:not([hidden])")
-    assert page.text_content("#candidates tbody td") == "rough"
-    assert "Likelihood ratio" in page.text_content("#evidence")
+    assert first_candidate(page) == "rough"
+    assert page.inner_text("#verdict dt >> nth=0") == "Why"
+    assert page.locator("#sections section h2").first.inner_text() == "How much the images support it"
+    assert "times as likely if rough made the images" in page.text_content("#sections")
+    assert "No file says who made it." in page.text_content("#sections")
     assert page.evaluate("document.activeElement.id") == "answer"  # a screen reader goes on there
-    page.wait_for_function("() => document.getElementById('trace').naturalWidth > 0")
+    page.wait_for_function("() => [...document.querySelectorAll('#sections img')].every(i => i.naturalWidth > 0)")
+    assert page.locator("#sections img").count() == 3
     with page.expect_download() as download:
         page.click("#download")
     assert json.loads(download.value.path().read_text())["evidence"]["candidates"][0]["source"] == "rough"
-    page.wait_for_function("() => document.getElementById('place').naturalWidth > 0")
-    for id, wanted in (("report", "<h2>Evidence of the fingerprint</h2>"), ("case", '"sha256"')):
+    for id, wanted in (("report", "<h2>Three tests</h2>"), ("case", '"sha256"')):
         with page.expect_download() as download:
             page.click(f"#{id}")
         kept = tmp_path / download.value.suggested_filename
@@ -135,7 +144,7 @@ def test_drop(visit, tmp_path, rng, enrolled):
         contents,
     )
     page.wait_for_selector("#answer:not([hidden])")
-    assert page.text_content("#candidates tbody td") == "fine"
+    assert first_candidate(page) == "fine"
 
 
 def test_errors_are_shown_and_forgotten(visit, tmp_path, rng, small_model):
@@ -153,23 +162,56 @@ def test_errors_are_shown_and_forgotten(visit, tmp_path, rng, small_model):
 
 def test_names_are_text(visit, tmp_path, rng):
     page = visit()
+    evil = "<img src=x onerror=alert(1)>"
+    blocks = [
+        {"kind": "text", "text": evil, "tone": ""},
+        {"kind": "items", "items": [evil]},
+        {"kind": "terms", "terms": [[evil, evil, evil]]},
+        {"kind": "table", "columns": [evil, evil], "rows": [[evil, evil]], "digests": [], "searched": True},
+    ]
     page.evaluate(
-        """evil => showAnswer({
-            decision: evil, source: null, reason: evil, images: 0, condition: evil,
-            left_out: [{name: '<b>', reason: '<i>'}],
-            evidence: {
-                threshold: null, score: null, candidates: [{source: evil, images: 1, raw_llr: 1, posterior: 1}],
-                ratio: {llr: 1, cap: 2, low: null, high: null, hp: evil, hd: evil, sources: 3, by_images: {}},
-                condition: {said: [evil]},
-            },
+        """([verdict, sections]) => showAnswer({
+            images: 1, left_out: [], report: {page: "", case: "", verdict, sections},
         })""",
-        evil := "<img src=x onerror=alert(1)>",
+        [
+            {"title": evil, "tone": "unknown", "lead": evil, "points": [[evil, evil]]},
+            [{"title": evil, "blocks": blocks, "folded": False}],
+        ],
     )
-    assert page.inner_text("#verdict") == evil
-    assert page.inner_text("#candidates tbody td >> nth=0") == evil
-    assert page.inner_text("#evidence").count(evil) == 2
-    assert page.inner_text("#reason").count(evil) == 2
-    assert page.locator("#answer b, #answer i, #answer img[src=x]").count() == 0
+    assert page.inner_text("#verdict .title") == evil
+    assert page.text_content("#verdict").count(evil) == 4
+    assert page.text_content("#sections").count(evil) == 10
+    assert page.locator("#answer img").count() == 0
+
+
+def test_one_image_leaves_nothing_empty(visit, tmp_path, rng, enrolled):
+    page = visit()
+    page.set_input_files("#probe", write(tmp_path / "probe", textured(rng, 1, grain=GRAINS["rough"])))
+    page.wait_for_selector("#answer:not([hidden])")
+    assert "1 image used" in page.inner_text("#verdict")
+    empty = """() => [...document.querySelectorAll('#answer :is(p, ul, dl, dd, td, tbody, figure)')]
+        .filter(one => !one.textContent && !one.querySelector('img')).length"""
+    assert page.evaluate(empty) == 0
+    assert "Place in the family tree" not in page.text_content("#sections")
+
+
+def test_many_sources_are_searched(visit, tmp_path, rng, small_model):
+    sources = {f"model-{i}": textured(rng, 2, grain=2.0 + i) for i in range(14)}
+    Gallery(tmp_path / "gallery.sqlite", small_model).enroll(sources, originals=False)
+    page = visit()
+    page.fill("#search input", "model-1")
+    assert page.locator("#sources tbody tr:visible").count() == 5  # 1, 10 to 13
+    page.fill("#search input", "")
+    assert page.locator("#sources tbody tr:visible").count() == 14
+
+
+def test_the_tree_is_light_or_dark_as_the_system_is(visit, enrolled):
+    page = visit(color_scheme="dark")
+    page.wait_for_selector("#tree svg")
+    fill = "getComputedStyle(document.querySelector('#tree text')).fill"
+    dark = page.evaluate(fill)
+    page.emulate_media(color_scheme="light")
+    assert [sum(map(int, re.findall(r"\d+", one))) > 384 for one in (dark, page.evaluate(fill))] == [True, False]
 
 
 def test_a_token_is_asked_for(visit, tmp_path):

@@ -253,7 +253,7 @@ def test_reports_and_pictures_come_if_they_are_asked_for(client, rng, name, gall
     probe = files(textured(rng, 4, grain=GRAINS["c"]))
     assert name not in client.post("/v1/attribute", files=probe).json()
     with_more = client.post("/v1/attribute", params={name: True}, files=probe).json()[name]
-    assert set(with_more) == ({"page", "case"} if name == "report" else {"trace", "tree"})
+    assert set(with_more) == ({"page", "case", "verdict", "sections"} if name == "report" else {"trace", "tree"})
     if name == "report":
         record = json.loads(with_more["case"])
         assert record["attribution"]["condition"] == "original"
@@ -261,6 +261,10 @@ def test_reports_and_pictures_come_if_they_are_asked_for(client, rng, name, gall
         assert str(gallery.parent) not in with_more["page"] + with_more["case"]
         sealed = record.pop("sha256")
         assert canonical_digest(record) == sealed
+        assert with_more["verdict"]["title"] in with_more["page"]
+        for section in with_more["sections"]:  # the page and the values tell one story
+            assert f"<h2>{section['title']}</h2>" in with_more["page"]
+        assert str(gallery.parent) not in json.dumps(with_more["sections"])
 
 
 def read(folder):
@@ -350,7 +354,8 @@ def test_metrics_and_headers(client):
 
 
 def test_the_page_asks_nobody_else(client):
-    for path in ("/", "/static/page.js", "/static/style.css"):
+    for path in ("/", "/static/page.js", "/static/style.css", "/static/look.css", "/static/filter.js"):
+        assert client.get(path).status_code == 200
         assert not re.search(r"(?:https?:)?//[a-z]", client.get(path).text.replace("// ", ""))
 
 

@@ -1,22 +1,22 @@
-"""Pages of results, for people: question, answer, evidence, pictures, what was left out and why."""
+"""Pages of results, for people: verdict, evidence, pictures, what was left out and why."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from genprint._version import __version__
-from genprint.answers.claims import CAUTION
 from genprint.answers.families import FamilyTree
 from genprint.answers.results import Asked, Attribution, Result
 from genprint.report import figures
+from genprint.report.blocks import Block, Items, Picture, Section, Table, Verdict
 from genprint.report.record import FileSummary, known_files, record, to_json
+from genprint.report.sections import Case, sections
 from genprint.report.templates import fill
+from genprint.report.verdict import verdict
 from genprint.storage.files import write_atomically
+from genprint.words import counted
 
 # Sources of a tree that is shown with a probe in it.
 _MOST_SOURCES = 60
@@ -41,17 +41,41 @@ def save(result: Result, path: Path) -> None:
 
 
 def render(result: Result) -> str:
-    """The page of any result: its verdict, its picture, its numbers."""
+    """The page of any result: its verdict, its picture, what is said of it, its numbers."""
     values = result.to_dict()
-    figure = figures.new_figure(7, 4)
-    result.plot(figure.subplots())
+    drawn = "Raw scores" if isinstance(result, Attribution) else "The evidence"
     left_out = values.pop("left_out", ())
-    return fill(
-        "result.html", title=type(result).__name__, verdict=values.pop("verdict", result.verdict),
-        figure=figures.data_uri(figure), version=__version__,
-        values={name: [str(value)] for name, value in _flat(values).items()},
-        left_out={left["name"]: [left["reason"]] for left in left_out},
-    )  # fmt: skip
+    said = tuple(values.pop("said", ()))
+    claims = (values.pop("claims", None) or {}).get("said", ())
+    told = values.pop("verdict", result.verdict)
+    numbers = tuple((name, str(value)) for name, value in _flat(values).items())
+    every: list[tuple[str, Block | None, bool]] = [
+        ("What else is to be known", Items(said) if said else None, False),
+        (drawn, _drawn(result, told), False),
+        ("What the files say", Items(tuple(claims)) if claims else None, False),
+        ("Left out", _reasons(left_out), False),
+        ("All numbers, as the JSON names them", Table(("name", "value"), numbers), isinstance(result, Attribution)),
+    ]
+    head = Verdict(told, values.get("decision") or "", "")
+    if isinstance(result, Attribution):
+        head = verdict(result)
+    shown = [Section(title, (block,), folded) for title, block, folded in every if block]
+    about = f"{type(result).__name__}, by Genprint {__version__}"
+    return fill("page.html", title=told, about=about, verdict=head, sections=shown)
+
+
+def _drawn(result: Result, told: str) -> Picture | None:
+    """The result's own picture; none of an attribution without evidence."""
+    if isinstance(result, Attribution) and result.evidence is None:
+        return None
+    figure = figures.new_figure(5, 3)
+    result.plot(figure.subplots())
+    return Picture(figures.themed(figure), told)
+
+
+def _reasons(left_out: Any) -> Table | None:
+    rows = tuple((left["name"], left["reason"]) for left in left_out)
+    return Table(("file", "reason"), rows) if rows else None
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -65,81 +89,32 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return flat
 
 
+def explained(result: Attribution, asked: Asked) -> tuple[dict[str, Any], Verdict, tuple[Section, ...]]:
+    """The record of an attribution, and what a page says of it: its verdict, then its sections."""
+    summaries = {"probe": FileSummary.of(asked.images)}
+    made = record(result, summaries["probe"], known_files(asked.sources))
+    head = verdict(result)
+    if result.evidence is None:
+        return made, head, ()
+    best = result.evidence.candidates[0].source
+    summaries |= {source.name: FileSummary.of(source) for source in asked.sources if source.name == best}
+    case = Case(result, result.evidence, asked, made, summaries, tree_with_probe(asked))
+    return made, head, sections(case)
+
+
+def page_of(made: Mapping[str, Any], head: Verdict, shown: tuple[Section, ...]) -> str:
+    """The page of what ``explained`` says."""
+    answer = made["attribution"]
+    used, left = counted(answer["images"], "image"), len(answer["left_out"])
+    written = made["written"][:16].replace("T", " ")
+    about = f"Report on {answer['probe']}: {used} used, {left} left out. Written {written} UTC."
+    return fill("page.html", title=f"{answer['probe']}: {head.title}", about=about, verdict=head, sections=shown)
+
+
 def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
     """The page of an attribution, and its record."""
-    summaries = {"probe": FileSummary.of(asked.images)}
-    known = known_files(asked.sources)
-    made = record(result, summaries["probe"], known)
-    if result.evidence:
-        best = result.evidence.candidates[0].source
-        summaries |= {source.name: FileSummary.of(source) for source in asked.sources if source.name == best}
-    tree = tree_with_probe(asked)
-    answer, channels = made["attribution"], made["channels"]
-    warnings = channels["file facts"]["warnings"]
-    page = fill(
-        "attribution.html", record=made, answer=answer, ratio=_ratio(result),
-        candidates={
-            one["source"]: [one["images"], f"{one['raw_llr']:.1f}", f"{one['posterior']:.1%}"]
-            for one in answer["evidence"]["candidates"][:20]
-        },
-        files=_counted(channels["file facts"]["probe"]), warnings=None if isinstance(warnings, str) else warnings,
-        condition=_condition(result),
-        said=result.claims.said if result.claims else (), caution=CAUTION,
-        traces=_traces(summaries), tree=figures.data_uri(figures.tree_figure(tree)) if tree else None,
-        newick=tree.newick() if tree else "",
-        left_out={left["name"]: [left["reason"]] for left in answer["left_out"]},
-        made_with={
-            "written": [made["written"]], "Genprint": [made["genprint"]], "model": [made["model"]],
-            "compared in condition": [answer["condition"]],
-            **{f"input: {name}": [value] for name, value in made["inputs"].items()},
-            "images of the probe": [len(made["probe"])],
-        },
-        known={name: [one["images"], one["digest"]] for name, one in made["known"].items()},
-    )  # fmt: skip
-    return page, made
-
-
-def _condition(result: Attribution) -> str:
-    """What the page says of the probe's condition."""
-    found = result.evidence.condition if result.evidence else None
-    return " ".join(found.said) if found else ""
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return "; ".join(f"{what} ({count})" for what, count in counts.items())
-
-
-def _ratio(result: Attribution) -> dict[str, Any] | None:
-    """What the page says of the likelihood ratio."""
-    ratio = result.evidence.ratio if result.evidence else None
-    if ratio is None:
-        return None
-    figure = figures.new_figure(5, 2.6)
-    ax = figure.subplots()
-    sizes = list(ratio.by_images)
-    # None, of a single image's interval, becomes NaN, which is not drawn.
-    values, lows, highs = np.array(list(ratio.by_images.values()), float).T / math.log(10)
-    ax.plot(sizes, values, "o-")
-    ax.vlines(sizes, lows, highs, alpha=0.4)
-    cap = ratio.cap / math.log(10)
-    for level in (-cap, cap):
-        ax.axhline(level, color="grey", linestyle="--", linewidth=0.8)
-    ax.set(xscale="log", xlabel="images", ylabel="log10 likelihood ratio", ylim=(-1.1 * cap, 1.1 * cap))
-    interval = None
-    if ratio.low is not None and ratio.high is not None:
-        interval = f"{math.exp(ratio.low):.2g} to {math.exp(ratio.high):.2g}"
-    return {
-        "times": f"{math.exp(ratio.llr):.2g}", "interval": interval, "capped": ratio.capped,
-        "end": "most" if ratio.llr > 0 else "least", "figure": figures.data_uri(figure),
-    }  # fmt: skip
-
-
-def _traces(summaries: Mapping[str, FileSummary]) -> str | None:
-    """Images, average residuals and spectra, where all images are of one size."""
-    stacks = {name: stack for name, summary in summaries.items() if (stack := summary.stack()) is not None}
-    if not stacks or len({stack.shape[1:] for stack in stacks.values()}) > 1:
-        return None
-    return figures.data_uri(figures.trace_figure(stacks))
+    made, head, shown = explained(result, asked)
+    return page_of(made, head, shown), made
 
 
 def tree_with_probe(asked: Asked) -> FamilyTree | None:

@@ -20,16 +20,18 @@ from pydantic import BaseModel
 from genprint import api
 from genprint._version import __version__
 from genprint.answers.families import MOST_DRAWN, MOST_LISTED, FamilyTree
-from genprint.answers.results import Attribution
+from genprint.answers.results import Attribution, plain_values
 from genprint.gallery.store import NotEnough
 from genprint.images.sets import ImageSetError
 from genprint.model import Model
 from genprint.report import figures
-from genprint.report.page import case, tree_with_probe
+from genprint.report.page import explained, page_of, tree_with_probe
 from genprint.report.record import FileSummary, to_json
+from genprint.report.templates import FILTER, LOOK
 from genprint.service.guard import Busy, RequestGuard, WorkQueue
 from genprint.service.settings import Limits, Tokens
 from genprint.service.uploads import TooMuch, Unreadable, image_set
+from genprint.words import all_printable
 
 log = logging.getLogger("genprint.service")
 _STATIC = Path(__file__).parent / "static"
@@ -99,6 +101,14 @@ def create_app(
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html")
+
+    @app.get("/static/look.css", include_in_schema=False)
+    async def look() -> FileResponse:
+        return FileResponse(LOOK)
+
+    @app.get("/static/filter.js", include_in_schema=False)
+    async def searching() -> FileResponse:
+        return FileResponse(FILTER)
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _handle_errors(app)
@@ -189,7 +199,7 @@ def _serve_questions(app: FastAPI, service: _Service) -> None:
         images: Images,
         pictures: Annotated[bool, Query(description="With average residual, spectrum, and place in the tree.")] = False,
         report: Annotated[
-            bool, Query(description="With the report: a page, and its JSON for report reproduce.")
+            bool, Query(description="With the report: a page, its sections, and its JSON for report reproduce.")
         ] = False,
     ) -> dict[str, Any]:
         """Which enrolled source made the images, if any, with the evidence."""
@@ -245,7 +255,7 @@ def _serve_families(app: FastAPI, service: _Service) -> None:
         """The same as a picture."""
 
         def work() -> bytes:
-            return figures.to_bytes(figures.tree_figure(service.tree(linkage)), "svg")
+            return figures.themed_svg(figures.tree_figure(service.tree(linkage), narrow=True), text=True).encode()
 
         return Response(await service.queue.run(work), media_type="image/svg+xml")
 
@@ -262,14 +272,15 @@ def _pictures(result: Attribution) -> dict[str, str]:
     return {name: figures.data_uri(figure) for name, figure in drawn.items() if figure}
 
 
-def _report(result: Attribution) -> dict[str, str]:
-    """The report's page and its JSON. It says nothing of where the service keeps its files."""
+def _report(result: Attribution) -> dict[str, Any]:
+    """The report: page, JSON, and what both say, as values. Nothing says where the service keeps its files."""
     assert result.asked is not None
     paths = ("probe", "known", "gallery", "trust", *(() if result.asked.model.name else ("model",)))
     asked = replace(result.asked, inputs={**result.asked.inputs, **dict.fromkeys(paths)})
-    page, record = case(replace(result, asked=asked), asked)
+    record, verdict, sections = explained(replace(result, asked=asked), asked)
+    shown = plain_values(all_printable({"verdict": verdict, "sections": sections}))
     # As text: JavaScript would write 1.0 as 1, and the seal would break.
-    return {"page": page, "case": to_json(record)}
+    return {"page": page_of(record, verdict, sections), "case": to_json(record), **shown}
 
 
 def _handle_errors(app: FastAPI) -> None:

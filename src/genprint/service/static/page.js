@@ -11,7 +11,9 @@ function make(tag, text, parent) {
 
 function row(body, cells) {
   const line = make("tr", undefined, body);
-  for (const cell of cells) make("td", cell, line);
+  for (const [i, cell] of cells.entries()) make(i ? "td" : "th", cell, line);
+  line.firstElementChild.scope = "row";
+  return line;
 }
 
 function headers() {
@@ -48,30 +50,74 @@ function send(path, files, field, progress) {
   });
 }
 
-const times = (llr) => Number(Math.exp(llr).toPrecision(2)).toString();
+// What sections are made of, as reports have it; see genprint.report.blocks.
+const draw = {
+  text(one, box) {
+    make("p", one.text, box).className = one.tone;
+  },
+  items(one, box) {
+    const list = make("ul", undefined, box);
+    for (const item of one.items) make("li", item, list);
+  },
+  terms(one, box) {
+    const list = make("dl", undefined, box);
+    list.className = "terms";
+    for (const [term, mark, text] of one.terms) {
+      const pair = make("div", undefined, list);
+      const name = make("dt", `${term} `, pair);
+      if (mark) make("b", mark, name).className = `mark ${mark.replaceAll(" ", "-")}`;
+      make("dd", text, pair);
+    }
+  },
+  picture(one, box) {
+    const picture = make("img", undefined, make("figure", undefined, box));
+    picture.src = one.uri;
+    picture.alt = one.description;
+  },
+  table(one, box) {
+    if (one.searched) {
+      const label = make("label", `Search ${one.rows.length} rows `, box);
+      label.className = "filter";
+      make("input", undefined, label).type = "search";
+    }
+    const around = make("div", undefined, box);
+    around.className = "wide";
+    const table = make("table", undefined, around);
+    const head = make("tr", undefined, make("thead", undefined, table));
+    for (const column of one.columns) make("th", column, head).scope = "col";
+    const body = make("tbody", undefined, table);
+    for (const cells of one.rows) {
+      const line = row(body, cells);
+      one.columns.forEach((column, i) => {
+        if (i && one.digests.includes(column)) line.cells[i].className = "digest";
+      });
+    }
+  },
+};
 
-function showRatio(ratio) {
-  const box = at("evidence");
+function showVerdict({ title, tone, lead, points }, used) {
+  const box = at("verdict");
   box.replaceChildren();
-  if (!ratio) {
-    make("p", "No likelihood ratio: it takes three enrolled sources or more, of two images each.", box);
-    return;
+  box.className = `verdict ${tone}`;
+  make("p", used, box).className = "about";
+  make("h2", title, box).className = "title";
+  make("p", lead, box).className = "lead";
+  const list = make("dl", undefined, box);
+  for (const [question, answer] of points) {
+    const pair = make("div", undefined, list);
+    make("dt", question, pair);
+    make("dd", answer, pair);
   }
-  const end = ratio.llr > 0 ? "most" : "least";
-  const capped = Math.abs(ratio.llr) >= ratio.cap ? `; the ${end} that so few sources support` : "";
-  const interval = ratio.low === null ? "" : ` [${times(ratio.low)}, ${times(ratio.high)}]`;
-  make("p", `Likelihood ratio ${times(ratio.llr)}${interval}${capped}: ` +
-    `that ${ratio.hp}, against: ${ratio.hd}. Calibrated on ${ratio.sources} sources.`, box);
-  const bars = make("div", undefined, box);
-  bars.className = "bars";
-  for (const [images, [value, low, high]] of Object.entries(ratio.by_images)) {
-    make("span", `${images} image${images === "1" ? "" : "s"}`, bars);
-    const meter = make("meter", undefined, bars);
-    meter.min = -ratio.cap;
-    meter.max = ratio.cap;
-    meter.value = value;
-    meter.setAttribute("aria-label", `likelihood ratio with ${images} images`);
-    make("span", low === null ? times(value) : `${times(value)} [${times(low)}, ${times(high)}]`, bars);
+}
+
+function showSections(sections) {
+  const box = at("sections");
+  box.replaceChildren();
+  for (const { title, blocks, folded } of sections) {
+    const section = make(folded ? "details" : "section", undefined, box);
+    section.className = "section";
+    make("h2", title, folded ? make("summary", undefined, section) : section);
+    for (const one of blocks) draw[one.kind](one, section);
   }
 }
 
@@ -80,35 +126,15 @@ function offer(id, text, type) {
   at(id).href = URL.createObjectURL(new Blob([text], { type }));
 }
 
+const several = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
 function showAnswer(answer) {
-  const { evidence } = answer;
-  at("verdict").textContent = answer.source ? `${answer.decision} to ${answer.source}` : answer.decision;
-  at("reason").textContent = `${answer.reason}. ${answer.images} images used, ${answer.left_out.length} left out.`;
-  if (evidence.threshold != null) {
-    at("reason").textContent += ` Score ${evidence.score.toFixed(2)}, where ${evidence.threshold.toFixed(2)} is needed.`;
-  }
-  if (evidence.condition != null) {
-    at("reason").textContent += ` ${evidence.condition.said.join(" ")}`;
-  }
-  showRatio(evidence.ratio);
-  const body = at("candidates").tBodies[0];
-  body.replaceChildren();
-  for (const one of evidence.candidates.slice(0, 10)) {
-    row(body, [one.source, one.images, one.raw_llr.toFixed(1), `${(100 * one.posterior).toFixed(1)} %`]);
-  }
-  const { pictures = {}, report, ...alone } = answer;
-  for (const [id, source] of [["trace", pictures.trace], ["place", pictures.tree]]) {
-    at(id).hidden = !source;
-    if (source) at(id).src = source;
-  }
-  const left = at("left-out");
-  left.replaceChildren();
-  for (const one of answer.left_out) make("p", `left out ${one.name}: ${one.reason}`, left);
+  const { report, ...alone } = answer;
+  showVerdict(report.verdict, `${several(answer.images, "image")} used, ${answer.left_out.length} left out`);
+  showSections(report.sections);
   offer("download", JSON.stringify(alone, null, 2), "application/json");
-  if (report) {
-    offer("report", report.page, "text/html");
-    offer("case", report.case, "application/json");
-  }
+  offer("report", report.page, "text/html");
+  offer("case", report.case, "application/json");
   at("answer").hidden = false;
   at("answer").focus();
 }
@@ -120,9 +146,9 @@ async function attribute(files) {
   const progress = at("progress");
   progress.hidden = false;
   progress.value = 0;
-  at("status").textContent = `uploading ${files.length} files`;
+  at("status").textContent = `uploading ${several(files.length, "file")}`;
   try {
-    const answer = await send("/v1/attribute?pictures=true&report=true", files, "images", (share) => {
+    const answer = await send("/v1/attribute?report=true", files, "images", (share) => {
       progress.value = share;
       if (share >= 1) {
         progress.removeAttribute("value");
@@ -139,6 +165,7 @@ async function attribute(files) {
 }
 
 const none = at("none").textContent;
+const MANY = 12;  // sources from which on one wants to search
 
 async function showSources() {
   const body = at("sources").tBodies[0];
@@ -146,8 +173,13 @@ async function showSources() {
     const sources = await (await asked(await fetch("/v1/sources", { headers: headers() }))).json();
     body.replaceChildren();
     for (const [name, count] of Object.entries(sources)) row(body, [name, count]);
+    const count = Object.keys(sources).length;
     at("none").textContent = none;
-    at("none").hidden = Object.keys(sources).length > 0;
+    at("none").hidden = count > 0;
+    at("list").hidden = count === 0;
+    at("search").hidden = count <= MANY;
+    at("search").lastElementChild.value = "";
+    at("search").firstElementChild.textContent = several(count, "source");
     await showTree(sources);
   } catch (error) {
     at("none").textContent = error.message;
@@ -166,7 +198,7 @@ async function showTree(sources) {
     const count = sources[label.textContent];
     if (count === undefined) continue;
     const title = document.createElementNS(drawn.namespaceURI, "title");  // shown while the mouse is over it
-    title.textContent = `${label.textContent}: ${count} images enrolled`;
+    title.textContent = `${label.textContent}: ${several(count, "image")} enrolled`;
     label.append(title);
   }
   box.replaceChildren(document.importNode(drawn, true));
@@ -192,7 +224,7 @@ at("enroll").addEventListener("submit", async (event) => {
   try {
     const path = `/v1/sources/${encodeURIComponent(at("name").value)}`;
     const done = await send(path, at("images").files, "images", () => {});
-    said.textContent = `${done.added} images added, ${done.enrolled} enrolled`;
+    said.textContent = `${several(done.added, "image")} added, ${done.enrolled} enrolled`;
     at("enroll").reset();
     await showSources();
   } catch (error) {

@@ -1,0 +1,88 @@
+"""What a page says first: it fits the decision, says how sure it is, and never that unknown is real."""
+
+import math
+
+import pytest
+
+from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Candidate, Evidence, failed
+from genprint.report.verdict import points_elsewhere, support, times, verdict
+from genprint.scoring.likelihood_ratio import LikelihoodRatio
+
+QUESTIONS = ["Why", "How sure", "What would change it", "What to do next"]
+
+
+def answer(decision, score=2.0, threshold=1.0, p=0.4, llr=1.0, low=0.5, images=10, p_counts=True):
+    ratio = llr is not None and LikelihoodRatio(
+        "a made the images", "another did", llr, low, 1.2, 2.0, 8, 10, {1: (0.1, None, None), images: (llr, low, 1.2)}
+    )
+    candidates = tuple(Candidate(name, 20, 1.0, 0.9 if name == "a" else 0.1) for name in "ab")
+    rate = 0.1 if threshold is not None else None
+    evidence = Evidence(score, threshold, rate, 10, p, candidates, ratio or None, p_counts=p_counts)
+    return Attribution(
+        "probe", decision, "a" if decision == ATTRIBUTED else None, llr, "a is near", images, evidence=evidence
+    )
+
+
+@pytest.mark.parametrize("decision", [ATTRIBUTED, UNKNOWN, INCONCLUSIVE])
+def test_every_verdict_answers_the_same_four_questions(decision):
+    head = verdict(answer(decision))
+    assert [question for question, _ in head.points] == QUESTIONS
+    assert all(text.endswith(".") for _, text in head.points)
+    assert head.tone == decision
+
+
+def test_a_name_keeps_its_letters_at_the_beginning_of_a_sentence():
+    assert dict(verdict(answer(ATTRIBUTED)).points)["Why"] == "a is near."
+
+
+def test_an_attribution_says_its_ratio_and_the_rate_of_false_ones():
+    sure = dict(verdict(answer(ATTRIBUTED, llr=2.0)).points)["How sure"]
+    assert "Likelihood ratio 7.4, the most that 8 sources can show." in sure
+    assert "at most 10.0% come to be attributed" in sure
+    assert "No likelihood ratio is given" in dict(verdict(answer(ATTRIBUTED, llr=None)).points)["How sure"]
+
+
+def test_unknown_says_that_it_does_not_mean_real_and_names_relatives_only_where_these_are_meant():
+    far = verdict(answer(UNKNOWN, score=0.1))
+    near = verdict(answer(UNKNOWN, p=0.01))
+    for head in (far, near):
+        assert "Unknown does not mean real" in head.lead
+    assert "relative" not in dict(far.points)["What to do next"]
+    assert "Enroll relatives of a" in dict(near.points)["What to do next"]
+    assert "relative" not in dict(verdict(answer(UNKNOWN, score=0.1, p=0.01)).points)["What to do next"]
+
+
+def test_without_a_threshold_more_sources_are_asked_for():
+    head = verdict(answer(INCONCLUSIVE, score=None, threshold=None))
+    assert "Three enrolled sources or more" in dict(head.points)["What would change it"]
+
+
+def test_one_image_is_told_to_be_few():
+    assert "one image shows a trace faintly" in dict(verdict(answer(UNKNOWN, images=1)).points)["What to do next"]
+    assert "made the image." in verdict(answer(UNKNOWN, images=1)).lead
+
+
+def test_an_error_says_what_to_do():
+    head = verdict(failed("probe", "none can be read"))
+    assert (head.title, head.lead) == ("No answer", "None can be read.")
+    assert [question for question, _ in head.points] == ["What to do next"]
+
+
+def test_an_interval_that_includes_one_is_told():
+    assert "It includes 1" in support(answer(ATTRIBUTED, low=-0.5).evidence.ratio)
+    assert "It includes 1" not in support(answer(ATTRIBUTED, low=0.5).evidence.ratio)
+
+
+def test_a_ratio_that_points_another_way_than_the_answer_has_a_sentence_why():
+    def said(**changes):
+        result = answer(**changes)
+        return " ".join(points_elsewhere(result, result.evidence))
+
+    assert "speaks against a" in said(decision=ATTRIBUTED, llr=-1.0)
+    assert "a relative of a is more like it" in said(decision=UNKNOWN, p=0.01)
+    assert "the threshold makes allowance for" in said(decision=UNKNOWN, score=0.1)
+    assert said(decision=ATTRIBUTED) == said(decision=UNKNOWN, llr=-1.0) == said(decision=UNKNOWN, llr=None) == ""
+
+
+def test_ratios_are_said_without_exponents():
+    assert [times(math.log(ratio)) for ratio in (190, 12.4, 1.0, 1 / 190)] == ["190", "12", "1", "0.0053"]
