@@ -107,7 +107,8 @@ def test_the_reason_names_the_sources(model, known, rng):
     assert (found.decision, found.source, found.probe, found.images) == (ATTRIBUTED, "c", "probe", 10)
     assert found.reason == "c passes the threshold and no other source comes near"
     assert found.verdict == f"probe: attributed to c, with {support(found.llr)} ({found.reason})"
-    assert "relative of c" in found.advice
+    assert "relative of c" in found.changes
+    assert "--stress" in found.next_step
     far = identifier.identify(source(rng, "probe", centre + 30, 10))
     assert (far.decision, far.source) == (UNKNOWN, None)
     best = far.evidence.candidates[0].source

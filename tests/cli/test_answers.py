@@ -63,7 +63,8 @@ def test_natural_logs_are_one_number(data, probe):
     assert abs(ratio["llr"]) <= ratio["cap"] <= np.log(7)  # 6 sources support no larger ratio
     said = run("attribute", probe, "--known", data, PLAIN).stdout
     assert f"likelihood ratio {np.exp(ratio['llr']):.2g}" in said
-    assert f"that {ratio['hp']}, against: {ratio['hd']}" in said
+    assert f"first: {ratio['hp']}" in said
+    assert f"second: {ratio['hd']}" in said
 
 
 def test_images_that_are_enrolled_prove_nothing(data, probe):

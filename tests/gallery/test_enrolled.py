@@ -55,7 +55,7 @@ def test_few_sources_or_images_set_no_threshold(model, rng):
         assert answer.decision == INCONCLUSIVE
         assert answer.evidence.score is None
         assert answer.evidence.rate is answer.evidence.threshold is answer.evidence.calibrated_at is None
-        assert "Enroll three" in answer.advice
+        assert "Three enrolled sources" in answer.changes
     mixed = Identifier(model, {**two, "single": source(rng, 1)}, rate=0.3)
     threshold, size = mixed.threshold(5)
     assert size == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import numpy as np
 from scipy.special import softmax
@@ -105,13 +106,13 @@ class Identifier:
             score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior,
             ratio.llr if ratio else None,
         )  # fmt: skip
+        said = partial(self._explained, enrolled=enrolled, images=probe.count, order=order)
         return Attribution(
             probe=probe.source,
             decision=decision,
             source=enrolled.names[best] if decision == ATTRIBUTED else None,
             llr=ratio.llr if ratio else None,
-            reason=self._explained(reason, enrolled, probe.count, order),
-            advice=self._explained(reason.advice, enrolled, probe.count, order),
+            reason=said(reason), changes=said(reason.changes), next_step=said(reason.next_step),
             images=probe.count,
             condition=compared.name,
             evidence=Evidence(

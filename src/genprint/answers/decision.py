@@ -29,36 +29,50 @@ class Reason(StrEnum):
     PASSED = "{best} passes the threshold and no other source comes near"
 
     @property
-    def advice(self) -> str:
-        """What would change the answer, and what to do next."""
-        return _ADVICE[self]
+    def changes(self) -> str:
+        """What would change the answer."""
+        return _ADVICE[self][0]
+
+    @property
+    def next_step(self) -> str:
+        """What to do next."""
+        return _ADVICE[self][1]
 
 
-_ENROLL_MORE = "Enroll three sources or more, with two images of each, better ten sources with 16 images."
 _NOT_ENROLLED = (
-    "The source may be one that is not enrolled: enroll those that come into question and ask again. Unknown does not "
-    "mean that the images are photographs."
+    "The right source being enrolled; more images; the files as they were made, if these were saved anew or resized.",
+    "Enroll other sources that come into question, in the size and form of these images, and ask again.",
 )
-_MORE_IMAGES = "More images of the same origin would decide it: give all there are."
-_RIVALS = "Give more images, of the probe or of {best} and {second}; if these two are one model, enroll them as one."
 _RELATIVE = (
-    "A relative of {best} that is not enrolled (other seed, fine-tuned, other sampler) looks like this: enroll such "
-    "models if there are any, or compare with genprint lineage. Images of {best} that came another way would, too."
+    "The right relative of {best} being enrolled: another seed, a fine-tuned version, another release.",
+    "Enroll relatives of {best} and ask again; genprint lineage tells what is derived from what.",
+)
+_MORE_IMAGES = (
+    "More images of the same origin: they decide it one way or the other.",
+    "Name no source. Ask again with all images of the same origin that there are.",
+)
+_RIVALS = (
+    "More images, of the probe or of {best} and {second}.",
+    "Name neither. If {best} and {second} are one model, enroll them as one (genprint audit tells such twins).",
 )
 _ADVICE = {
-    Reason.NO_THRESHOLD: _ENROLL_MORE,
+    Reason.NO_THRESHOLD: (
+        "Three enrolled sources or more, of two images each: with fewer, nothing tells how alike sources are.",
+        "Enroll more sources, the likely ones and their relatives first; ten of 16 images each serve well.",
+    ),
     Reason.BELOW_THRESHOLD: _NOT_ENROLLED,
     Reason.BELOW_WITH_RIVAL: _NOT_ENROLLED,
     Reason.RIVAL_FITS: _RIVALS,
-    Reason.NOT_EXCHANGEABLE: _RELATIVE + " Unknown does not mean that the images are photographs.",
+    Reason.NOT_EXCHANGEABLE: _RELATIVE,
     Reason.RELATED: _RELATIVE,
     Reason.RIVAL_NEAR: _RIVALS,
     Reason.SUPPORTED_BELOW: _MORE_IMAGES,
     Reason.SUPPORTED_WITH_RIVAL: _RIVALS,
-    Reason.NOT_SUPPORTED: "A relative of {best} that is not enrolled would look like this, too. " + _MORE_IMAGES,
+    Reason.NOT_SUPPORTED: _MORE_IMAGES,
     Reason.PASSED: (
-        "A relative of {best} that is not enrolled could change it: was every model that comes into question enrolled? "
-        "Ask whether it survives how the images may have been delivered (--stress)."
+        "A relative of {best} that is not enrolled, such as another seed or a fine-tuned version, may pass for it.",
+        "Ask whether it survives how the images may have been delivered (--stress), and look for evidence of another "
+        "kind.",
     ),
 }
 

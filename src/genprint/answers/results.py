@@ -161,7 +161,8 @@ class Attribution(Result):
             that is not enrolled but like those that are. None where calibration supports none. It never points the
             other way from the decision: above 0 beside 'attributed', not above 0 beside 'unknown'.
         reason: why the decision is what it is.
-        advice: what would change it, and what to do next.
+        changes: what would change it.
+        next_step: what to do next.
         images: of the probe that were used.
         condition: in which the probe and the enrolled images were compared: 'original' for as they are.
             ``evidence.condition`` says why.
@@ -183,7 +184,8 @@ class Attribution(Result):
     left_out: tuple[LeftOut, ...] = ()
     said: tuple[str, ...] = ()
     claims: SetClaims | None = None
-    advice: str = ""
+    changes: str = ""
+    next_step: str = ""
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property

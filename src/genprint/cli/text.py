@@ -30,7 +30,7 @@ def attribution(result: Attribution) -> str:
     evidence = result.evidence
     if evidence is None:
         return result.verdict
-    lines = [result.verdict, f"  {result.advice}"]
+    lines = [result.verdict, f"  would change it: {result.changes}", f"  next: {result.next_step}"]
     if evidence.ratio:
         lines += _ratio(evidence.ratio)
     if evidence.threshold is not None:

@@ -17,7 +17,7 @@ from genprint.gallery.enrolled import ALPHA
 from genprint.report import figures
 from genprint.report.blocks import Block, Items, Picture, Section, Table, Terms, Text
 from genprint.report.record import FileSummary
-from genprint.report.verdict import NOT_REAL, begun, no_ratio, points_elsewhere, sentence, support, times
+from genprint.report.verdict import NOT_REAL, begun, no_ratio, sentence, support, times
 from genprint.report.weaknesses import transcoding, weaknesses
 from genprint.words import counted, in_words
 
@@ -62,7 +62,6 @@ def _support(case: Case) -> list[Block]:
         Terms((("First proposition", "", sentence(begun(ratio.hp, case.best))),
                ("Second proposition", "", sentence(begun(ratio.hd, case.best))))),
         Text(support(ratio)),
-        *(Text(why, "warning") for why in points_elsewhere(case.result, case.found)),
     ]  # fmt: skip
     if len(ratio.by_images) > 1:
         grows = ", ".join(f"{size}: {times(value)}" for size, (value, _, _) in ratio.by_images.items())
@@ -70,7 +69,10 @@ def _support(case: Case) -> list[Block]:
             Picture(figures.themed(figures.ratio_figure(ratio)), f"Likelihood ratio by number of images: {grows}.")
         )
     blocks.append(
-        Text("It holds for a source named before the images were seen; the best of several misleads more often.")
+        Text(
+            "It takes into account that this is the best of several candidates, and what the exchangeability test "
+            "says. The words for it are those of the ENFSI guideline of 2015."
+        )
     )
     return blocks
 

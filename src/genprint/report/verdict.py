@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Evidence
-from genprint.gallery.enrolled import ALPHA
 from genprint.report.blocks import Verdict
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
+from genprint.scoring.likelihood_ratio import support as in_words
 from genprint.words import counted
 
 NOT_REAL = "Unknown does not mean real: photographs and models that are not enrolled look alike from here."
-_SAME_SOURCE = "Ask again with more images of the same source, if there are any"
 
 
 def times(llr: float) -> str:
@@ -46,7 +45,7 @@ def verdict(result: Attribution) -> Verdict:
     sources = counted(len(found.candidates), "enrolled source")
     images = "the image" if result.images == 1 else f"the {result.images} images"
     why = ("Why", sentence(begun(result.reason, best)))
-    changes, to_do = _if_asked_otherwise(result, found, best)
+    changes, to_do = (sentence(begun(text, best)) for text in (result.changes, result.next_step))
     points = (why, ("How sure", _how_sure(result, found)), ("What would change it", changes), *_next(to_do))
     if result.decision == ATTRIBUTED:
         lead = f"Of {sources}, {best} explains {images} best, and passes every test that counts."
@@ -71,31 +70,12 @@ def support(ratio: LikelihoodRatio) -> str:
         said += f" Interval of 95 % over the probe's images: {times(ratio.low)} to {times(ratio.high)}."
         if ratio.low < 0 < ratio.high:
             said += " It includes 1: other images of the same source might have spoken the other way."
-    return said
+    which = "first" if ratio.llr > 0 else "second"
+    return f"{said} That is {in_words(ratio.llr)} for the {which} proposition."
 
 
 def _end(ratio: LikelihoodRatio) -> str:
     return "most" if ratio.llr > 0 else "least"
-
-
-def points_elsewhere(result: Attribution, found: Evidence) -> tuple[str, ...]:
-    """Why ratio and answer point different ways, if they do."""
-    if found.ratio is None:
-        return ()
-    best = found.candidates[0].source
-    if result.decision == ATTRIBUTED and found.ratio.llr < 0:
-        return (f"The ratio speaks against {best}, though all tests are passed: take the answer for a lead, no more.",)
-    if result.decision != UNKNOWN or found.ratio.llr <= 0:
-        return ()
-    if _related(found):
-        return (
-            f"The ratio speaks for {best}, and the answer is unknown: a relative of {best} is more like it than other "
-            "sources are, which raises the ratio; only the exchangeability test tells the two apart.",
-        )
-    return (
-        f"The ratio speaks for {best}, and the answer is unknown: the ratio weighs {best} alone, but the best of "
-        "several candidates looks good by chance, too, which the threshold makes allowance for.",
-    )
 
 
 def no_ratio(found: Evidence) -> str:
@@ -114,7 +94,7 @@ def _how_sure(result: Attribution, found: Evidence) -> str:
                     "are like those that are.")  # fmt: skip
         if found.ratio is None:
             return no_ratio(found) + rate
-        ratio = f"Likelihood ratio {times(found.ratio.llr)}"
+        ratio = f"{begun(in_words(found.ratio.llr))}: likelihood ratio {times(found.ratio.llr)}"
         if found.ratio.capped:
             ratio += f", the {_end(found.ratio)} that {counted(found.ratio.sources, 'source')} can show"
         return f"{ratio}.{rate}"
@@ -124,45 +104,3 @@ def _how_sure(result: Attribution, found: Evidence) -> str:
             "test, and small or processed sets often stay below the threshold."
         )
     return "Not sure enough to name a source, nor to say that none of them made the images."
-
-
-def _if_asked_otherwise(result: Attribution, found: Evidence, best: str) -> tuple[str, str]:
-    """What would change the answer, and what to do next."""
-    if found.threshold is None or found.score is None:
-        return (
-            "Three enrolled sources or more, of two images each: with fewer, nothing tells how alike different "
-            "sources are.",
-            "Enroll more sources, the likely ones and their relatives first, and ask again.",
-        )
-    if result.decision == ATTRIBUTED:
-        return (
-            f"A relative of {best} that is not enrolled, such as another seed or a fine-tuned version, may pass for "
-            "it. Enrolling relatives, or more images in question, would tell.",
-            f"See which of the known weaknesses below are open here, and look for evidence of another kind. "
-            f"{_more(result)}",
-        )
-    if result.decision == INCONCLUSIVE:
-        return (
-            f"More images in question, and more images of {best} and of the sources next to it.",
-            f"Name no source. {_more(result)}",
-        )
-    if _related(found):
-        return (
-            f"The right relative of {best} being enrolled: another seed, a fine-tuned version, another release.",
-            f"Enroll relatives of {best}, and ask again. {_more(result)}",
-        )
-    return (
-        "The right source being enrolled; more images; the files as they were made, if these were saved anew or "
-        "resized.",
-        f"Enroll other likely sources, in the size and form of the images in question, and ask again. {_more(result)}",
-    )
-
-
-def _related(found: Evidence) -> bool:
-    """Whether the best candidate only fails the test that tells relatives apart."""
-    reached = found.score is not None and found.threshold is not None and found.score >= found.threshold
-    return reached and found.p_counts and found.p <= ALPHA
-
-
-def _more(result: Attribution) -> str:
-    return f"{_SAME_SOURCE}: one image shows a trace faintly." if result.images == 1 else f"{_SAME_SOURCE}."
