@@ -90,6 +90,7 @@ function showAnswer(answer) {
   if (evidence.condition != null) {
     at("reason").textContent += ` ${evidence.condition.said.join(" ")}`;
   }
+  for (const sentence of answer.said) at("reason").textContent += ` ${sentence}`;
   showRatio(evidence.ratio);
   const body = at("candidates").tBodies[0];
   body.replaceChildren();
