@@ -5,8 +5,8 @@ from __future__ import annotations
 from genprint.answers.results import UNKNOWN
 
 NOT_REAL = (
-    "Unknown does not mean real: a generator that is not enrolled is unknown, too, and so may be images that were changed "
-    "after they were made."
+    "Unknown does not mean real: a generator that is not enrolled is unknown, too, and so may be images that were "
+    "changed after they were made."
 )
 
 

@@ -23,6 +23,7 @@ from genprint.words import counted, first_of
 # Inverse strength of the penalty: few sources determine little. Chosen on third-party generators of 32 px and shipped
 # ones; a tenth or ten times of it makes little difference.
 _C = 1e-3
+_IMAGES = 32  # that a source counts for beside the penalty, however many it has
 
 
 class RealOrGenerated:
@@ -39,11 +40,10 @@ class RealOrGenerated:
         counts = np.array([len(source) for source in sources])
         is_real = np.array(real, bool)
         of_population = np.where(is_real, is_real.sum(), (~is_real).sum())
-        weights = (1 / (counts * of_population)).repeat(counts)
-        model = LogisticRegression(C=_C, max_iter=300, tol=1e-3)
-        self._pipeline = make_pipeline(StandardScaler(), model).fit(
+        weights = (_IMAGES * len(counts) / 2 / (counts * of_population)).repeat(counts)
+        self._pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=300, tol=1e-3)).fit(
             np.concatenate([source.values for source in sources]), is_real.repeat(counts),
-            logisticregression__sample_weight=weights / weights.mean(),
+            standardscaler__sample_weight=weights, logisticregression__sample_weight=weights,
         )  # fmt: skip
         return self
 
@@ -86,17 +86,16 @@ class Told:
         auroc: mean over all pairs; interval by bootstrap over publishers and over generators, both drawn anew. Of two
             or three publishers it is too narrow: nobody knows how others differ from these.
         by_publisher: of each, with an interval over generators.
-        by_generator: of each, the mean over publishers.
+        by_pair: of each publisher, and in that of each generator.
         publisher_seen: where other images of the same publisher were learned from, with the same probes.
-        sets: of real and of generated images that were asked.
+        sets: disjoint ones of real and of generated images that a division has.
     """
 
     auroc: Mean
     by_publisher: dict[str, Mean]
-    by_generator: dict[str, float]
+    by_pair: dict[str, dict[str, float]] = field(repr=False)
     publisher_seen: Mean
     sets: tuple[int, int]
-    areas: np.ndarray = field(repr=False, compare=False, metadata={"aside": True})
 
 
 def real_or_generated(
@@ -104,6 +103,7 @@ def real_or_generated(
     populations: Populations,
     learned: int,
     sizes: Sequence[int],
+    repeats: int = 3,
     seed: int = 0,
     progress: Callable[[], None] | None = None,
 ) -> dict[int, Told]:
@@ -116,7 +116,8 @@ def real_or_generated(
         populations: which are real.
         learned: images of each source that are learned from.
         sizes: of sets, in images; one that some publisher or generator cannot give is left out.
-        seed: of the division of images.
+        repeats: divisions of each source's images, over which areas are averaged.
+        seed: of these.
         progress: called after every publisher and generator left out.
 
     Raises:
@@ -131,30 +132,32 @@ def real_or_generated(
                 f"{name}: {counted(len(fingerprints[name]), 'image')}: too few to learn from {learned} and ask about "
                 f"{min(sizes)}"
             )
-    rng = np.random.default_rng(seed)
-    orders = {name: rng.permutation(len(fingerprints[name])) for name in names}
-    known = {name: fingerprints[name][orders[name][:learned]] for name in names}
-    asked = {
-        size: {name: list(_disjoint(fingerprints[name], orders[name][learned:], size)) for name in names}
-        for size in sizes
-        if all(len(orders[name]) >= learned + size for name in names)
-    }
-    found: dict[int, list[_Area]] = {size: [] for size in asked}
-    for publisher, generator, scorer in _turns(known, populations):
-        for size, sets in asked.items():
-            made = _scores(scorer, sets, populations.generators, generator)
-            for other in dict.fromkeys(populations.publishers.values()):
-                # Of those that were learned from, only with everything else learned from: it is the fairest beside.
-                if other == publisher or publisher is None:
-                    real = _scores(scorer, sets, populations.publishers, other)
-                    found[size].append(_Area(other, generator, publisher is None, _auroc(real, made)))
-        if progress:
-            progress()
+    found: dict[int, list[_Area]] = {}
+    asked: dict[int, dict[str, list[Fingerprint]]] = {}
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, repeat])
+        orders = {name: rng.permutation(len(fingerprints[name])) for name in names}
+        known = {name: fingerprints[name][orders[name][:learned]] for name in names}
+        asked = {
+            size: {name: list(_disjoint(fingerprints[name], orders[name][learned:], size)) for name in names}
+            for size in sizes
+            if all(len(orders[name]) >= learned + size for name in names)
+        }
+        for publisher, generator, scorer in _turns(known, populations):
+            for size, sets in asked.items():
+                made = _scores(scorer, sets, populations.generators, generator)
+                for other in dict.fromkeys(populations.publishers.values()):
+                    if publisher in (other, None):  # that is left out, or, where none is, each
+                        real = _scores(scorer, sets, populations.publishers, other)
+                        area = _Area(other, generator, publisher is None, _auroc(real, made))
+                        found.setdefault(size, []).append(area)
+            if progress:
+                progress()
     return {size: _told(areas, asked[size], populations, seed) for size, areas in found.items()}
 
 
 def turns(populations: Populations) -> int:
-    """How often something is learned anew."""
+    """How often something is learned anew for a division of the images."""
     return (1 + len(set(populations.publishers.values()))) * len(set(populations.generators.values()))
 
 
@@ -198,25 +201,33 @@ def _told(
     publishers, generators = (
         list(dict.fromkeys(own.values())) for own in (populations.publishers, populations.generators)
     )
-    tables = np.empty((2, len(publishers), len(generators)))
+    shape = (2, len(publishers), len(generators))
+    tables, counts = np.zeros(shape), np.zeros(shape)
     for publisher, generator, seen, area in areas:
-        tables[int(seen), publishers.index(publisher), generators.index(generator)] = area
-    unseen, known = tables
+        place = int(seen), publishers.index(publisher), generators.index(generator)
+        tables[place] += area
+        counts[place] += 1
+    unseen, known = tables / counts
     return Told(
         both_ways(unseen, seed),
         {name: over_sources(row, seed) for name, row in zip(publishers, unseen, strict=True)},
-        dict(zip(generators, unseen.mean(0).tolist(), strict=True)),
+        {name: dict(zip(generators, row, strict=True)) for name, row in zip(publishers, unseen.tolist(), strict=True)},
         both_ways(known, seed),
-        (sum(len(sets[name]) for name in populations.publishers), sum(len(sets[name]) for name in populations.generators)),
-        unseen,
+        (
+            sum(len(sets[name]) for name in populations.publishers),
+            sum(len(sets[name]) for name in populations.generators),
+        ),
     )
 
 
-def both_ways(areas: np.ndarray, seed: int = 0, draws: int = 2000) -> Mean:
-    """The mean of ``(publishers, generators)``, with its 95 % interval by drawing both anew.
+def less(ours: Told, theirs: Told, seed: int = 0) -> Mean:
+    """The paired difference of two methods, over the same publishers and generators."""
+    one, other = (np.array([list(row.values()) for row in told.by_pair.values()]) for told in (ours, theirs))
+    return both_ways(one - other, seed)
 
-    Of two methods' differences it is the paired interval.
-    """
+
+def both_ways(areas: np.ndarray, seed: int = 0, draws: int = 2000) -> Mean:
+    """The mean of ``(publishers, generators)``, with its 95 % interval by drawing both anew."""
     rng = np.random.default_rng(seed)
     rows, columns = (rng.integers(count, size=(draws, count)) for count in areas.shape)
     means = areas[rows[:, :, None], columns[:, None, :]].mean((1, 2))
