@@ -1,9 +1,9 @@
 """Writes docs/real.md: whether photographs can be told from generated images, of publishers and generators unseen.
 
-    python benchmarks/real.py --small FOLDER --crops NAME.npz --crops OTHER.npz --pictures FOLDER --work FOLDER --why "..."
+    python benchmarks/real.py --small FOLDER --crops ONE.npz --crops OTHER.npz --pictures FOLDER --work WORK --why "..."
 
 Both folders have a folder of each source and sources.csv, in which photographs are of class 'real'; crops are further
-real publishers beside the small images. WORK keeps features. Nothing is chosen here: every run is logged in
+real publishers beside the small images. WORK keeps features and what was found. Nothing is chosen here: every run is logged in
 benchmarks/wild_runs.csv.
 """
 
@@ -32,6 +32,8 @@ from genprint.storage.files import write_atomically
 
 _METHODS, _SIZES, _REPEATS = ("set_encoder", "imagenet", "colour", "header"), (1, 5, 10), 3
 _CROPS = 300  # of each further publisher of small images
+_TITLES = {"small": "Images of 32 px", "pictures": "Pictures"}
+_MODELS = {"small": "thumbnails", "pictures": "pictures"}
 _LEARNED = {"small": 32, "pictures": 16}
 _AFTER = {"small": ("JPEG 75",), "pictures": ("JPEG 75", "scale 50 %, JPEG 85")}
 
@@ -39,7 +41,7 @@ Found = Mapping[str, Mapping[str, Mapping[int, Told]]]
 
 _PAGE = """# Real or generated?
 
-Written by `benchmarks/real.py`. {provenance}
+Written by `benchmarks/real.py`.
 
 **Genprint gives no verdict on this question.** `unknown` means that no enrolled source was found to have made the images; it does not mean that they are
 real: a generator that is not enrolled is unknown, too, and so may be images that were changed after they were made. This page says what is known of how
@@ -62,7 +64,7 @@ high area is no answer about one set of images.
 
 _SECTION = """## {title}
 
-{about}
+{about} {provenance}
 
 | | images | {methods} |
 | --- | --- | {rule} |
@@ -81,38 +83,27 @@ Each generator against each publisher, both left out, set encoder, sets of {size
 def main() -> None:
     """Measures, writes the page, logs the look."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--small", type=Path, required=True)
-    options.add_argument("--crops", type=Path, action="append", required=True, help="real images of 32 px, .npz")
-    options.add_argument("--pictures", type=Path)
-    options.add_argument("--work", type=Path, required=True, help="folder that keeps features")
+    options.add_argument("--small", type=Path, help="if left out, what WORK has of them is told again")
+    options.add_argument("--crops", type=Path, action="append", default=[], help="real images of 32 px, .npz")
+    options.add_argument("--pictures", type=Path, help="as --small")
+    options.add_argument("--work", type=Path, required=True, help="folder that keeps features, and what was found")
     options.add_argument("--why", required=True, help="why the sources are looked at again")
     options.add_argument("--page", type=Path, default=ROOT / "docs/real.md")
     options.add_argument("--seed", type=int, default=0)
-    given, start = options.parse_args(), time.monotonic()
+    given = options.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    cache = Cache(given.work / "features.sqlite")
     crops = [as_files(path, given.work / "crops" / path.stem, given.seed) for path in given.crops]
-    sections = [
-        section(
-            "small",
-            "Images of 32 px",
-            Model.load(),
-            [*read_sources(given.small), *crops],
-            given.small,
-            cache,
-            given.seed,
-        )
-    ]
-    log_wild_run(given.small.name, "real or generated", given.why)
-    if given.pictures:
-        sets = read_sources(given.pictures)
-        sections.append(
-            section("pictures", "Pictures", Model.load("pictures"), sets, given.pictures, cache, given.seed)
-        )
-        log_wild_run(given.pictures.name, "real or generated", given.why)
+    for kind, folder, further in (("small", given.small, crops), ("pictures", given.pictures, [])):
+        if folder:
+            log_wild_run(folder.name, "real or generated", given.why)
+            made = section(
+                kind, [*read_sources(folder), *further], folder, Cache(given.work / "features.sqlite"), given.seed
+            )
+            write_atomically(given.work / f"{kind}.md", made.encode())
+    found = [given.work / f"{kind}.md" for kind in _TITLES]
     page = _PAGE.format(
-        provenance=provenance(given.seed, start, ""), repeats=_REPEATS, fewest=min(_LEARNED.values()),
-        most=max(_LEARNED.values()), sections="\n".join(sections),
+        repeats=_REPEATS, fewest=min(_LEARNED.values()), most=max(_LEARNED.values()),
+        sections="\n".join(path.read_text() for path in found if path.exists()),
     )  # fmt: skip
     write_atomically(given.page, page.rstrip().encode() + b"\n")
 
@@ -127,10 +118,9 @@ def as_files(pixels: Path, folder: Path, seed: int) -> ImageSet:
     return ImageSet.read(folder)
 
 
-def section(
-    kind: str, title: str, model: Model, sets: Sequence[ImageSet], folder: Path, cache: Cache, seed: int
-) -> str:
-    """What is found of the sources of a folder, and further ones that are real."""
+def section(kind: str, sets: Sequence[ImageSet], folder: Path, cache: Cache, seed: int) -> str:
+    """What is found of the sources of a folder, and of further ones that are real."""
+    start, model = time.monotonic(), Model.load(_MODELS[kind])
     about = labels(folder)
     joined = {other: one for one, other in KIN}
     real = [images.name for images in sets if about.get(images.name, {"class": "real"})["class"] == "real"]
@@ -145,7 +135,7 @@ def section(
     pairs = head("generator", *publishers)
     pairs += [line(name, *(f"{100 * some[one][name]:.0f}" for one in publishers)) for name in generators]
     return _SECTION.format(
-        title=title, methods=" | ".join(columns()), rule=" | ".join("---" for _ in columns()),
+        title=_TITLES[kind], provenance=provenance(seed, start, model.identity), methods=" | ".join(columns()), rule=" | ".join("---" for _ in columns()),
         about=f"{len(publishers)} publishers of photographs ({', '.join(publishers)}) and {len(generators)} generators"
         + (f" ({len(made)} sources: those of one generator or its kin are left out together)" if len(made) > len(generators) else "")
         + f"; {min(counts)} to {max(counts)} images of each, {_LEARNED[kind]} learned from. {caution(populations)}",
