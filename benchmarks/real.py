@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,10 +96,9 @@ def main() -> None:
     for kind, folder, further in (("small", given.small, crops), ("pictures", given.pictures, [])):
         if folder:
             log_wild_run(folder.name, "real or generated", given.why)
-            made = section(
-                kind, [*read_sources(folder), *further], folder, Cache(given.work / "features.sqlite"), given.seed
-            )
-            write_atomically(given.work / f"{kind}.md", made.encode())
+            sets, cache = [*read_sources(folder), *further], Cache(given.work / "features.sqlite")
+            for made in section(kind, sets, folder, cache, given.seed):
+                write_atomically(given.work / f"{kind}.md", made.encode())
     found = [given.work / f"{kind}.md" for kind in _TITLES]
     page = _PAGE.format(
         repeats=_REPEATS, fewest=min(_LEARNED.values()), most=max(_LEARNED.values()),
@@ -118,50 +117,45 @@ def as_files(pixels: Path, folder: Path, seed: int) -> ImageSet:
     return ImageSet.read(folder)
 
 
-def section(kind: str, sets: Sequence[ImageSet], folder: Path, cache: Cache, seed: int) -> str:
-    """What is found of the sources of a folder, and of further ones that are real."""
+def section(kind: str, sets: Sequence[ImageSet], folder: Path, cache: Cache, seed: int) -> Iterator[str]:
+    """What is found of the sources of a folder, and of further ones that are real: anew after every condition."""
     start, model = time.monotonic(), Model.load(_MODELS[kind])
     about = labels(folder)
     joined = {other: one for one, other in KIN}
     real = [images.name for images in sets if about.get(images.name, {"class": "real"})["class"] == "real"]
     made = {images.name: joined.get(images.name, images.name) for images in sets if images.name not in real}
     populations = Populations({name: name for name in real}, made)
-    found = {method: measured(kind, method, model, sets, populations, cache, seed) for method in _METHODS}
     counts = [len(list(images)) for images in sets]
     publishers, generators = (
         list(dict.fromkeys(groups.values())) for groups in (populations.publishers, populations.generators)
     )
-    some = found["set_encoder"][AS_FOUND][5].by_pair
-    pairs = head("generator", *publishers)
-    pairs += [line(name, *(f"{100 * some[one][name]:.0f}" for one in publishers)) for name in generators]
-    return _SECTION.format(
-        title=_TITLES[kind], provenance=provenance(seed, start, model.identity), methods=" | ".join(columns()), rule=" | ".join("---" for _ in columns()),
-        about=f"{len(publishers)} publishers of photographs ({', '.join(publishers)}) and {len(generators)} generators"
-        + (f" ({len(made)} sources: those of one generator or its kin are left out together)" if len(made) > len(generators) else "")
-        + f"; {min(counts)} to {max(counts)} images of each, {_LEARNED[kind]} learned from. {caution(populations)}",
-        overall="\n".join(overall(found, seed)), publishers="\n".join(by_publisher(found)), size=counted(5),
-        pairs="\n".join(pairs),
-    )  # fmt: skip
-
-
-def measured(
-    kind: str, method: str, model: Model, sets: Sequence[ImageSet], populations: Populations, cache: Cache, seed: int
-) -> dict[str, dict[int, Told]]:
-    """One method in each condition; headers as found only, for images after a processing have no files."""
-    front, found = METHODS[method].reader(model, None, sets), {}
-    for after in (None, *_AFTER[kind]):
-        if method == "header" and after:
-            continue
-        processing = named(after) if after else None
-        read = {images.name: front.extract(images, cache=cache, processing=processing) for images in sets}
-        found[after or AS_FOUND] = real_or_generated(read, populations, _LEARNED[kind], _SIZES, _REPEATS, seed)
-        print(
-            method,
-            after or AS_FOUND,
-            {size: round(told.auroc.mean, 3) for size, told in found[after or AS_FOUND].items()},
-            flush=True,
+    about_them = (
+        f"{len(publishers)} publishers of photographs ({', '.join(publishers)}) and {len(generators)} generators"
+        + (
+            f" ({len(made)} sources: those of one generator or its kin are left out together)"
+            if len(made) > len(generators)
+            else ""
         )
-    return found
+        + f"; {min(counts)} to {max(counts)} images of each, {_LEARNED[kind]} learned from. {caution(populations)}"
+    )
+    found: dict[str, dict[str, dict[int, Told]]] = {}
+    for after in (None, *_AFTER[kind]):
+        for method in _METHODS:
+            if method == "header" and after:
+                continue  # images after a processing have no files
+            front, processing = METHODS[method].reader(model, None, sets), named(after) if after else None
+            read = {images.name: front.extract(images, cache=cache, processing=processing) for images in sets}
+            told = real_or_generated(read, populations, _LEARNED[kind], _SIZES, _REPEATS, seed)
+            found.setdefault(method, {})[after or AS_FOUND] = told
+            print(method, after, {size: round(one.auroc.mean, 3) for size, one in told.items()}, flush=True)
+        some = found["set_encoder"][AS_FOUND][5].by_pair
+        pairs = [line(name, *(f"{100 * some[one][name]:.0f}" for one in publishers)) for name in generators]
+        yield _SECTION.format(
+            title=_TITLES[kind], provenance=provenance(seed, start, model.identity), methods=" | ".join(columns()),
+            rule=" | ".join("---" for _ in columns()), about=about_them, overall="\n".join(overall(found, seed)),
+            publishers="\n".join(by_publisher(found)), size=counted(5),
+            pairs="\n".join([*head("generator", *publishers), *pairs]),
+        )  # fmt: skip
 
 
 def columns() -> list[str]:
@@ -176,7 +170,7 @@ def overall(found: Found, seed: int) -> list[str]:
         for size, ours in sizes.items():
             cells = [percent(ours.auroc)]
             for method in _METHODS[1:]:
-                theirs = found[method].get(condition, {}).get(size)
+                theirs = found.get(method, {}).get(condition, {}).get(size)
                 cells += [percent(theirs.auroc), signed(less(ours, theirs, seed))] if theirs else ["-", "-"]
             rows.append(line(condition, str(size), *cells))
     return rows
@@ -189,7 +183,7 @@ def by_publisher(found: Found) -> list[str]:
     for condition, sizes in found[_METHODS[0]].items():
         for size, ours in sizes.items():
             for method in _METHODS:
-                told = found[method].get(condition, {}).get(size)
+                told = found.get(method, {}).get(condition, {}).get(size)
                 if told:
                     own = (percent(told.by_publisher[name]) for name in publishers)
                     sets = f"{ours.sets[0]}, {ours.sets[1]}"
