@@ -60,10 +60,10 @@ threshold that is right for one publisher's photographs is wrong for another's.
 
 **What is found.** It hangs on the publisher. Crops of two collections of 32 px that no generator here was trained on are told nearly always; the photographs
 that these generators imitate, much less: what is told is the data set and how it was made small, more than that a camera took it. Pictures as publishers
-left them are told well by the set encoder where other images of the same publisher were learned from, and hardly better than by chance where none were: it reads how a
-publisher saves and resizes, so that lossless images of generators are told from JPEG photographs, and JPEG images of generators are not. After all were halved
-and saved as JPEG alike, it does better than on images as found: less of the pipeline is left to lead it astray. ImageNet features, which see content, do better there, and no worse elsewhere from five images on. So nothing here is evidence of a trace that all generators
-leave and no camera does.
+left them are told well by the set encoder where other images of the same publisher were learned from, and hardly better than by chance where none were: it seems
+to read how a publisher saves and resizes, for mostly lossless images of generators are told from JPEG photographs, and lossy ones of generators are not. After JPEG 75 alike it
+is at chance; after all were halved and saved as JPEG alike, areas are higher, with intervals so wide that little can be said. ImageNet features, which see content, do
+better on pictures, and no worse on small images from five on. So nothing here is evidence of a trace that all generators leave and no camera does.
 
 {sections}
 """
