@@ -16,6 +16,7 @@ from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
 from genprint.answers.sizes import said_of_sizes
+from genprint.answers.unknown import said_of_unknown
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
 from genprint.fingerprints.conditions import KEPT
@@ -175,7 +176,7 @@ class Gallery(GalleryStore):
         compared = identifier.enrolled.called(result.condition).fingerprints
         asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
         resized = "scale" in result.condition  # which the condition tells
-        said = said_of_sizes(fingerprint, identifier.known.values(), resized)
+        said = said_of_unknown(result.decision) + said_of_sizes(fingerprint, identifier.known.values(), resized)
         return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, asked=asked)
 
     def remove(self, name: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Evidence
+from genprint.answers.unknown import NOT_REAL
 from genprint.report.blocks import Verdict
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
 from genprint.scoring.likelihood_ratio import support as in_words
 from genprint.words import counted
-
-NOT_REAL = "Unknown does not mean real: photographs and models that are not enrolled look alike from here."
 
 
 def times(llr: float) -> str:

@@ -2,7 +2,7 @@
 
 import typer
 
-from genprint.cli.evaluate import answers, methods
+from genprint.cli.evaluate import answers, methods, real
 
 app = typer.Typer(no_args_is_help=True, help="Measures methods on labelled sources.")
 app.command("attributability")(methods.attributability_command)
@@ -15,3 +15,4 @@ app.command("answers")(answers.answers_command)
 app.command("verification")(answers.verification_command)
 app.command("calibration")(answers.calibration_command)
 app.command("mixture")(answers.mixture_command)
+app.command("real")(real.real_command)
