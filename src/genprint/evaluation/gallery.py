@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from genprint.answers.attribution import SHORTLIST, Identifier
-from genprint.answers.results import plain_values
-from genprint.evaluation.calibration import Calibration, summarise
+from genprint.evaluation.calibration import summarise
 from genprint.evaluation.deliveries import delivered
-from genprint.evaluation.intervals import Mean, over_sources
-from genprint.fingerprints.conditions import KEPT, ORIGINAL
+from genprint.evaluation.intervals import over_sources
+from genprint.evaluation.validation import Rates, Ratios, Share, Validation, span
+from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.enrolled import Enrolled
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSetError
 from genprint.model import Model
-from genprint.scoring.base import Enrollment
 from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, calibration_features
 from genprint.scoring.threads import one_thread
 from genprint.storage.files import digest
@@ -29,8 +27,6 @@ from genprint.words import counted
 
 #: Sources that are left out in turn at once, at most in so many groups: each takes a gallery of its own.
 GROUPS = 20
-#: Fewer sets or sources than these say too little to go by.
-ENOUGH_SETS, ENOUGH_SOURCES = 20, 5
 _LEAST = 4  # images of a source that are divided: two to enroll, two to ask
 
 
@@ -95,101 +91,34 @@ class Division:
 
 
 @dataclass(frozen=True)
-class Share:
-    """How many of some sets came out so, and the mean over sources of the share that did."""
-
-    count: int
-    sets: int
-    mean: Mean
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What became of sets of one size, condition and number of images.
+class _Said:
+    """What is said of a probe: the source that it is attributed to, if any, and calibrated log ratios of sources.
 
     Attributes:
-        px: of the images' longer side, from and to; '' where the gallery does not say it.
-        condition: in which they were delivered.
-        images: in a set.
-        right: attributed to their source.
-        wrong: attributed to another one, though their own was enrolled.
-        false: attributed, while their source was not enrolled.
+        source: None for nothing.
+        llrs: by source, the likeliest first; none where calibration supports none.
+        cap: of these.
     """
 
-    px: str
-    condition: str
-    images: int
-    right: Share
-    wrong: Share
-    false: Share
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are so many sets and sources that the rates say something."""
-        return self.right.sets >= ENOUGH_SETS and self.right.mean.sources >= ENOUGH_SOURCES
-
-
-@dataclass(frozen=True)
-class Ratios:
-    """What likelihood ratios were worth of sets in one condition, of one number of images.
-
-    They are as answers give them: for the probe's own source, and, where that is not enrolled, for the best of the others.
-    """
-
-    condition: str
-    images: int
-    calibration: Calibration
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, of the ratios themselves their percentiles: a Tippett plot needs no more."""
-        found = self.calibration
-        values = plain_values(found)
-        for kind in ("same", "different"):
-            every = np.concatenate([np.array(llrs) for llrs in getattr(found, kind).values()])
-            values[kind] = {"ratios": len(every), "percentiles": np.percentile(every, range(101)).round(4).tolist()}
-        return {"condition": self.condition, "images": self.images, **values}
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What a gallery's answers are worth, by its own images.
-
-    Attributes:
-        rate: of false attributions that was asked for, or the least that so many sources support.
-        rates: by size, condition and number of images.
-        ratios: by condition and number of images.
-        known: images of each source that stayed enrolled while the others were asked.
-        held: images held back.
-        sources: of the gallery.
-        lacking: what could not be measured, in sentences.
-    """
-
-    rate: float
-    rates: tuple[Rates, ...]
-    ratios: tuple[Ratios, ...]
-    known: dict[str, int] = field(repr=False)
-    held: dict[str, int] = field(repr=False)
-    sources: int
-    lacking: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values."""
-        rates = [{**plain_values(one), "enough": one.enough} for one in self.rates]
-        return {**plain_values(self), "rates": rates, "ratios": [one.to_dict() for one in self.ratios]}
+    source: str | None
+    llrs: dict[str, float]
+    cap: float
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """A set of held-back images, and what came of it."""
+    """A set of held-back images: its source, its condition, its size, and what is said of it.
+
+    Attributes:
+        of_all: with all sources enrolled.
+        of_others: with its own left out.
+    """
 
     source: str
     condition: str
     images: int
-    of_all: str | None
-    of_others: str | None
-    same: float | None
-    different: float | None
-    cap: float
+    of_all: _Said
+    of_others: _Said
 
 
 @one_thread
@@ -217,21 +146,17 @@ def validate(
     """
     sets = list(_sets(asked, sizes, most))
     expect(progress, 2 * len(sets))
-    everyone = Identifier(model, division.known, rate)
-    found = []
-    for _, _, probe in sets:  # one condition after the other, so that each is made once
-        found.append(_named(everyone, probe))
-        if progress:
-            progress(1)
+    everyone = _Asking(model, division.known, rate)
+    of_all = [everyone(probe, progress) for _, _, probe in sets]  # one condition after the other: each is made once
     trials, reached = [], 0.0
     for group in np.array_split(list(division.held), min(GROUPS, len(division.held))):
-        left = _LeftOut(model, division.known, set(group.tolist()), rate)
-        reached = max(reached, left.identifier.rate)
-        for (source, condition, probe), of_all in zip(sets, found, strict=True):
-            if source in left.group:
-                trials += left.asked(source, condition, probe, of_all)
-                if progress:
-                    progress(1)
+        others = _Asking(model, {name: own for name, own in division.known.items() if name not in group}, rate)
+        reached = max(reached, others.rate)
+        for (source, condition, probe), said in zip(sets, of_all, strict=True):
+            if source in group:
+                said_without = others(probe, progress)
+                if said and said_without:
+                    trials.append(_Trial(source, condition, len(probe), said, said_without))
     return Validation(
         reached, tuple(_rates(trials, division.held, seed)), tuple(_ratios(trials, seed)),
         {name: len(source) for name, source in division.known.items()},
@@ -250,75 +175,46 @@ def _sets(
                 yield name, condition, source[np.arange(at * size, (at + 1) * size)]
 
 
-_NOT_ASKED = ""  # all images of a set are enrolled under another name
+class _Asking:
+    """Asks a gallery, and keeps the calibrations of each condition."""
 
+    def __init__(self, model: Model, known: Mapping[str, Fingerprint], rate: float):
+        self._identifier = Identifier(model, known, rate)
+        self._known = known
+        self._systems: dict[str, tuple[Enrolled, LikelihoodRatioSystem]] = {}
 
-def _named(identifier: Identifier, probe: Fingerprint) -> str | None:
-    """What a probe is attributed to; None for nothing."""
-    try:
-        return identifier.identify(probe, weigh=False).source
-    except ImageSetError:
-        return _NOT_ASKED
+    @property
+    def rate(self) -> float:
+        """Of false attributions that so many sources support."""
+        return self._identifier.rate
 
+    def __call__(self, probe: Fingerprint, progress: Progress | None = None) -> _Said | None:
+        """What is said of a probe; None if all its images are enrolled under another name."""
+        try:
+            found = self._identifier.identify(probe, weigh=False)
+        except ImageSetError:
+            return None
+        finally:
+            if progress:
+                progress(1)
+        probe = probe.without(self._known).ordered()
+        enrolled = self._identifier.enrolled.called(found.condition)
+        if found.condition != enrolled.condition:  # the probe was brought to the condition of the sources
+            enrolled, compared = self._identifier.enrolled.match([probe])
+            (probe,) = compared.probes
+        calibrated = self._system(enrolled).calibration(len(probe))
+        if calibrated is None:
+            return _Said(found.source, {}, np.inf)
+        ratios = enrolled.known.llr([probe])
+        llrs = calibrated.llr(calibration_features(ratios))[0]
+        order = np.argsort(-ratios[0])
+        return _Said(found.source, {enrolled.names[i]: float(llrs[i]) for i in order}, calibrated.cap)
 
-@dataclass(frozen=True)
-class _Weighing:
-    """What weighs probes in one condition, without their source.
-
-    Attributes:
-        rest: the other sources.
-        calibrations: of ratios for these.
-        own: the other sources and, last, the probes' own; None if that cannot be had in the condition.
-    """
-
-    rest: Enrollment
-    calibrations: LikelihoodRatioSystem
-    own: Enrollment | None
-
-
-class _LeftOut:
-    """The gallery without some sources, which are unknown to it, to its thresholds and to its calibration."""
-
-    def __init__(self, model: Model, known: Mapping[str, Fingerprint], group: set[str], rate: float):
-        self.group = group
-        self._model, self._known = model, known
-        self.identifier = Identifier(model, {n: own for n, own in known.items() if n not in group}, rate)
-        self._weighings: dict[tuple[str, Processing | None], _Weighing] = {}
-
-    def asked(self, source: str, condition: str, probe: Fingerprint, of_all: str | None) -> list[_Trial]:
-        """What comes of one set; nothing if its images are enrolled under another name, too."""
-        of_others = _named(self.identifier, probe)
-        if _NOT_ASKED in (of_all, of_others):
-            return []
-        return [_Trial(source, condition, len(probe), of_all, of_others, *self._weighed(source, probe))]
-
-    def _weighed(self, source: str, probe: Fingerprint) -> tuple[float | None, float | None, float]:
-        """Calibrated log ratios of a probe, as answers give them, by a calibration without its source; and their cap.
-
-        For its own source, and, where that is not enrolled, for the best of the others.
-        """
-        enrolled, compared = self.identifier.enrolled.match([probe.without(self._known).ordered()])
-        key = source, compared.processing
-        if key not in self._weighings:
-            self._weighings[key] = self._weighing(source, enrolled, compared.processing)
-        weighing = self._weighings[key]
-        calibrated = weighing.calibrations.calibration(len(probe))
-        if calibrated is None or weighing.own is None:
-            return None, None, np.inf
-        others = weighing.rest.llr(compared.probes)
-        same = calibrated.llr(calibration_features(weighing.own.llr(compared.probes))[0, -1])
-        different = calibrated.llr(calibration_features(others)[0, others[0].argmax()])
-        return float(same), float(different), calibrated.cap
-
-    def _weighing(self, source: str, enrolled: Enrolled, processing: Processing | None) -> _Weighing:
-        own = self._known[source]
-        if processing:
-            own = own.kept(KEPT)
-        both = None
-        if len(own):
-            adapted = self._model.scorer.adapt(enrolled.fingerprints)
-            both = adapted.enroll([*enrolled.fingerprints, own.under(processing) if processing else own])
-        return _Weighing(enrolled.known, LikelihoodRatioSystem(enrolled.cohort), both)
+    def _system(self, enrolled: Enrolled) -> LikelihoodRatioSystem:
+        made = self._systems.get(enrolled.condition)
+        if made is None or made[0] is not enrolled:
+            made = self._systems[enrolled.condition] = enrolled, LikelihoodRatioSystem(enrolled.cohort)
+        return made[1]
 
 
 def _rates(trials: Sequence[_Trial], held: Mapping[str, Fingerprint], seed: int) -> Iterator[Rates]:
@@ -335,42 +231,31 @@ def _rates(trials: Sequence[_Trial], held: Mapping[str, Fingerprint], seed: int)
 
         yield Rates(
             *cell,
-            right=share(lambda trial: trial.of_all == trial.source),
-            wrong=share(lambda trial: trial.of_all not in (None, trial.source)),
-            false=share(lambda trial: trial.of_others is not None),
+            right=share(lambda trial: trial.of_all.source == trial.source),
+            wrong=share(lambda trial: trial.of_all.source not in (None, trial.source)),
+            false=share(lambda trial: trial.of_others.source is not None),
         )
 
 
 def _ratios(trials: Sequence[_Trial], seed: int) -> Iterator[Ratios]:
     by_cell: dict[tuple[str, int], list[_Trial]] = {}
     for trial in trials:
-        if trial.same is not None:
+        if trial.of_all.llrs and trial.of_others.llrs:
             by_cell.setdefault((trial.condition, trial.images), []).append(trial)
     for cell, own in by_cell.items():
         same: dict[str, tuple[float, ...]] = {}
-        different: dict[str, tuple[float, ...]] = {}
+        best: dict[str, tuple[float, ...]] = {}
+        named: dict[str, tuple[float, ...]] = {}
         for trial in own:
-            same[trial.source] = (*same.get(trial.source, ()), trial.same)
-            different[trial.source] = (*different.get(trial.source, ()), trial.different)
-        yield Ratios(*cell, summarise(same, different, min(trial.cap for trial in own), seed))
+            others = tuple(trial.of_others.llrs.values())
+            same[trial.source] = (*same.get(trial.source, ()), trial.of_all.llrs[trial.source])
+            best[trial.source] = (*best.get(trial.source, ()), others[0])
+            named[trial.source] = named.get(trial.source, ()) + others
+        cap = min(trial.of_others.cap for trial in own)
+        yield Ratios(*cell, summarise(same, best, cap, seed), summarise(same, named, cap, seed))
 
 
-def span(side: float | None) -> str:
-    """The octave that a longer side lies in, in pixels.
-
-    Example:
-        >>> span(32), span(33), span(500), span(None)
-        ('17 to 32', '33 to 64', '257 to 512', '')
-    """
-    if not side:
-        return ""
-    octave = int(np.ceil(np.log2(max(side, 1))))
-    return f"{2 ** (octave - 1) + 1} to {2**octave}" if octave else "1"
-
-
-def _lacking(
-    division: Division, asked: Mapping[str, Mapping[str, Fingerprint]], sizes: Sequence[int]
-) -> Iterator[str]:
+def _lacking(division: Division, asked: Mapping[str, Mapping[str, Fingerprint]], sizes: Sequence[int]) -> Iterator[str]:
     """What could not be measured."""
     if division.sources > len(division.known):
         yield f"{len(division.known)} of {counted(division.sources, 'source')} were drawn, and no more was measured."
@@ -382,4 +267,4 @@ def _lacking(
             few = f"no source has more than {counted(largest, 'image')} to hold back"
             yield f"Condition {condition}: sets of {', '.join(map(str, beyond))} could not be asked, for {few}."
         if lost := len(division.held) - len(sources):
-            yield f"Condition {condition}: no whole originals of {counted(lost, 'source')} are kept, so these are lacking."
+            yield f"Condition {condition}: {counted(lost, 'source')} could not be asked, for no whole originals are kept."
