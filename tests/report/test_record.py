@@ -34,7 +34,7 @@ def test_the_word_of_before_makes_it_again(world):
 
 def test_a_record_holds_question_answer_and_evidence(world):
     record = json.loads((world / "out" / "report.json").read_text())
-    assert record["schema"] == SCHEMA == 5
+    assert record["schema"] == SCHEMA == 6
     answer = record["attribution"]
     assert (answer["decision"], answer["source"], answer["condition"]) == ("attributed", "c", ORIGINAL)
     ratio = answer["evidence"]["ratio"]

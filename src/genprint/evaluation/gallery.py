@@ -83,10 +83,10 @@ class Division:
             progress: called with the number of images done since its last call.
         """
         expect(progress, len(conditions) * sum(len(source.kept()) for source in self.held.values()))
-        found: dict[str, dict[str, Fingerprint]] = {ORIGINAL: dict(self.held)}
+        found: dict[str, dict[str, Fingerprint]] = {ORIGINAL: dict(self.held), **{name: {} for name in conditions}}
         for (condition, processing), (name, source) in product(conditions.items(), self.held.items()):
             if images := delivered(source, processing):
-                found.setdefault(condition, {})[name] = model.fingerprint(images, progress)
+                found[condition][name] = model.fingerprint(images, progress)
         return found
 
 
@@ -262,9 +262,10 @@ def _lacking(division: Division, asked: Mapping[str, Mapping[str, Fingerprint]],
     if alone := len(division.known) - len(division.held):
         yield f"{counted(alone, 'source')} of fewer than {_LEAST} images stayed enrolled and were not asked about."
     for condition, sources in asked.items():
-        largest = max(map(len, sources.values()))
-        if beyond := [size for size in sizes if size > largest]:
+        largest = max(map(len, sources.values()), default=0)
+        if sources and (beyond := [size for size in sizes if size > largest]):
             few = f"no source has more than {counted(largest, 'image')} to hold back"
             yield f"Condition {condition}: sets of {', '.join(map(str, beyond))} could not be asked, for {few}."
         if lost := len(division.held) - len(sources):
-            yield f"Condition {condition}: {counted(lost, 'source')} could not be asked, for no whole originals are kept."
+            none = "no whole originals are kept"
+            yield f"Condition {condition}: {counted(lost, 'source')} could not be asked about, for {none}."

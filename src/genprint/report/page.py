@@ -13,6 +13,7 @@ from genprint._version import __version__
 from genprint.answers.claims import CAUTION
 from genprint.answers.families import FamilyTree
 from genprint.answers.results import Asked, Attribution, Result
+from genprint.gallery.validations import Noted
 from genprint.report import figures
 from genprint.report.record import FileSummary, known_files, record, to_json
 from genprint.report.templates import fill
@@ -90,6 +91,7 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
         left_out={left["name"]: [left["reason"]] for left in answer["left_out"]},
         made_with={
             "written": [made["written"]], "Genprint": [made["genprint"]], "model": [made["model"]],
+            "validation": [_validated(made["validation"])],
             "compared in condition": [answer["condition"]],
             **{f"input: {name}": [value] for name, value in made["inputs"].items()},
             "images of the probe": [len(made["probe"])],
@@ -97,6 +99,11 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
         known={name: [one["images"], one["digest"]] for name, one in made["known"].items()},
     )  # fmt: skip
     return page, made
+
+
+def _validated(noted: Mapping[str, Any] | None) -> str:
+    """What the page says of the gallery's validation."""
+    return Noted(**noted).said if noted else "not validated (genprint evaluate gallery GALLERY would)"
 
 
 def _condition(result: Attribution) -> str:
