@@ -59,6 +59,16 @@ def read_fingerprints(
     return found
 
 
+def note_left_out(sets: Sources) -> None:
+    """Notes and tells the images of sets that cannot be used, where no fingerprint is made that would say it."""
+    from genprint.images.sets import LeftOut
+
+    for images in sets:
+        if left_out := tuple(found for found in images.scan() if isinstance(found, LeftOut)):
+            tell_left_out(images.name, left_out)
+            sets.images_left_out[images.name] = left_out
+
+
 def with_left_out(result: Mapping[str, Any], sets: Sources) -> dict[str, Any]:
     """A result as JSON has it: with the number of sources it is of, and the sources and images that were left out."""
     images = {name: [asdict(left) for left in own] for name, own in sets.images_left_out.items()}

@@ -34,6 +34,7 @@ from genprint.cli.evaluate.common import (
     Sizes,
     about_sources,
     interval,
+    note_left_out,
     set_sizes,
     show_results,
     with_left_out,
@@ -221,6 +222,7 @@ def robustness_command(
     with errors(as_json):
         loaded = load_model(model, sets := sources_of(data, strict))
         images = of_one_size(sets)
+        note_left_out(sets)
         found: dict[str, dict[str, Any]] = {}
         names = list(METHODS) if "all" in method else method
         with bar("asking", total=len(names) * len(PROCESSINGS)) as advance:
@@ -244,8 +246,8 @@ def robustness_command(
             for name, by_processing in found.items()
             for processing, rows in by_processing.items()
         ]  # fmt: skip
-        settings = {"seed": seed, "enrolled": enrolled, "repeats": repeats}
-        show_results(found, with_left_out(settings, sets), as_json, lines)
+        asked = {"seed": seed, "enrolled": enrolled, "repeats": repeats}
+        show_results(found, with_left_out(asked, sets), as_json, lines)
 
 
 def families_command(
