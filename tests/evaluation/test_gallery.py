@@ -51,7 +51,7 @@ def test_an_image_under_two_names_is_held_back_of_both(apart):
 def test_too_small_a_gallery_is_refused(apart):
     _, sources = apart
     few = {name: source[np.arange(3 if i > 2 else 24)] for i, (name, source) in enumerate(sources.items())}
-    with pytest.raises(ValueError, match="takes 4 sources of 4 images or more.*there are 3"):
+    with pytest.raises(ValueError, match=r"takes 4 sources of 4 images or more.*there are 3"):
         Division.of(few)
 
 

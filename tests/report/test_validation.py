@@ -10,16 +10,16 @@ from tests.report.test_page import check
 
 
 @pytest.fixture(scope="module")
-def validated(world, tmp_path_factory):
+def validated(world, small_model_folder, tmp_path_factory):
     """A gallery of the five sources, asked about before it was validated and after."""
     root = tmp_path_factory.mktemp("validated")
-    gallery = root / "g.sqlite"
-    assert run("enroll-all", world / "known", "--gallery", gallery).exit_code == 0
-    run("attribute", world / "probe", "--gallery", gallery, "--report", root / "before.html")
-    done = run("evaluate", "gallery", gallery, "--size", "1,6,99", "--condition", "JPEG 75", "--most", 2)
+    gallery, model = root / "g.sqlite", ("--model", small_model_folder)
+    assert run("enroll-all", world / "known", "--gallery", gallery, *model).exit_code == 0
+    run("attribute", world / "probe", "--gallery", gallery, "--report", root / "before.html", *model)
+    done = run("evaluate", "gallery", gallery, "--size", "1,6,99", "--condition", "JPEG 75", "--most", 2, *model)
     assert done.exit_code == 0, done.output
     (root / "said.txt").write_text(done.stdout)
-    run("attribute", world / "probe", "--gallery", gallery, "--report", root / "after.html")
+    run("attribute", world / "probe", "--gallery", gallery, "--report", root / "after.html", *model)
     return root
 
 
