@@ -19,6 +19,7 @@ from genprint.report import figures
 from genprint.report.record import sealed, set_digest, to_json
 from genprint.report.templates import fill
 from genprint.storage.files import write_atomically
+from genprint.words import counted
 
 #: Of the records of validations; those of answers count for themselves.
 SCHEMA = "validation 1"
@@ -75,14 +76,14 @@ def page(made: Mapping[str, Any], found: Validation) -> str:
         for one in found.rates
     }  # fmt: skip
     ratios = {
-        f"{one.condition}, {one.images}{', any other' if kind is one.named else ''}": [
+        f"{one.condition}, {one.images}, {which}": [
             kind.cllr.sources, f"{kind.cllr.mean:.2f} [{kind.cllr.low:.2f}, {kind.cllr.high:.2f}]",
             f"{kind.cllr_min:.2f}", f"{kind.ece:.3f}",
             f"{kind.misleading.mean:.0%} [{kind.misleading.low:.0%}, {kind.misleading.high:.0%}]",
             f"{math.exp(kind.cap):.3g}",
         ]
         for one in found.ratios
-        for kind in (one.best, one.named)
+        for which, kind in (("best other", one.best), ("any other", one.named))
     }  # fmt: skip
     drawn = {
         f"{one.condition}, sets of {one.images}": figures.data_uri(one.best.figure())
@@ -91,7 +92,7 @@ def page(made: Mapping[str, Any], found: Validation) -> str:
     }
     covers = {
         name: [one["images"], one["originals"], f"{one['px']:g}" if one["px"] else "not kept",
-               ", ".join(f"{kind} ({count})" for kind, count in one["files"].items()), one["digest"]]
+               ", ".join(f"{kind} ({count})" for kind, count in one["files"].items())]
         for name, one in made["covers"].items()
     }  # fmt: skip
     made_with = {
@@ -114,7 +115,7 @@ def summary(found: Validation) -> list[str]:
         px = f" of {one.px} px" if one.px else ""
         few = "" if one.enough else f" ({_FEW})"
         said.append(
-            f"Condition {condition}, sets of {one.images}{px}: {one.right.count} of {one.right.sets} were attributed "
+            f"Condition {condition}, sets of {counted(one.images, 'image')}{px}: {one.right.count} of {one.right.sets} were attributed "
             f"to their source and {one.wrong.count} to another; with their source left out of the gallery, "
             f"{one.false.count} of {one.false.sets} were attributed falsely{few}."
         )
