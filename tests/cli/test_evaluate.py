@@ -47,10 +47,16 @@ def test_curves_of_an_open_set_are_drawn(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("question", "options"),
-    [("attributability", ("--method", "colour", "--enrolled", 8, "--probe", 4)), ("existence", ("--method", "colour")),
-     ("stability", ("--method", "colour",)), ("open-set", ("--method", "colour", "--enrolled", 8, "--size", 4)),
-     ("answers", ("--enrolled", 8, "--size", 4))],
-)  # fmt: skip
+    [
+        ("attributability", ("--method", "colour", "--enrolled", 8, "--probe", 4)),
+        ("existence", ("--method", "colour", "--size", 10)),
+        ("stability", ("--method", "colour", "--size", 5)),
+        ("open-set", ("--method", "colour", "--enrolled", 8, "--size", 4)),
+        ("robustness", ("--method", "colour", "--enrolled", 8, "--size", 4, "--repeats", 1)),
+        ("answers", ("--enrolled", 8, "--size", 4)),
+        ("verification", ("--size", 4)),
+    ],
+)
 def test_json_lists_what_was_left_out(folder, question, options):
     (folder / "empty").mkdir()
     (folder / "fine" / "note.txt").write_text("no image")
