@@ -54,7 +54,7 @@ def test_curves_of_an_open_set_are_drawn(folder, tmp_path):
         ("open-set", ("--method", "colour", "--enrolled", 8, "--size", 4)),
         ("robustness", ("--method", "colour", "--enrolled", 8, "--size", 4, "--repeats", 1)),
         ("answers", ("--enrolled", 8, "--size", 4)),
-        ("verification", ("--size", 4)),
+        ("verification", ("--size", 4, "--shipped")),
     ],
 )
 def test_json_lists_what_was_left_out(folder, question, options):

@@ -118,7 +118,7 @@ def test_the_page_of_any_result(results, kind, tmp_path):
 
 def test_every_template_is_of_the_one_base():
     names = {path.name for path in TEMPLATES.glob("*.html")}
-    assert names == {"base.html", "attribution.html", "demo.html", "result.html"}
+    assert names == {"base.html", "attribution.html", "demo.html", "result.html", "validation.html"}
     for path in TEMPLATES.glob("*.html"):
         text = path.read_text()
         assert not OUTSIDE.findall(text.replace('src="{{ uri }}"', ""))

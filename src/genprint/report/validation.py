@@ -116,7 +116,8 @@ def summary(found: Validation) -> list[str]:
         few = "" if one.enough else f" ({_FEW})"
         said.append(
             f"Condition {condition}, sets of {counted(one.images, 'image')}{px}: "
-            f"{one.right.count} of {one.right.sets} were attributed to their source and {one.wrong.count} to another; with their source left out of the gallery, "
+            f"{one.right.count} of {one.right.sets} were attributed to their source and {one.wrong.count} to another; "
+            "with their source left out of the gallery, "
             f"{one.false.count} of {one.false.sets} were attributed falsely{few}."
         )
     return said
