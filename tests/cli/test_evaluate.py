@@ -43,3 +43,27 @@ def test_curves_of_an_open_set_are_drawn(folder, tmp_path):
     picture = tmp_path / "curves.png"
     run("evaluate", "open-set", folder, "--size", 4, "--enrolled", 8, "--method", "colour", "-o", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        ("attributability", ("--method", "colour", "--enrolled", 8, "--probe", 4)),
+        ("existence", ("--method", "colour", "--size", 10)),
+        ("stability", ("--method", "colour", "--size", 5)),
+        ("open-set", ("--method", "colour", "--enrolled", 8, "--size", 4)),
+        ("robustness", ("--method", "colour", "--enrolled", 8, "--size", 4, "--repeats", 1)),
+        ("answers", ("--enrolled", 8, "--size", 4)),
+        ("verification", ("--size", 4, "--shipped")),
+    ],
+)
+def test_json_lists_what_was_left_out(folder, question, options):
+    (folder / "empty").mkdir()
+    (folder / "fine" / "note.txt").write_text("no image")
+    found = json.loads(run("evaluate", question, folder, *options, "--json").stdout)
+    assert found["sources"] == 3
+    (source,) = found["left_out"]
+    assert source["name"] == "empty"
+    assert "there is no file in it" in source["reason"]
+    ((name, (image,)),) = found["images_left_out"].items()
+    assert (name, image["name"].endswith("note.txt")) == ("fine", True)

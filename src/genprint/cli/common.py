@@ -250,7 +250,21 @@ def _check_there(path: Path) -> None:
         )
 
 
-def sources_of(data: Path, strict: bool) -> list[ImageSet]:
+class Sources(list["ImageSet"]):
+    """Image sets, and what was left out.
+
+    Attributes:
+        left_out: sources of which no image can be used, and why.
+        images_left_out: of each source that was read, images that could not be used, and why.
+    """
+
+    def __init__(self, sets: Sequence[ImageSet], left_out: Sequence[LeftOut]):
+        super().__init__(sets)
+        self.left_out = tuple(left_out)
+        self.images_left_out: dict[str, tuple[LeftOut, ...]] = {}
+
+
+def sources_of(data: Path, strict: bool) -> Sources:
     """The sources in a folder or archive; those of which no image can be used are left out, and told.
 
     Raises:
@@ -264,7 +278,7 @@ def sources_of(data: Path, strict: bool) -> list[ImageSet]:
         raise ImageSetError(lacking[0].reason)
     for left in lacking:
         tell_source_left_out(left.name, left.reason)
-    return having
+    return Sources(having, lacking)
 
 
 def tell_source_left_out(name: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands about reports that were written: whether they can be made again, whether their log is whole."""
+"""Commands about reports that were written: can they be made again, do old answers still hold, is their log whole?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, errors, known_gallery, show
+from genprint.cli.common import AsJson, Model, bar, csv_bytes, errors, known_gallery, show
 from genprint.words import counted
 
 app = typer.Typer(no_args_is_help=True, help="Checks reports of genprint attribute --report.")
@@ -64,6 +64,45 @@ def reproduce(
         )
         show({"file": str(file), "same": not found, "differences": found}, as_json, text)
     raise typer.Exit(3 if found else 0)
+
+
+@app.command()
+def rerun(
+    cases: Annotated[
+        Path, typer.Argument(exists=True, help="Log of genprint attribute --log, or JSON of one or several reports.")
+    ],
+    gallery: Annotated[Path, typer.Argument(help="File with the enrolled sources, as they are now.")],
+    table: Annotated[Path | None, typer.Option("--csv", help="Also write a row for each case, as CSV, here.")] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="A case that cannot be asked, for its files are gone or changed, is an error."),
+    ] = False,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Asks old cases again and says which answers a gallery gives otherwise now. Exit code: 0 none, 3 some, 1 errors.
+
+    A probe is looked for where it lay, and is asked about only if its images are those of then (by their digests).
+    Cases that cannot be asked are told and skipped; if none can be, that is an error.
+    """
+    from genprint.report import rerun as old
+    from genprint.storage.files import check_writable, write_atomically
+
+    with errors(as_json):
+        if table:
+            check_writable(table)
+        records = old.read(cases)
+        sources = known_gallery(None, gallery, model, conditions=True)
+        with bar("asking again", total=len(records)) as advance:
+            found = old.rerun(records, sources, advance)
+        if table:
+            write_atomically(table, csv_bytes(found.rows()))
+        show(found.to_dict(), as_json, str(found))
+    outcomes = found.outcomes
+    skipped = outcomes[old.SKIPPED]
+    if outcomes[old.FAILED] or skipped == len(found.cases) or (strict and skipped):
+        raise typer.Exit(1)
+    raise typer.Exit(3 if outcomes[old.CHANGED] else 0)
 
 
 @app.command("check-log")

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from genprint._version import __version__
-from genprint.answers.results import Attribution, plain_values
+from genprint.answers.results import Asked, Attribution, plain_values
 from genprint.errors import GenprintError
 from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.gallery.validations import Noted, latest
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet
 from genprint.storage.files import canonical_digest, digest
@@ -126,6 +127,7 @@ def record(
         "model": asked.model.identity,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": dict(asked.inputs),
+        "validation": plain_values(validation_of(asked)),
         "propositions": [ratio.hp, ratio.hd] if ratio else None,
         "channels": {
             "fingerprint": result.decision,
@@ -141,8 +143,19 @@ def record(
         ],
         "known": {name: {"images": len(one), "digest": set_digest(one)} for name, one in asked.known.items()},
     }  # fmt: skip
+    return sealed(made)
+
+
+def sealed(made: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with its digest: the SHA-256 of all the rest, as JSON with sorted keys."""
     made = json.loads(json.dumps(made))  # keys and numbers as they will be read again
     return {**made, "sha256": canonical_digest(made)}
+
+
+def validation_of(asked: Asked) -> Noted | None:
+    """The latest validation of the gallery that was asked; None if it is in no file, or was never validated."""
+    gallery = asked.inputs.get("gallery")
+    return latest(Path(gallery), asked.model.identity) if isinstance(gallery, str) else None
 
 
 def set_digest(fingerprint: Fingerprint) -> str:

@@ -13,12 +13,14 @@ from genprint.answers.attribution import SHORTLIST
 from genprint.answers.claims import CAUTION
 from genprint.answers.families import FamilyTree
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Asked, Attribution, Evidence
-from genprint.gallery.enrolled import ALPHA
+from genprint.answers.unknown import NOT_REAL
+from genprint.gallery.validations import Noted
 from genprint.report import figures
 from genprint.report.blocks import Block, Items, Picture, Section, Table, Terms, Text
 from genprint.report.record import FileSummary
-from genprint.report.verdict import NOT_REAL, begun, no_ratio, sentence, support, times
+from genprint.report.verdict import begun, no_ratio, sentence, support, times
 from genprint.report.weaknesses import transcoding, weaknesses
+from genprint.scoring.exchangeability import ALPHA
 from genprint.words import counted, in_words
 
 
@@ -264,6 +266,7 @@ def _again(case: Case) -> list[Block]:
     rows = {
         "written": made["written"], "Genprint": made["genprint"], "model": made["model"], **given,
         "matching of conditions": "asked for" if wanted else "not asked for",
+        "validation of the gallery": _validated(made["validation"]),
         "what became of it": transcoding(case.result, case.asked)[1],
         "compared in condition": case.result.condition, "images of the probe": str(len(made["probe"])),
         "SHA-256 of the record": made["sha256"],
@@ -273,6 +276,10 @@ def _again(case: Case) -> list[Block]:
              "again and says what differs."),
         Table(("what", "value"), tuple(rows.items())),
     ]  # fmt: skip
+
+
+def _validated(noted: Mapping[str, Any] | None) -> str:
+    return Noted(**noted).said if noted else "not validated (genprint evaluate gallery GALLERY would)"
 
 
 #: Titles, and what is under them, in the order of the page.

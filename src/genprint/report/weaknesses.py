@@ -6,8 +6,8 @@ They are those that examiners ask about where image sources are classified (SOLV
 from __future__ import annotations
 
 from genprint.answers.results import Asked, Attribution, Evidence
-from genprint.gallery.enrolled import ALPHA
 from genprint.report.blocks import Terms
+from genprint.scoring.exchangeability import ALPHA
 from genprint.scoring.matching import can_match
 from genprint.words import counted, in_words
 

@@ -25,6 +25,7 @@ from genprint.cli.evaluate.common import (
     read_fingerprints,
     set_sizes,
     show_results,
+    with_left_out,
 )
 from genprint.storage.files import write_atomically
 
@@ -75,7 +76,8 @@ def open_set_command(
 
             curves = {f"{name}, {n} images": row.curve for name, rows in found.items() for n, row in rows.items()}
             write_atomically(output, figures.to_bytes(figures.error_rates_figure(curves)))
-        show_results(found, {"seed": seed, "unknown": unknown, "enrolled": enrolled}, as_json, lines)
+        settings = {"seed": seed, "unknown": unknown, "enrolled": enrolled}
+        show_results(found, with_left_out(settings, sets), as_json, lines)
 
 
 def answers_command(
@@ -108,8 +110,9 @@ def answers_command(
             f"known: right {interval(row.right)}, wrong {interval(row.wrong)}"
             for n, row in found.items()
         ]
-        settings = {"sources": len(sets), "unknown": unknown, "enrolled": enrolled, "repeats": repeats, "seed": seed}
-        show({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, as_json, "\n".join(lines))
+        settings = {"unknown": unknown, "enrolled": enrolled, "repeats": repeats, "seed": seed}
+        result = {**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}
+        show(with_left_out(result, sets), as_json, "\n".join(lines))
 
 
 def unknown_in_turn(data: Path, unknown: str, sets: Sequence[ImageSet]) -> dict[str, str]:
@@ -154,8 +157,9 @@ def verification_command(
             f"one source: different {interval(row.false_different)} (wrong), same {interval(row.same)}"
             for n, row in found.items()
         ]
-        settings = {"sources": len(sets), "judged_by": "shipped" if shipped else "others", "seed": seed}
-        show({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, as_json, "\n".join(lines))
+        settings = {"judged_by": "shipped" if shipped else "others", "seed": seed}
+        result = {**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}
+        show(with_left_out(result, sets), as_json, "\n".join(lines))
 
 
 def calibration_command(
@@ -178,10 +182,8 @@ def calibration_command(
         loaded = load_model(model, sets := sources_of(data, strict))
         fingerprints = read_fingerprints(loaded, sets)
         found = {n: calibration(loaded, fingerprints, enrolled, n, repeats, seed) for n in set_sizes(size)}
-        result = {
-            "sources": len(fingerprints), "enrolled": enrolled, "repeats": repeats, "seed": seed,
-            "sizes": {str(n): asdict(row) for n, row in found.items()},
-        }  # fmt: skip
+        settings = {"enrolled": enrolled, "repeats": repeats, "seed": seed}
+        result = with_left_out({**settings, "sizes": {str(n): asdict(row) for n, row in found.items()}}, sets)
         if output:
             from genprint.report import figures
 
@@ -222,7 +224,8 @@ def mixture_command(
             f"with {found.foreign} foreign images, called mixed {interval(found.found)}; "
             f"of a source not enrolled, called unknown {interval(found.unknown)}"
         )
-        show({"enrolled": enrolled, "draws": draws, "seed": seed, **asdict(found)}, as_json, text)
+        settings = {"enrolled": enrolled, "draws": draws, "seed": seed}
+        show(with_left_out({**settings, **asdict(found)}, sets), as_json, text)
 
 
 def decimal(mean: Mean) -> str:

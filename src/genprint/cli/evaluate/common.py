@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import bar, show, tell_left_out
+from genprint.cli.common import Sources, bar, show, tell_left_out
 
 if TYPE_CHECKING:
     from genprint.evaluation.attributability import Rate
@@ -54,7 +54,26 @@ def read_fingerprints(
         }
     for name, fingerprint in found.items():
         tell_left_out(name, fingerprint.left_out)
+        if fingerprint.left_out and isinstance(sets, Sources):
+            sets.images_left_out[name] = fingerprint.left_out
     return found
+
+
+def note_left_out(sets: Sources) -> None:
+    """Notes and tells the images of sets that cannot be used, where no fingerprint is made that would say it."""
+    from genprint.images.sets import LeftOut
+
+    for images in sets:
+        if left_out := tuple(found for found in images.scan() if isinstance(found, LeftOut)):
+            tell_left_out(images.name, left_out)
+            sets.images_left_out[images.name] = left_out
+
+
+def with_left_out(result: Mapping[str, Any], sets: Sources) -> dict[str, Any]:
+    """A result as JSON has it: with the number of sources it is of, and the sources and images that were left out."""
+    images = {name: [asdict(left) for left in own] for name, own in sets.images_left_out.items()}
+    left_out = [asdict(left) for left in sets.left_out]
+    return {**result, "sources": len(sets), "left_out": left_out, "images_left_out": images}
 
 
 class Reader:

@@ -34,8 +34,10 @@ from genprint.cli.evaluate.common import (
     Sizes,
     about_sources,
     interval,
+    note_left_out,
     set_sizes,
     show_results,
+    with_left_out,
 )
 from genprint.storage.files import write_atomically
 
@@ -80,7 +82,7 @@ def attributability_command(
         if across:
             found = measured(reader, labels, enrolled, sizes, repeats, seed, alike)
             settings |= {"across": across, "same": same, "alike": alike}
-            result = {**settings, "methods": as_result(found, seed)}
+            result = with_left_out({**settings, "methods": as_result(found, seed)}, sets)
             if output:
                 about = ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
                 page = as_markdown(found, seed, f"{data.name}: {about}.") if output.suffix == ".md" else ""
@@ -96,7 +98,7 @@ def attributability_command(
             if first:
                 methods[name]["paired"] = {str(n): asdict(paired(first[n], rate, seed)) for n, rate in rates.items()}
             first = first or rates
-        result = {**settings, "methods": methods}
+        result = with_left_out({**settings, "methods": methods}, sets)
         lines = [f"top-1 among {len(sets)} sources (chance {1 / len(sets):.1%}), {enrolled} images enrolled each"]
         for name, row in methods.items():
             cells = [f"@{n} {r['mean']:.1%} [{r['low']:.0%}, {r['high']:.0%}]" for n, r in row["top1"].items()]
@@ -152,7 +154,7 @@ def existence_command(
                         f"{name:<12} {n:>4} images  {kind:<8} {row.significant} of {row.auc.sources} sources "
                         f"p < {ALPHA}, within above between {interval(row.auc)}"
                     )
-        result = {"sources": len(sets), "seed": seed, "methods": table}
+        result = with_left_out({"seed": seed, "methods": table}, sets)
         if output:
             from genprint.baselines.pixels import of_one_size
             from genprint.report import figures as plots
@@ -195,7 +197,7 @@ def stability_command(
             for name, rows in found.items()
             for n, row in rows.items()
         ]
-        show_results(found, {"seed": seed}, as_json, lines)
+        show_results(found, with_left_out({"seed": seed}, sets), as_json, lines)
 
 
 def robustness_command(
@@ -220,6 +222,7 @@ def robustness_command(
     with errors(as_json):
         loaded = load_model(model, sets := sources_of(data, strict))
         images = of_one_size(sets)
+        note_left_out(sets)
         found: dict[str, dict[str, Any]] = {}
         names = list(METHODS) if "all" in method else method
         with bar("asking", total=len(names) * len(PROCESSINGS)) as advance:
@@ -243,7 +246,8 @@ def robustness_command(
             for name, by_processing in found.items()
             for processing, rows in by_processing.items()
         ]  # fmt: skip
-        show_results(found, {"seed": seed, "enrolled": enrolled, "repeats": repeats}, as_json, lines)
+        asked = {"seed": seed, "enrolled": enrolled, "repeats": repeats}
+        show_results(found, with_left_out(asked, sets), as_json, lines)
 
 
 def families_command(
@@ -286,4 +290,4 @@ def families_command(
             for name, rows in found.items()
             for what, row in rows.items()
         ]
-        show_results(found, {"seed": seed, "sources": len(sets)}, as_json, lines)
+        show_results(found, with_left_out({"seed": seed}, sets), as_json, lines)
