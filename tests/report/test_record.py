@@ -34,7 +34,7 @@ def test_the_word_of_before_makes_it_again(world):
 
 def test_a_record_holds_question_answer_and_evidence(world):
     record = json.loads((world / "out" / "report.json").read_text())
-    assert record["schema"] == SCHEMA == 5
+    assert record["schema"] == SCHEMA == 6
     answer = record["attribution"]
     assert (answer["decision"], answer["source"], answer["condition"]) == ("attributed", "c", ORIGINAL)
     ratio = answer["evidence"]["ratio"]
@@ -89,7 +89,7 @@ def test_a_report_of_another_schema_is_told(world, tmp_path):
     (tmp_path / "old.json").write_text(json.dumps({**record, "schema": 3}))
     done = run("report", "reproduce", tmp_path / "old.json")
     assert done.exit_code == 1
-    assert "of schema 3; this version of Genprint reads 5" in done.stderr
+    assert "of schema 3; this version of Genprint reads 6" in done.stderr
 
 
 def test_other_inputs_are_named(world, tmp_path, rng):
