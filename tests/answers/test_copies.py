@@ -12,6 +12,7 @@ from genprint.api import Gallery
 from genprint.baselines.covariance import NeighbourhoodCovariance
 from genprint.images.sets import ImageSet, ImageSetError
 from genprint.model import Model
+from genprint.report.page import case
 from genprint.report.record import SCHEMA, record
 from tests.conftest import textured
 
@@ -49,9 +50,9 @@ def softened(pixels):
     return (pixels.astype(int) + np.random.default_rng(0).integers(-1, 2, pixels.shape)).clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("ending", ["bmp", "tiff", "png"])
-def test_enrolled_images_saved_anew_without_loss_are_left_out_by_name(images, gallery, tmp_path, ending):
-    probe = save(tmp_path / "probe", [*images["b"][:2], *images["b"][8:]], ending, **({} if ending != "png" else {"compress_level": 1}))  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(("ending", "options"), [("bmp", {}), ("tiff", {}), ("png", {"compress_level": 1})])
+def test_enrolled_images_saved_anew_without_loss_are_left_out_by_name(images, gallery, tmp_path, ending, options):
+    probe = save(tmp_path / "probe", [*images["b"][:2], *images["b"][8:]], ending, **options)
     answer = gallery.attribute(probe)
     assert answer.images == 6
     reasons = [(left.name.rpartition("/")[2], left.reason) for left in answer.left_out]
@@ -145,3 +146,14 @@ def test_a_record_holds_what_looks_alike(images, gallery, tmp_path):
     held = made["attribution"]["copies"]
     assert held["alike"][0]["other"] == "00.png"
     assert json.loads(answer.to_json())["copies"] == held
+
+
+def test_a_page_tells_which_image_looks_like_which(images, gallery, tmp_path):
+    probe = [softened(images["d"][0]), images["d"][8], softened(images["d"][8]), *images["d"][9:]]
+    page, _ = case(answer := gallery.attribute(save(tmp_path / "probe", probe)), answer.asked)
+    assert answer.copies.said[0] in page
+    for one in answer.copies.alike:
+        owner = "the probe" if one.source is None else one.source
+        assert f'<th scope="row">{one.image}</th><td class="">{one.other}</td><td class="">{owner}</td>' in page
+    plain = gallery.attribute(save(tmp_path / "plain", images["d"][8:]))
+    assert "Pictures that look like others" not in case(plain, plain.asked)[0]

@@ -84,6 +84,10 @@ def case(result: Attribution, asked: Asked) -> tuple[str, dict[str, Any]]:
         },
         files=_counted(channels["file facts"]["probe"]), warnings=None if isinstance(warnings, str) else warnings,
         condition=_condition(result),
+        copies={
+            one["image"]: [one["other"], "the probe" if one["source"] is None else one["source"], one["apart"]]
+            for one in (answer["copies"] or {"alike": ()})["alike"]
+        },
         said=result.claims.said if result.claims else (), caution=CAUTION,
         traces=_traces(summaries), tree=figures.data_uri(figures.tree_figure(tree)) if tree else None,
         newick=tree.newick() if tree else "",
