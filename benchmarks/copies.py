@@ -1,6 +1,6 @@
 """Pictures saved anew: how many are found, how often different pictures look alike, and what finding them costs.
 
-    python benchmarks/copies.py --photographs ZIP --pictures DIR --digits DIR --twins DIR --why WHY
+    python benchmarks/copies.py --photographs ZIP --pictures DIR --digits DIR --twins DIR --work FILE --why WHY
 
 The threshold was chosen on the photographs; the rest is reported. Writes docs/copies.md.
 """
@@ -19,12 +19,13 @@ from unittest.mock import patch
 
 import numpy as np
 from common import ROOT, log_wild_run, provenance
+from kept import Kept
 from PIL import Image as Pillow
 from PIL import ImageOps
 
 from genprint.answers.copies import Copies
 from genprint.api import Gallery
-from genprint.images.copies import BITS, MOST_APART, Look, alike, alike_within, look
+from genprint.images.copies import BITS, MOST_APART, Look, alike, alike_within, look, most_apart
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
@@ -38,7 +39,7 @@ ALIKE_THEMSELVES = {
 }
 SAME_PROMPTS = ("ldm_dcsan", "glid3xl_dcsan", "sd14_dcsan")
 TWINS = ("fp32", "fp16", "int8")
-_ROUNDS = 7
+_ROUNDS = 3
 
 
 def saved_as(kind: str, **options: object) -> Callable[[Pillow.Image], Pillow.Image]:
@@ -82,7 +83,7 @@ def seen(picture: Pillow.Image | Image) -> Look:
 
 
 def found_rows(images: Sequence[Image], rng: np.random.Generator) -> Iterator[tuple[str, int, int, int]]:
-    """Of each way: how many pictures saved anew are found, as identical too, and how many look most like another."""
+    """Of each way: how many pictures saved anew are found, within 20 bits, and how many look most like another."""
     originals = [seen(image) for image in images]
     for way, save in ways(rng).items():
         anew = [seen(save(Pillow.fromarray(image.pixels))) for image in images]
@@ -91,7 +92,8 @@ def found_rows(images: Sequence[Image], rng: np.random.Generator) -> Iterator[tu
         for pair in pairs:
             first.setdefault(pair.one, pair.other)
         own = [pair for pair in pairs if pair.one == pair.other]
-        yield way, len(own), sum(pair.identical for pair in own), sum(i != j for i, j in first.items())
+        near = sum(pair.apart <= 20 for pair in own)
+        yield way, len(own), near, sum(i != j for i, j in first.items())
 
 
 def looks_of(sets: Iterable[ImageSet]) -> dict[str, list[Look]]:
@@ -110,12 +112,16 @@ def false_finds(by_source: dict[str, list[Look]], pairs_of: Iterable[tuple[str, 
     return count, total, identical
 
 
-def flagged(by_source: dict[str, list[Look]]) -> tuple[int, int, int]:
-    """Images that look like an enrolled one of any source, of how many; first halves are asked, the others enrolled."""
+def flagged(by_source: dict[str, list[Look]]) -> str:
+    """Cells of how many images look like an enrolled one; first halves are asked, the others enrolled."""
     asked = {name: looks[: len(looks) // 2] for name, looks in by_source.items()}
     enrolled = [one for looks in by_source.values() for one in looks[len(looks) // 2 :]]
-    hit = sum(len({pair.one for pair in alike(looks, enrolled)}) for looks in asked.values())
-    return hit, sum(map(len, asked.values())), len(enrolled)
+    pairs = [alike(looks, enrolled) for looks in asked.values()]
+    limit = most_apart(enrolled)
+    fixed, adapted = (
+        sum(len({pair.one for pair in some if pair.apart <= most}) for some in pairs) for most in (MOST_APART, limit)
+    )
+    return f"{fixed} | {limit} | {adapted} | {sum(map(len, asked.values()))} | {len(enrolled):,}"
 
 
 def twins(by_source: dict[str, list[Look]]) -> list[str]:
@@ -139,59 +145,53 @@ def without_copies() -> Iterator[None]:
     """As it was before copies were looked for."""
     with ExitStack() as stack:
         stack.enter_context(patch("genprint.fingerprints.fingerprinter.look", lambda image: None))
-        nothing = Copies((), None, 0, ())
+        nothing = Copies((), None, MOST_APART, 0, ())
         stack.enter_context(patch("genprint.answering.Copies.of", lambda *asked: nothing))
         yield
 
 
-def cost(model: Model, sets: Sequence[ImageSet], enrolled: int, asked: int) -> tuple[float, float, int]:
-    """Time of enrolling, and of a first answer, with copies looked for against without: medians of ratios in turn."""
-    ratios: dict[str, list[float]] = {"enrolling": [], "answering": []}
+def cost(model: Model, sets: Sequence[ImageSet], enrolled: int, asked: int) -> dict[str, float]:
+    """Processor time of enrolling, of a first answer and of the next, with copies looked for against without.
+
+    Medians of ratios, taken in turn.
+    """
+    ratios: dict[str, list[float]] = {"enrolling": [], "first answer": [], "next answer": []}
     chosen = [ImageSet.from_files(one.files[:enrolled], one.name) for one in sets]
-    probe = ImageSet.from_files(sets[0].files[enrolled : enrolled + asked], "probe")
+    probes = [ImageSet.from_files(one.files[enrolled : enrolled + asked], "probe") for one in sets[:2]]
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(_ROUNDS + 1):
-            spent: dict[str, list[float]] = {"enrolling": [], "answering": []}
+            spent: dict[bool, list[float]] = {}
             for looked in (True, False) if turn % 2 else (False, True):
                 with ExitStack() as stack:
                     if not looked:
                         stack.enter_context(without_copies())
                     gallery = Gallery(Path(folder) / f"{turn}{looked}.sqlite", model)
-                    for what, ask in (
-                        ("enrolling", lambda: gallery.enroll(chosen)),  # noqa: B023
-                        ("answering", lambda: gallery.attribute(probe)),  # noqa: B023
-                    ):
-                        start = time.process_time()
-                        ask()
-                        spent[what].insert(len(spent[what]) if looked else 0, time.process_time() - start)
+                    marks = [time.process_time()]
+                    gallery.enroll(chosen)
+                    marks.append(time.process_time())
+                    for probe in probes:
+                        gallery.attribute(probe, conditions=False)
+                        marks.append(time.process_time())
+                spent[looked] = [float(one) for one in np.diff(marks)]
             if turn:  # the first warms up
-                for what, (before, after) in spent.items():
+                for what, before, after in zip(ratios, spent[False], spent[True], strict=True):
                     ratios[what].append(after / before)
-    enrolling, answering = (float(np.median(ratios[what])) for what in ("enrolling", "answering"))
-    return enrolling, answering, len(chosen) * enrolled
+    return {what: float(np.median(found)) for what, found in ratios.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True, help="on which the threshold was chosen")
-    parser.add_argument("--pictures", type=Path, required=True, help="sources of pictures by text-to-image models")
-    parser.add_argument("--digits", type=Path, required=True, help="sources of MNIST digits")
-    parser.add_argument("--twins", type=Path, required=True, help="sources of faces, some from the same latents")
-    parser.add_argument("--why", required=True, help="why the wild sets are looked at again")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    start, rng = time.monotonic(), np.random.default_rng(args.seed)
-
+def findings(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Rows of the tables of what is found."""
+    rng = np.random.default_rng(args.seed)
     photographs = list(ImageSet.read(args.photographs))
     sources = read_sources(args.pictures)
     every = [image for source in sources for image in list(source)]
     places = np.sort(rng.choice(len(every), min(SAVED, len(every)), replace=False))
     chosen = [every[i] for i in places]
     rows = []
-    for (way, found, same, other), (_, chosen_on, _, _) in zip(
+    for (way, found, near, other), (_, chosen_on, _, _) in zip(
         found_rows(chosen, rng), found_rows(photographs, rng), strict=True
     ):
-        rows.append(f"| {way} | {found} of {len(chosen)} | {same} | {other} | {chosen_on} of {len(photographs)} |")
+        rows.append(f"| {way} | {found} of {len(chosen)} | {near} | {other} | {chosen_on} of {len(photographs)} |")
 
     own = {"photographs": [look(image) for image in photographs]}
     pictures = looks_of(sources)
@@ -219,12 +219,40 @@ def main() -> None:
         false.append(f"| {kind} | {count} | {total:,} | {identical} |")
     marked = []
     for kind, looks in (("pictures", pictures), ("MNIST digits", digits), ("faces", faces)):
-        hit, asked, enrolled = flagged(looks)
-        marked.append(f"| {kind} | {hit} of {asked} | {enrolled:,} |")
+        marked.append(f"| {kind} | {flagged(looks)} |")
 
-    small, large = Model.load(), Model.load("pictures")
-    cheap = cost(small, read_sources(args.digits)[:6], 32, 16)
-    dear = cost(large, [one for one in sources if one.name not in ALIKE_THEMSELVES][:4], 8, 4)
+    return {
+        "found": rows, "false": false, "twins": twins(faces), "flagged": marked,
+        "counts": [str(len(chosen)), str(len(sources))],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, required=True, help="on which the threshold was chosen")
+    parser.add_argument("--pictures", type=Path, required=True, help="sources of pictures by text-to-image models")
+    parser.add_argument("--digits", type=Path, required=True, help="sources of MNIST digits")
+    parser.add_argument("--twins", type=Path, required=True, help="sources of faces, some from the same latents")
+    parser.add_argument("--why", required=True, help="why the wild sets are looked at again")
+    parser.add_argument("--work", type=Path, required=True, help="JSON file that keeps what was found, to go on from")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    kept = Kept(args.work)
+    found = kept.get("found", {"most apart": MOST_APART, "seed": args.seed, "adapted": True}, lambda: findings(args))
+    many, sources = found["counts"]
+    pictures = [one for one in read_sources(args.pictures) if one.name not in ALIKE_THEMSELVES]
+    costs = []
+    for said, model, sets, enrolled, asked in (
+        ("MNIST digits, 28 px", None, read_sources(args.digits)[:4], 32, 16),
+        ("pictures, 256 to 1024 px", "pictures", pictures[:3], 8, 4),
+    ):
+        ratios = kept.get(
+            said, {"enrolled": enrolled, "asked": asked, "rounds": _ROUNDS, "adapted": True},
+            lambda: cost(Model.load(model), sets, enrolled, asked),  # noqa: B023
+        )  # fmt: skip
+        figures = " | ".join(f"{ratio:.2f}" for ratio in ratios.values())
+        costs.append(f"| {said} | {len(sets) * enrolled} | {figures} |")
+    start = time.monotonic() - kept.seconds
     log_wild_run("t2i, mnist, anime64lineage", f"perceptual hash, at most {MOST_APART} of {BITS} bits apart", args.why)
     text = f"""# Pictures saved anew
 
@@ -232,19 +260,19 @@ Written by `benchmarks/copies.py`. {provenance(args.seed, start)}
 
 An image of a probe that is enrolled is no evidence of who made the others. The same file is known by its SHA-256, the same pixels in another file
 by a digest of the decoded pixels: both are left out, and so is all but one of images of a probe that are the same pixel for pixel. What was saved
-with loss, resized, cut or mirrored is found by a perceptual hash: `phash` of [ImageHash](https://pypi.org/project/ImageHash/) with {BITS} bits, of
+with loss, resized, cut or mirrored is found by a perceptual hash: `phash` of the library ImageHash with {BITS} bits, of
 the whole picture and of the inner 95 % of each side. Two pictures look alike if either's hashes differ in at most {MOST_APART} bits, as they are or mirrored. Such
 images stay in; they are named, and the answer is given with and without them (`copies` in JSON).
 
 ## Copies found
 
-{len(chosen)} pictures of {len(sources)} sources (text-to-image models and cameras), drawn at random, each saved anew in one way and looked for among
-the {len(chosen)} originals. *Found*: looks like its original. *Pixel for pixel*: of these, known to be identical. *Most like another*: another of the
+{many} pictures of {sources} sources (text-to-image models and cameras), drawn at random, each saved anew in one way and looked for among
+the {many} originals. *Found*: looks like its original. *Within 20 bits*: of these. *Most like another*: another of the
 originals is more like it than its own, or is the only one found. A cut takes 5 % of width and height, at a random place.
 
-| saved anew | found | pixel for pixel | most like another | found of the photographs |
+| saved anew | found | within 20 bits | most like another | found of the photographs |
 | --- | --- | --- | --- | --- |
-{chr(10).join(rows)}
+{chr(10).join(found["found"])}
 
 The threshold was chosen on the photographs of the last column: no two different ones of these are within it.
 
@@ -254,31 +282,31 @@ Pairs of different pictures, all that there are.
 
 | pairs | look alike | of | pixel for pixel |
 | --- | --- | --- | --- |
-{chr(10).join(false)}
+{chr(10).join(found["false"])}
 
 Models that were given the same latents make the same pictures, image by image, up to rounding. They are no copies of one another, and `lineage` leaves
 nothing out.
 
 | twins | same latent, alike | pixel for pixel | other latents, alike |
 | --- | --- | --- | --- |
-{chr(10).join(twins(faces))}
+{chr(10).join(found["twins"])}
 
 How many images of a probe are flagged where nothing is a copy: the first half of each source's images is asked, the other half of all sources
-is enrolled. It is these whose answer is given twice, which takes twice the time.
+is enrolled. Where more than one in fifty of the enrolled pictures has another within {MOST_APART} bits, fewer bits are asked for, 20 at least: by that, all
+pictures above that were saved as JPEG or halved are found, and mirrored or cut ones partly. Of a probe with flagged images the question is asked twice.
 
-| images | flagged | enrolled images |
-| --- | --- | --- |
-{chr(10).join(marked)}
+| images | within {MOST_APART} bits | taken as alike to | flagged | of | enrolled images |
+| --- | --- | --- | --- | --- | --- |
+{chr(10).join(found["flagged"])}
 
 ## What it costs
 
-Processor time with copies looked for, against the same without: median of {_ROUNDS} ratios, taken in turn in one run. Answers are first answers of a gallery
-just enrolled, in which nothing looked alike or, of digits, what the table above says.
+Processor time with copies looked for, against the same without: median of {_ROUNDS} ratios, taken in turn in one run. Answers are of one condition. Where the probe has
+flagged images, as digits may, the question is asked twice, and that is in it.
 
-| images | enrolled | enrolling | answering |
-| --- | --- | --- | --- |
-| MNIST digits, 28 px | {cheap[2]} | {cheap[0]:.2f} | {cheap[1]:.2f} |
-| pictures, 256 to 1024 px | {dear[2]} | {dear[0]:.2f} | {dear[1]:.2f} |
+| images | enrolled | enrolling | first answer | next answer |
+| --- | --- | --- | --- | --- |
+{chr(10).join(costs)}
 
 A gallery keeps 96 bytes and the file's name of each image for it. Other hashes were compared on the photographs and every second picture before one was chosen:
 the 64 bits that are usual (`phash`, `dhash`, `whash`) confuse different pictures as soon as they find what was cut; PDQ and `dhash` of 256 bits find as much as

@@ -10,6 +10,7 @@ import genprint
 from genprint.answers.copies import Copies
 from genprint.api import Gallery
 from genprint.baselines.covariance import NeighbourhoodCovariance
+from genprint.images.copies import MOST_APART
 from genprint.images.sets import ImageSet, ImageSetError
 from genprint.model import Model
 from genprint.report.page import case
@@ -59,7 +60,7 @@ def test_enrolled_images_saved_anew_without_loss_are_left_out_by_name(images, ga
     assert reasons == [
         (f"{name}.{ending}", f"is enrolled under b as {name}.png, pixel for pixel") for name in ("00", "01")
     ]
-    assert answer.copies == Copies((), None, 0, ())
+    assert answer.copies == Copies((), None, MOST_APART, 0, ())
 
 
 def test_a_probe_of_nothing_but_lossless_copies_is_refused(images, gallery, tmp_path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.images.copies import Look, alike, alike_within, file_name
+from genprint.images.copies import MOST_APART, Look, Pair, alike, alike_within, file_name, most_apart
 from genprint.images.sets import ImageSetError
 from genprint.words import counted, in_words
 
@@ -64,6 +64,8 @@ class Copies:
         alike: images of the probe that look like an enrolled one, or like an earlier one of the probe; of each, the
             other that it is most like.
         without: the answer without them; None if there are none, or nothing would be left.
+        most_apart: bits of 256 in which hashes of images that are taken to look alike differ at most: 72, or fewer
+            where enrolled images are often that alike themselves.
         unknown: enrolled images of which it is not known what they look like: they were enrolled by a version that did
             not keep it.
         said: all of it, in sentences.
@@ -71,6 +73,7 @@ class Copies:
 
     alike: tuple[Alike, ...]
     without: Without | None
+    most_apart: int
     unknown: int
     said: tuple[str, ...]
 
@@ -91,13 +94,13 @@ class Copies:
             ask: answers to other images.
         """
         probe = probe.without(known)
-        found = _flagged(probe, known)
+        found, limit = _flagged(probe, known)
         unknown = sum(len(one) - sum(map(bool, one.looks)) for one in known.values())
         rest = [i for i in range(len(probe)) if i not in found]
         without = _summary(ask(probe[rest])) if found and rest else None
         flagged = tuple(found[i] for i in sorted(found))
         said = (*_said(flagged, len(probe), answer, without), *_said_of_unknown(unknown))
-        return cls(flagged, without, unknown, said)
+        return cls(flagged, without, limit, unknown, said)
 
 
 def check_no_copies(one: Fingerprint, other: Fingerprint) -> None:
@@ -115,20 +118,27 @@ def check_no_copies(one: Fingerprint, other: Fingerprint) -> None:
         )
 
 
-def _flagged(probe: Fingerprint, known: Mapping[str, Fingerprint]) -> dict[int, Alike]:
-    """By the place of each image that looks like another, the one that it is most like; enrolled ones first."""
-    looks, names = _looks(probe), probe.names or probe.digests
+def _flagged(probe: Fingerprint, known: Mapping[str, Fingerprint]) -> tuple[dict[int, Alike], int]:
+    """By the place of each image that looks like another, the one that it is most like, enrolled ones first; and by how
+    many bits apart.
+    """
+    looks, names = _looks(probe), [file_name(name) for name in probe.names or probe.digests]
     owners = [(source, look) for source, one in known.items() for look in one.looks if look]
+    enrolled = [look for _, look in owners]
+    outside, inside = alike(looks, enrolled), alike_within(looks)
+    limit = most_apart(enrolled) if outside or inside else MOST_APART
     found: dict[int, Alike] = {}
-    for pair in alike(looks, [look for _, look in owners]):
+    for pair in _nearer(outside, limit):
         source, look = owners[pair.other]
-        found.setdefault(pair.one, Alike(file_name(names[pair.one]), look.name, source, pair.apart))
-    for pair in sorted(alike_within(looks), key=lambda pair: (pair.other, pair.apart)):
-        # Of some that are alike, the first stays: it is no copy of what was left out itself.
-        if pair.one not in found:
-            first = Alike(file_name(names[pair.other]), file_name(names[pair.one]), None, pair.apart)
-            found.setdefault(pair.other, first)
-    return found
+        found.setdefault(pair.one, Alike(names[pair.one], look.name, source, pair.apart))
+    for pair in sorted(_nearer(inside, limit), key=lambda pair: (pair.other, pair.apart)):
+        if pair.one not in found:  # of some that are alike, the first stays: it is no copy of what was left out itself
+            found.setdefault(pair.other, Alike(names[pair.other], names[pair.one], None, pair.apart))
+    return found, limit
+
+
+def _nearer(pairs: Sequence[Pair], limit: int) -> list[Pair]:
+    return [pair for pair in pairs if pair.apart <= limit]
 
 
 def _looks(probe: Fingerprint) -> Sequence[Look | None]:

@@ -25,6 +25,9 @@ _SIDE = _SIZE * _FREQUENCIES  # px that ImageHash takes them from
 _INNER = 0.95  # of each side: a picture that was cut by a few percent looks more like this part than like the whole
 _FLAT = 8  # levels between darkest and brightest: of less, a hash would be noise
 _BLOCK = 2048  # images compared at a time
+# Where known pictures are alike themselves: how many say so, the share of them that may be, and bits at which pictures
+# that were saved with loss or resized are still found.
+_ASKED, _USUAL, _LEAST_APART = 256, 0.02, 20
 _WHOLE, _PART = 0, 1
 # Of whose hashes the least distance counts: either of two images may be the one that was cut.
 _COMPARED = ((_WHOLE, _WHOLE), (_WHOLE, _PART), (_PART, _WHOLE))
@@ -117,6 +120,22 @@ def alike(one: Sequence[Look | None], other: Sequence[Look | None]) -> list[Pair
 def alike_within(looks: Sequence[Look | None]) -> list[Pair]:
     """Which images of a set look like which others of it, each pair once: ``one`` comes first in the set."""
     return [pair for pair in alike(looks, looks) if pair.one < pair.other]
+
+
+def most_apart(known: Sequence[Look | None]) -> int:
+    """In how many bits hashes of pictures that are taken to look alike differ at most, among pictures like those known.
+
+    That is ``MOST_APART``, or fewer where more than one in fifty of the known pictures looks like another of them, as
+    digits or portraits of one prompt do; 20 at least, by which pictures saved with loss or resized are still found.
+    """
+    step = max(1, len(known) // _ASKED)
+    asked = range(0, len(known), step)
+    nearest: dict[int, int] = {}
+    for pair in alike([known[i] for i in asked], known):
+        if asked[pair.one] != pair.other and not pair.identical:
+            nearest.setdefault(pair.one, pair.apart)
+    usual = sorted(nearest.values())[int(_USUAL * len(asked)) :]
+    return max(_LEAST_APART, min(usual[0] - 1, MOST_APART)) if usual else MOST_APART
 
 
 def identical_within(looks: Sequence[Look | None]) -> dict[int, int]:
