@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from genprint.images.copies import HASHES, MOST_APART, Look, alike, alike_within, identical_within, look
+from genprint.images.copies import HASHES, MOST_APART, Look, alike, alike_within, identical_within, look, most_apart
 from genprint.images.decoding import Image, decode
 from tests.conftest import encoded, pictures
 
@@ -116,3 +116,22 @@ def test_a_look_names_the_file_and_not_its_folder(photographs, name):
 def test_hashes_have_their_size(photographs):
     assert isinstance(seen(photographs[0]), Look)
     assert len(seen(photographs[0]).hashes) == HASHES
+
+
+def test_among_pictures_that_are_alike_themselves_fewer_bits_apart_are_asked_for(photographs):
+    assert most_apart([seen(one) for one in photographs]) == MOST_APART
+    assert most_apart([]) == most_apart([None]) == MOST_APART
+    rng = np.random.default_rng(0)
+    face = np.asarray(photographs[0], float)
+    noisy = (face + rng.normal(0, 40, (9, *face.shape))).clip(0, 255).astype(np.uint8)
+    faces = [seen(Pillow.fromarray(one)) for one in noisy]
+    nearest = min(pair.apart for pair in alike_within(faces))
+    assert most_apart(faces) == max(20, nearest - 1) < MOST_APART
+
+
+def test_sources_that_are_copies_of_each_other_do_not_hide_all_copies(photographs):
+    originals = [seen(one) for one in photographs]
+    anew = [seen(as_jpeg(90)(one)) for one in photographs]
+    limit = most_apart([*originals, *anew])
+    assert limit == 20
+    assert sum(pair.apart <= limit for pair in alike(originals, anew)) == len(originals)
