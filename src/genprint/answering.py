@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint import shipped
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.claims import SetClaims
+from genprint.answers.copies import Copies
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
@@ -161,9 +163,11 @@ class Gallery(GalleryStore):
         trusted = TrustList.read(trust)
         probe = ImageSet.of(images, name, default="probe")
         expect(progress, probe.count)
-        fingerprint = self.model.fingerprint(replace(probe, claims=trusted), progress)
+        fingerprint = self.model.fingerprint(replace(probe, claims=trusted), progress, looks=True)
         identifier = self.identifier(fingerprint, rate, conditions, progress)
         result = identifier.identify(fingerprint, progress=progress)
+        ask = partial(identifier.identify, progress=progress)
+        copies = Copies.of(fingerprint, identifier.known, result, ask)
         on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
         inputs: dict[str, str | float | bool | None] = {
             "probe": str(Path(probe.origin).resolve()) if on_disk else None,
@@ -176,8 +180,9 @@ class Gallery(GalleryStore):
         compared = identifier.enrolled.called(result.condition).fingerprints
         asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
         resized = "scale" in result.condition  # which the condition tells
-        said = said_of_unknown(result.decision) + said_of_sizes(fingerprint, identifier.known.values(), resized)
-        return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, asked=asked)
+        sizes = said_of_sizes(fingerprint, identifier.known.values(), resized)
+        said = (*said_of_unknown(result.decision), *sizes, *copies.said)
+        return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, copies=copies, asked=asked)
 
     def remove(self, name: str) -> None:
         super().remove(name)
@@ -237,7 +242,7 @@ class Gallery(GalleryStore):
 
     def mixture(self, images: Any, conditions: bool = True, progress: Progress | None = None) -> Mixture:
         """In what shares a set holds images of the enrolled sources, and whose each image likely is."""
-        probe = self.model.fingerprint(ImageSet.of(images, default="probe"), progress)
+        probe = self.model.fingerprint(ImageSet.of(images, default="probe"), progress, looks=True)
         return unmix(self.model, self.fingerprints(), probe, conditions=conditions, progress=progress)
 
     def families(
@@ -286,7 +291,7 @@ def verify_pair(
 def _pair(model: BaseModel, left: Any, right: Any, progress: Progress | None) -> tuple[Fingerprint, Fingerprint]:
     """Fingerprints of two image sets."""
     one, other = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-    return model.fingerprint(one, progress), model.fingerprint(other, progress)
+    return model.fingerprint(one, progress, looks=True), model.fingerprint(other, progress, looks=True)
 
 
 def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:

@@ -147,14 +147,15 @@ class Model:
             raise ValueError(f"this needs a model whose scorer is a PLDA, not {type(self.scorer).__name__}")
         return self.scorer
 
-    def fingerprint(self, images: ImageSet, progress: Progress | None = None) -> Fingerprint:
+    def fingerprint(self, images: ImageSet, progress: Progress | None = None, looks: bool = False) -> Fingerprint:
         """The fingerprint of one image set.
 
         Args:
             images: of one source.
             progress: called with the number of images done since its last call.
+            looks: whether it is kept what the images look like, so that copies in other files are found.
         """
-        return self.fingerprinter.extract(images, progress, cache=self.cache)
+        return self.fingerprinter.extract(images, progress, cache=self.cache, looks=looks)
 
     def fit(
         self,

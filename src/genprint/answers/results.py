@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from genprint.answers.claims import SetClaims
+from genprint.answers.copies import Copies
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
@@ -170,6 +171,8 @@ class Attribution(Result):
         left_out: images that could not be used, and why.
         said: what else is to be known of it, in sentences.
         claims: what the probe's files say of how they were made, beside the evidence; None where nobody looked.
+        copies: images that look like enrolled ones or like one another, and the answer without them; None where nobody
+            looked.
         asked: what reports need beside.
     """
 
@@ -186,6 +189,7 @@ class Attribution(Result):
     claims: SetClaims | None = None
     changes: str = ""
     next_step: str = ""
+    copies: Copies | None = None
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property

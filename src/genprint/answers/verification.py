@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from genprint.answers.copies import check_no_copies
 from genprint.answers.results import DIFFERENT, INCONCLUSIVE, SAME, Result
 from genprint.fingerprints.fingerprint import Fingerprint, check_disjoint
 from genprint.images.sets import LeftOut
@@ -87,6 +88,7 @@ def verify(
         ValueError: there is no population, or the model's scorer is no PLDA.
     """
     check_disjoint(left, right)
+    check_no_copies(left, right)
     population = population or model.population
     if population is None:
         raise ValueError("this model has no reference population to judge by; give known sources")

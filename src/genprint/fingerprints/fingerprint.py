@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from genprint.errors import GenprintError
+from genprint.images.copies import Look, identical_within
 from genprint.images.decoding import FileFacts, Image
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSetError, LeftOut
@@ -89,6 +90,7 @@ class Fingerprint:
         facts: what each image's file says of itself, where that is known.
         originals: images, or some of them, for having the fingerprint in other conditions.
         moments: of the features, where these are not kept.
+        looks: what each image looks like, where that is known: by it copies in other files are found.
     """
 
     source: str
@@ -101,6 +103,7 @@ class Fingerprint:
     facts: tuple[FileFacts | None, ...] = field(default=(), repr=False)
     originals: tuple[Originals, ...] = field(default=(), repr=False)
     moments: Moments | None = field(default=None, repr=False)
+    looks: tuple[Look | None, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return self.count
@@ -149,7 +152,7 @@ class Fingerprint:
     def pooled(self) -> Fingerprint:
         """The same with its moments alone."""
         moments = self.moments or Moments(self.count, self.mean, self.scatter)
-        return replace(self, features=None, facts=(), originals=(), moments=moments)
+        return replace(self, features=None, facts=(), looks=(), originals=(), moments=moments)
 
     def __add__(self, other: Fingerprint) -> Fingerprint:
         """The fingerprint of both sets together. It needs no image again."""
@@ -158,13 +161,14 @@ class Fingerprint:
             self, digests=self.digests + other.digests, left_out=self.left_out + other.left_out,
             names=self.names + other.names if self.names and other.names else (),
             facts=self.facts + other.facts if self.facts and other.facts else (),
+            looks=self._padded_looks() + other._padded_looks() if self.looks or other.looks else (),
             originals=self.originals + other.originals,
         )  # fmt: skip
         if self.moments or other.moments:
             one, another = self.pooled().moments, other.pooled().moments
             assert one is not None
             assert another is not None
-            return replace(both, features=None, facts=(), originals=(), moments=one + another)
+            return replace(both, features=None, facts=(), looks=(), originals=(), moments=one + another)
         return replace(both, features=np.concatenate([self.values, other.values]))
 
     def __getitem__(self, chosen: Sequence[int] | np.ndarray) -> Fingerprint:
@@ -173,7 +177,11 @@ class Fingerprint:
             self, features=self.values[chosen], digests=tuple(self.digests[i] for i in chosen), left_out=(),
             names=tuple(self.names[i] for i in chosen) if self.names else (),
             facts=tuple(self.facts[i] for i in chosen) if self.facts else (),
+            looks=tuple(self.looks[i] for i in chosen) if self.looks else (),
         )  # fmt: skip
+
+    def _padded_looks(self) -> tuple[Look | None, ...]:
+        return self.looks or (None,) * self.count
 
     @property
     def side(self) -> float | None:
@@ -216,18 +224,16 @@ class Fingerprint:
 
     def without(self, enrolled: Mapping[str, Fingerprint]) -> Fingerprint:
         """The fingerprint of the images that are not enrolled; the others are left out: matching an image with itself
-        is not evidence.
+        is not evidence. So are those that are the same as one before, pixel for pixel: they count once.
 
         Raises:
             ImageSetError: all are enrolled.
         """
-        owners = {digest: name for name, known in enrolled.items() for digest in known.digests}
         names = self.names or self.digests
-        shared = tuple(
-            LeftOut(name, f"the same file is enrolled, as of {owners[digest]}")
-            for name, digest in zip(names, self.digests, strict=True)
-            if digest in owners
-        )
+        twins = identical_within(self.looks)
+        reasons = {i: f"the same as {names[first]}, pixel for pixel" for i, first in twins.items()}
+        reasons |= self._enrolled(enrolled)
+        shared = tuple(LeftOut(names[i], reasons[i]) for i in sorted(reasons))
         if not shared:
             return self
         if len(shared) == len(self):
@@ -235,8 +241,22 @@ class Fingerprint:
             if len(self) > 1:
                 many = f"all {len(self)} images are enrolled themselves"
             raise ImageSetError(f"{many} ({shared[0].name}: {shared[0].reason}); give images that are not")
-        kept = [i for i, digest in enumerate(self.digests) if digest not in owners]
+        kept = [i for i in range(len(self)) if i not in reasons]
         return replace(self[kept], left_out=self.left_out + shared)
+
+    def _enrolled(self, enrolled: Mapping[str, Fingerprint]) -> dict[int, str]:
+        """Places of the images that are enrolled, as the same file or pixel for pixel, and what is said of each."""
+        files = {digest: name for name, known in enrolled.items() for digest in known.digests}
+        reasons = {
+            i: f"the same file is enrolled, as of {files[digest]}"
+            for i, digest in enumerate(self.digests)
+            if digest in files
+        }
+        pixels = {one.pixels: (name, one.name) for name, known in enrolled.items() for one in known.looks if one}
+        for i, own in enumerate(self.looks):
+            if own and own.pixels in pixels and i not in reasons:
+                reasons[i] = "is enrolled under {} as {}, pixel for pixel".format(*pixels[own.pixels])
+        return reasons
 
 
 def check_comparable(fingerprints: Iterable[Fingerprint]) -> None:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.originals import Images
+from genprint.images.copies import Look, look
 from genprint.images.decoding import FileFacts, Image
 from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet, LeftOut
@@ -79,6 +80,7 @@ class Fingerprinter(BaseEstimator, ABC):
         batch: int = 64,
         cache: Cache | None = None,
         processing: Processing | None = None,
+        looks: bool = False,
     ) -> Fingerprint:
         """The fingerprint of one set, in one pass that never holds more than two batches of images.
 
@@ -90,6 +92,7 @@ class Fingerprinter(BaseEstimator, ABC):
             batch: most images in one; fewer if they are large.
             cache: looked up first; what it lacks is added to it.
             processing: that images go through first.
+            looks: whether it is kept what the images look like, so that copies in other files are found.
 
         Raises:
             ImageSetError: the set has no usable image.
@@ -100,7 +103,8 @@ class Fingerprinter(BaseEstimator, ABC):
         facts: list[FileFacts | None] = []
         sides: list[int] = []
         left_out: list[LeftOut] = []
-        batches = _batches(images, batch)
+        seen: list[Look | None] = []
+        batches = _batches(images, batch, looks)
         with ThreadPoolExecutor(1, "decoder") as decoder:
             coming = decoder.submit(next, batches, None)
             while (found := coming.result()) is not None:
@@ -112,13 +116,14 @@ class Fingerprinter(BaseEstimator, ABC):
                 digests += [image.sha256 for image in found.images]
                 names += [image.name for image in found.images]
                 facts += [image.facts for image in found.images]
+                seen += found.looks
                 sides += [max(image.pixels.shape) for image in found.images]
                 if progress:
                     progress(len(found.images))
         originals = () if processing else (Images(self, images, dict(zip(digests, names, strict=True)), cache, sides),)
         return Fingerprint(
             images.name, np.concatenate(rows), tuple(digests), self.extractor_id, self.parts, tuple(names),
-            tuple(left_out), tuple(facts), originals,
+            tuple(left_out), tuple(facts), originals, looks=tuple(seen),
         )  # fmt: skip
 
     def _cached(self, images: Sequence[Image], cache: Cache | None, processing: Processing | None = None) -> np.ndarray:
@@ -165,6 +170,7 @@ class Fingerprinter(BaseEstimator, ABC):
 @dataclass
 class _Batch:
     images: list[Image] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
@@ -174,7 +180,7 @@ def expect(progress: Progress | None, images: int | None) -> None:
         tell(images)
 
 
-def _batches(images: ImageSet, most: int) -> Iterator[_Batch]:
+def _batches(images: ImageSet, most: int, looks: bool) -> Iterator[_Batch]:
     """Images in their order, ``most`` at a time or as many as fill ``_PIXELS``, and what was left out among them."""
     batch, pixels = _Batch(), 0
     for found in images.scan():
@@ -182,6 +188,8 @@ def _batches(images: ImageSet, most: int) -> Iterator[_Batch]:
             batch.left_out.append(found)
             continue
         batch.images.append(found)
+        if looks:
+            batch.looks.append(look(found))
         pixels += found.pixels.size
         if len(batch.images) == most or pixels >= _PIXELS:
             yield batch

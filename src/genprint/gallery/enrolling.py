@@ -78,7 +78,7 @@ def read_all(
     unusable: list[Added] = []
     for images in sets:
         try:
-            found[images.name] = fingerprinter.extract(images, progress, cache=cache)
+            found[images.name] = fingerprinter.extract(images, progress, cache=cache, looks=True)
         except ImageSetError as error:
             if strict or len(sets) == 1:
                 raise

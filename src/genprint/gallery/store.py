@@ -17,7 +17,7 @@ from genprint.errors import GenprintError
 from genprint.fingerprints.cache import Cache, CacheError
 from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors
 from genprint.fingerprints.originals import Images
-from genprint.gallery import saved
+from genprint.gallery import looks, saved
 from genprint.gallery.index import Index
 from genprint.gallery.maker import Maker
 from genprint.gallery.originals import OriginalsStore
@@ -93,7 +93,7 @@ class GalleryStore:
             tables = set() if self.in_memory else tables_of(self.path)
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
-            self._connection = open_database(self.path, _TABLES + saved.TABLE)
+            self._connection = open_database(self.path, _TABLES + saved.TABLE + looks.TABLE)
             if model:
                 self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:
@@ -217,6 +217,7 @@ class GalleryStore:
         row = (name, len(kept), values, digests, digest(values + digests.encode()))
         connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?)", row)
         saved.write(connection, name, kept.facts)
+        looks.write(connection, name, kept.looks)
         vector = _pack(self.model.fingerprinter.embed(kept))
         connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (name, _AS_ENROLLED, vector))
         return added
@@ -310,8 +311,9 @@ class GalleryStore:
         if digest(values + digests.encode()) != sha256:
             raise Damaged(f"the features of {name} are not those that were enrolled")
         features, parts = maker.features, self.model.fingerprinter.parts
-        facts = saved.read(connection, name, rows)
-        return Fingerprint(name, _unpack(values, rows), tuple(json.loads(digests)), features, parts, facts=facts)
+        facts, seen = saved.read(connection, name, rows), looks.read(connection, name, rows)
+        values = _unpack(values, rows)
+        return Fingerprint(name, values, tuple(json.loads(digests)), features, parts, facts=facts, looks=seen)
 
 
 def _pack(values: np.ndarray) -> bytes:

@@ -254,6 +254,20 @@ def _raw(case: Case) -> list[Block]:
     return [Text(said), Table((*columns, "posterior, were it one of these"), rows)]
 
 
+def _copies(case: Case) -> list[Block]:
+    if not case.result.copies or not case.result.copies.alike:
+        return []
+    rows = tuple(
+        (one.image, one.other, "the probe" if one.source is None else one.source, str(one.apart))
+        for one in case.result.copies.alike
+    )
+    return [
+        Text("Told by perceptual hashes of 256 bits: so many bits apart. Copies are a likely reason; pictures of one "
+             "subject or one latent are alike, too. None was left out for it."),
+        Table(("image", "looks like", "of", "bits apart"), rows),
+    ]  # fmt: skip
+
+
 def _left_out(case: Case) -> list[Block]:
     rows = tuple((one.name, one.reason) for one in case.result.left_out)
     return [Table(("file", "reason"), rows)] if rows else []
@@ -289,6 +303,7 @@ SECTIONS: dict[str, Callable[[Case], list[Block]]] = {
     "What else is to be known": _also,
     "What the files say": _claims,
     "What the files are like": _files,
+    "Pictures that look like others": _copies,
     "Images and traces": _traces,
     "Place in the family tree": _tree,
     "What was compared, and what was not": _coverage,
