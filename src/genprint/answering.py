@@ -12,6 +12,7 @@ import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint import shipped
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.claims import SetClaims
+from genprint.answers import gallery_audit
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
@@ -75,6 +76,8 @@ class Gallery(GalleryStore):
         self.sources: tuple[ImageSet, ...] = ()
         #: the folder that all enrolled sources came from, if there is one
         self.origin: str | None = None
+        #: what is not well with the sources that were enrolled last; of more than 200 sources, only ``audit`` looks
+        self.concerns: tuple[gallery_audit.Concern, ...] = ()
         self._derived = derived or Derived()
 
     @property
@@ -125,6 +128,9 @@ class Gallery(GalleryStore):
         with reading(own, self.model.cache) as cache:
             found, unusable = read_all(self.model.fingerprinter, sets, strict, cache, progress)
             added = self.add_all(found.items(), originals)
+        self.concerns = ()
+        if len(self) <= SHORTLIST:
+            self.concerns = gallery_audit.look(self.model, list(self.fingerprints().values()), found)
         self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)
@@ -177,6 +183,12 @@ class Gallery(GalleryStore):
         resized = "scale" in result.condition  # which the condition tells
         said = said_of_sizes(fingerprint, identifier.known.values(), resized)
         return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, asked=asked)
+
+    def audit(self) -> gallery_audit.GalleryAudit:
+        """Whether the gallery is well: sources that are one under two names, several under one, too few, or unlike."""
+        if not len(self):
+            raise NotEnough(f"{self.path}: no source is enrolled; enroll some first")
+        return gallery_audit.audit_gallery(self.model, list(self.fingerprints().values()))
 
     def remove(self, name: str) -> None:
         super().remove(name)
@@ -332,11 +344,16 @@ def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
     return Gallery(path, model)
 
 
+def is_gallery(known: Any) -> bool:
+    """Whether that names a gallery's file."""
+    return isinstance(known, str | Path) and Path(known).suffix in (".sqlite", ".gallery")
+
+
 def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:
     """A gallery of known sources, in memory unless it is one on disk already."""
     if isinstance(known, Gallery):
         return known
-    if isinstance(known, str | Path) and Path(known).suffix in (".sqlite", ".gallery"):
+    if is_gallery(known):
         return open(known, model)
     gallery = Gallery(None, model)
     gallery.enroll(known, progress=progress)

@@ -64,8 +64,9 @@ def test_few_sources_or_images_set_no_threshold(model, rng):
 
 @pytest.mark.parametrize(("sources", "rate"), [(12, 0.1), (12, 0.5), (19, 0.1), (39, 0.05)])
 def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources, rate):
-    # The weights of 19 and 39 sources add up to just above the rate. All are much alike, so that many pass the tests.
-    known = {f"{i}": source(rng, 24, 0.3 * rng.normal(size=6)) for i in range(sources)}
+    # The weights of 19 and 39 sources add up to just above the rate. All are much alike, so that many pass the tests;
+    # of 20 images each, no test says that they are twins.
+    known = {f"{i}": source(rng, 20, 0.3 * rng.normal(size=6)) for i in range(sources)}
     for min_posterior in (0.0, 0.2):
         enrolled = Enrolled(model.scorer, [own.ordered() for own in known.values()])
         scores = []

@@ -29,7 +29,7 @@ _INDEXED, _INDICES = 4, 8
 
 
 class Reason(StrEnum):
-    """Why a decision is what it is; ``{best}``, ``{second}`` and ``{separates}`` are filled in."""
+    """Why a decision is what it is; ``{best}``, ``{second}``, ``{separates}`` and ``{joins}`` are filled in."""
 
     NO_THRESHOLD = "no threshold can be set; enroll three sources or more, two images of each"
     BELOW_THRESHOLD = "the nearest source, {best}, stays below the threshold"
@@ -39,6 +39,7 @@ class Reason(StrEnum):
         "close to {best}, but not exchangeable with its images: possibly a related model (other seed, fine-tuned)"
     )
     RIVAL_NEAR = "{best} and {second} explain it about as well; {separates}"
+    TWINS = "{best} and {second} are the same as far as anybody can tell: {joins}; keep one of them"
     PASSED = "{best} passes the threshold and no other source comes near"
 
 
@@ -51,6 +52,7 @@ def decide(
     rival_p: float | None,
     min_posterior: float,
     alpha: float = ALPHA,
+    twinned: bool = False,
 ) -> tuple[str, Reason]:
     """The decision on a probe.
 
@@ -58,11 +60,12 @@ def decide(
         score: of the best candidate, normalised; None without a threshold.
         threshold: that it has to reach; None if it could not be set.
         p: of the exchangeability test against the best candidate; 1 where it does not count.
-        posterior: of the best candidate among the enrolled sources.
+        posterior: of the best candidate, and of its twins, among the enrolled sources.
         rival_near: whether the second candidate explains the probe about as well.
         rival_p: of the exchangeability test against the second candidate; None if not asked.
         min_posterior: that an attribution needs.
         alpha: level of the exchangeability test.
+        twinned: whether another enrolled source is the same as the best candidate, as far as anybody can tell.
     """
     if score is None or threshold is None:
         return INCONCLUSIVE, Reason.NO_THRESHOLD
@@ -74,7 +77,7 @@ def decide(
         return UNKNOWN, Reason.NOT_EXCHANGEABLE
     if posterior < min_posterior:
         return INCONCLUSIVE, Reason.RIVAL_NEAR
-    return ATTRIBUTED, Reason.PASSED
+    return (INCONCLUSIVE, Reason.TWINS) if twinned else (ATTRIBUTED, Reason.PASSED)
 
 
 class Identifier:
@@ -139,29 +142,35 @@ class Identifier:
         llrs = enrolled.known.llr([probe])[0]
         posteriors = softmax(llrs)
         order = [int(i) for i in np.argsort(-llrs)]
-        best = order[0]
-        rival_near = len(order) > 1 and posteriors[order[1]] >= 1 - self.min_posterior
+        best, twins = order[0], enrolled.twins.same[order[0]]
+        rivals = [i for i in order if not twins[i]]
+        rival_near = bool(rivals) and posteriors[rivals[0]] >= 1 - self.min_posterior
         p = enrolled.exchangeability(probe, best)
         tested = compared.as_they_came
         found = enrolled.threshold(probe.count, self.rate, self.min_posterior, tested)
         score = enrolled.cohort.score(probe, best) if found else None
         threshold, size = found or (None, None)
         rejected = tested and p <= ALPHA
-        rival_p = enrolled.exchangeability(probe, order[1]) if rival_near and rejected else None
+        rival_p = enrolled.exchangeability(probe, rivals[0]) if rival_near and rejected else None
+        posterior = float(posteriors[twins].sum())
         decision, reason = decide(
-            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior
+            score, threshold, p if tested else 1.0, posterior, rival_near, rival_p, self.min_posterior,
+            twinned=twins.sum() > 1,
         )  # fmt: skip
+        if reason == Reason.TWINS:
+            rivals = [i for i in order[1:] if twins[i]]
         ratio = enrolled.likelihood_ratio(probe, best) if weigh else None
         return Attribution(
             probe=probe.source,
             decision=decision,
             source=enrolled.names[best] if decision == ATTRIBUTED else None,
             llr=ratio.llr if ratio else None,
-            reason=self._explained(reason, enrolled, probe.count, order),
+            reason=self._explained(reason, enrolled, probe.count, [best, *rivals]),
             images=probe.count,
             condition=compared.name,
             evidence=Evidence(
-                score=score, threshold=threshold, rate=self.rate if found else None, calibrated_at=size, p=p,
+                score=score, threshold=threshold, rate=enrolled.rate(self.rate) if found else None,
+                calibrated_at=size, p=p,
                 candidates=tuple(
                     Candidate(enrolled.names[i], enrolled.fingerprints[i].count, float(llrs[i]), float(posteriors[i]))
                     for i in order
@@ -177,6 +186,8 @@ class Identifier:
         names = {"best": enrolled.names[order[0]], "second": enrolled.names[order[1]] if len(order) > 1 else ""}
         if "{separates}" in reason:
             names["separates"] = enrolled.what_separates(images, *order[:2])
+        if "{joins}" in reason:
+            names["joins"] = enrolled.what_joins(*order[:2])
         return reason.format(**names)
 
 
