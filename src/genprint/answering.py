@@ -10,9 +10,9 @@ from typing import Any
 
 import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint import shipped
+from genprint.answers import gallery_audit
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.claims import SetClaims
-from genprint.answers import gallery_audit
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
@@ -32,6 +32,7 @@ from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
+from genprint.storage.sqlite import is_database
 from genprint.words import counted
 
 GROUPS = 2000
@@ -345,8 +346,10 @@ def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
 
 
 def is_gallery(known: Any) -> bool:
-    """Whether that names a gallery's file."""
-    return isinstance(known, str | Path) and Path(known).suffix in (".sqlite", ".gallery")
+    """Whether that names a gallery's file, be it there or not."""
+    if not isinstance(known, str | Path) or Path(known).is_dir():
+        return False
+    return Path(known).suffix in (".sqlite", ".gallery") or is_database(known)
 
 
 def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:

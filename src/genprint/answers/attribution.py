@@ -43,7 +43,7 @@ class Reason(StrEnum):
     PASSED = "{best} passes the threshold and no other source comes near"
 
 
-def decide(
+def decide(  # noqa: PLR0913
     score: float | None,
     threshold: float | None,
     p: float,

@@ -16,7 +16,7 @@ import numpy as np
 from genprint.answers.results import Result
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.enrolled import Enrolled
-from genprint.images.saving import Savings
+from genprint.images.saving import LOSSLESS, Savings
 from genprint.model import Model
 from genprint.scoring.modes import two_modes
 from genprint.scoring.thresholds import smallest_rate
@@ -122,14 +122,15 @@ def _joined(gallery: Sequence[Fingerprint], twins: Twins, enrolled: Enrolled | N
         names = gallery[i].source, gallery[j].source
         if files := twins.shared.get((i, j)):
             cost = "They count as one source" if same[i, j] else "Their scores mix"
-            said = f"{in_words(names)} share {counted(files, 'file')}. {cost}: remove these files, or one of the sources."
+            said = f"{in_words(names)} share {counted(files, 'file')}. {cost}: remove one, or these files."
             yield Concern(SAME_FILES, names, said)
         elif same[i, j] and twins.alike_two(i, j):
             named = ""
             if enrolled:
                 size, right = enrolled.cohort.separation(i, j)
                 named = f" ({right:.0%} of their own sets of {size} are named right)"
-            said = f"{in_words(names)}: no test tells them apart{named}. They count as one source: remove one, or join both."
+            remedy = "They count as one source: remove one, or join both."
+            said = f"{in_words(names)}: no test tells them apart{named}. {remedy}"
             yield Concern(TWINS, names, said)
 
 
@@ -140,13 +141,14 @@ def _near_copies(gallery: Sequence[Fingerprint], copies: Copies | None) -> Itera
 
 
 def _few_sources(count: int, gallery: Sequence[Fingerprint], to_rate: bool = False) -> Iterable[Concern]:
-    """Args: ``to_rate``: whether to say, too, which rate of false attributions so many sources support."""
+    """Fewer than a threshold takes, or, if so wanted, than the usual rate of false attributions does."""
     names, many = tuple(source.source for source in gallery), counted(count, "source")
     if count < 3:
         said = f"{many}: no threshold and no likelihood ratio, so that nothing is attributed. Enroll three or more."
         yield Concern(FEW_SOURCES, names, said)
     elif to_rate and smallest_rate(count) > _RATE + 1e-12:
-        said = f"{many}: the smallest rate of false attributions is {smallest_rate(count):.0%}. Enroll 19 or more for 5 %."
+        least = f"{smallest_rate(count):.0%}"
+        said = f"{many}: the smallest rate of false attributions is {least}. Enroll 19 or more for 5 %."
         yield Concern(FEW_SOURCES, names, said)
 
 
@@ -158,9 +160,8 @@ def _few_images(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
         cost = f"all thresholds are set with sets of {max(1, fewest // 2)}, however large the probe"
         if fewest < 2:
             cost = "it takes two of each source for likelihood ratios, and thresholds are set with single images"
-        yield Concern(
-            FEW_IMAGES, names, f"{in_words(names)}: {counted(fewest, 'image')} at least; {cost}. Add images, up to {_IMAGES}."
-        )
+        said = f"{in_words(names)}: few images ({fewest} at least); {cost}. Add images, up to {_IMAGES} of each."
+        yield Concern(FEW_IMAGES, names, said)
 
 
 def _sizes(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
@@ -170,7 +171,8 @@ def _sizes(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
     usual = float(np.median(list(known.values()))) if known else 0.0
     for name, side in known.items():
         if max(side, usual) > _UNLIKE * min(side, usual):
-            said = f"{name}: images of {side:g} px, those of most sources {usual:g} px. Size alone may tell it: bring images of one size."
+            said = f"{name}: images of {side:g} px, those of most sources {usual:g} px. "
+            said += "Size alone may tell it: bring images of one size."
             yield Concern(SIZES, (name,), said)
 
 
@@ -183,8 +185,12 @@ def _formats(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
     usual = str(kinds[counts.argmax()])
     for name, way in ways.items():
         if way != usual:
-            said = f"{name}: saved as {way}, most sources as {usual}. That alone may tell it: bring files as they were made."
+            said = f"{name}: {_way(way)}, most sources {_way(usual)}. That alone may tell it: bring files as made."
             yield Concern(FORMATS, (name,), said)
+
+
+def _way(words: str) -> str:
+    return "saved without loss" if words == LOSSLESS else words if words.startswith("saved") else f"saved as {words}"
 
 
 def _modes(model: Model, gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
@@ -195,6 +201,6 @@ def _modes(model: Model, gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
         if smaller is not None:
             said = (
                 f"{source.source}: its images fall into two groups ({source.count - len(smaller)} and {len(smaller)}), "
-                "as those of two models would; 2 in 100 single sources look so. If it is two, enroll each by itself."
+                "as those of two models would; 1 in 100 single sources looks so. If it is two, enroll each by itself."
             )
             yield Concern(MODES, (source.source,), said)

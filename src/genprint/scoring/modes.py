@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 #: Images that it takes to tell.
-FEWEST = 32
-# Share of the variance that a cut leaves, below which there are two groups: 2 in 100 single sources of 32 images.
-_LEAST = 0.2
+FEWEST = 48
+# Share of the variance that a cut leaves, below which there are two groups: 1 in 100 single sources is below.
+_LEAST = 0.19
 # Directions that are looked at, and the share of images that the smaller group has at least.
 _DIRECTIONS, _SMALLER = 3, 0.1
 
@@ -25,9 +25,9 @@ def two_modes(white: np.ndarray) -> np.ndarray | None:
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> one, other = rng.normal(0, 1, (30, 8)), rng.normal(8, 1, (10, 8))
+        >>> one, other = rng.normal(0, 1, (50, 8)), rng.normal(8, 1, (6, 8))
         >>> two_modes(one), two_modes(np.concatenate([one, other]))
-        (None, array([30, 31, 32, 33, 34, 35, 36, 37, 38, 39]))
+        (None, array([50, 51, 52, 53, 54, 55]))
     """
     if len(white) < FEWEST:
         return None
