@@ -192,3 +192,38 @@ def test_a_source_without_originals_leaves_the_original_condition_alone(model, r
     for gallery in (EnrolledIn(model, bare), EnrolledIn(model, known, conditions=False)):
         assert gallery.candidates([probe]) == []
         assert gallery.match([probe])[0] is gallery.original
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["the same files", "other images"])
+def test_a_source_that_is_enrolled_twice_leaves_the_threshold_as_it_is(model, rng, kind):
+    sources = {f"{i}": source(rng, 80) for i in range(12)}
+    known = {name: own[np.arange(32)] for name, own in sources.items()}
+    twin = known["3"] if kind == "the same files" else sources["3"][np.arange(32, 64)]
+    plain, twinned = Identifier(model, known, rate=0.1), Identifier(model, {**known, "copy": twin}, rate=0.1)
+    assert [group for group in twinned.enrolled.original.twins.groups if len(group) > 1] == [[3 + 1, 12]]  # by name
+    threshold, size = plain.threshold(10)
+    assert twinned.threshold(10) == (pytest.approx(threshold, abs=0.1), size)
+    answer = twinned.identify(sources["3"][np.arange(64, 74)], weigh=False)
+    assert answer.decision == INCONCLUSIVE
+    assert "3 and copy are the same" in answer.reason or "copy and 3 are the same" in answer.reason
+    told = "they share 32 files" if kind == "the same files" else "no test tells their enrolled images apart"
+    assert f"as far as anybody can tell: {told}; keep one of them" in answer.reason
+    other = sources["5"][np.arange(40, 50)]
+    assert twinned.identify(other, weigh=False).source == plain.identify(other, weigh=False).source == "5"
+    # Twins count as one: twelve sources support one in thirteen, and no less.
+    few = Identifier(model, {**known, "copy": twin}, rate=0.01)
+    assert few.identify(other, weigh=False).evidence.rate == pytest.approx(1 / 13)
+
+
+def test_twins_make_no_third_source(model, rng):
+    two = {name: source(rng, 20) for name in "ab"}
+    assert Identifier(model, {**two, "copy": two["a"]}).threshold(5) is None
+
+
+def test_conditions_are_of_the_twins_that_were_seen_in_the_original(model, rng):
+    known = {name: source(rng, 30, 4 * rng.normal(size=6)) for name in "abcd"}
+    same = {named: rng.normal(size=(30, 6)) for named in [Named("blurred")]}
+    with_originals = {n: given(own.values, digests=own.digests, conditions=same) for n, own in known.items()}
+    enrolled = EnrolledIn(replace(model), with_originals)
+    assert len(enrolled(Named("blurred")).twins) == 4
