@@ -201,7 +201,7 @@ def test_a_source_that_is_enrolled_twice_leaves_the_threshold_as_it_is(model, rn
     known = {name: own[np.arange(32)] for name, own in sources.items()}
     twin = known["3"] if kind == "the same files" else sources["3"][np.arange(32, 64)]
     plain, twinned = Identifier(model, known, rate=0.1), Identifier(model, {**known, "copy": twin}, rate=0.1)
-    assert [group for group in twinned.enrolled.original.twins.groups if len(group) > 1] == [[3 + 1, 12]]  # by name
+    assert [group for group in twinned.enrolled.original.twins.groups if len(group) > 1] == [[3, 12]]
     threshold, size = plain.threshold(10)
     assert twinned.threshold(10) == (pytest.approx(threshold, abs=0.1), size)
     answer = twinned.identify(sources["3"][np.arange(64, 74)], weigh=False)
@@ -209,11 +209,13 @@ def test_a_source_that_is_enrolled_twice_leaves_the_threshold_as_it_is(model, rn
     assert "3 and copy are the same" in answer.reason or "copy and 3 are the same" in answer.reason
     told = "they share 32 files" if kind == "the same files" else "no test tells their enrolled images apart"
     assert f"as far as anybody can tell: {told}; keep one of them" in answer.reason
-    other = sources["5"][np.arange(40, 50)]
-    assert twinned.identify(other, weigh=False).source == plain.identify(other, weigh=False).source == "5"
+    others = {name: sources[name][np.arange(64, 74)] for name in ("0", "1", "5", "7", "9", "11")}
+    found = {name: twinned.identify(other, weigh=False).source for name, other in others.items()}
+    assert found == {name: plain.identify(other, weigh=False).source for name, other in others.items()}
+    assert sum(name == source for name, source in found.items()) >= 4
     # Twins count as one: twelve sources support one in thirteen, and no less.
     few = Identifier(model, {**known, "copy": twin}, rate=0.01)
-    assert few.identify(other, weigh=False).evidence.rate == pytest.approx(1 / 13)
+    assert few.identify(others["5"], weigh=False).evidence.rate == pytest.approx(1 / 13)
 
 
 def test_twins_make_no_third_source(model, rng):
@@ -223,7 +225,7 @@ def test_twins_make_no_third_source(model, rng):
 
 def test_conditions_are_of_the_twins_that_were_seen_in_the_original(model, rng):
     known = {name: source(rng, 30, 4 * rng.normal(size=6)) for name in "abcd"}
-    same = {named: rng.normal(size=(30, 6)) for named in [Named("blurred")]}
+    same = {Named("blurred"): rng.normal(size=(30, 6))}  # all are alike there
     with_originals = {n: given(own.values, digests=own.digests, conditions=same) for n, own in known.items()}
     enrolled = EnrolledIn(replace(model), with_originals)
     assert len(enrolled(Named("blurred")).twins) == 4
