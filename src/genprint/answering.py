@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from genprint.answers.results import Asked, Attribution
 from genprint.answers.sizes import said_of_sizes
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
+from genprint.errors import GenprintError
 from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
@@ -130,8 +132,10 @@ class Gallery(GalleryStore):
             found, unusable = read_all(self.model.fingerprinter, sets, strict, cache, progress)
             added = self.add_all(found.items(), originals)
         self.concerns = ()
-        if len(self) <= SHORTLIST:
-            self.concerns = gallery_audit.look(self.model, list(self.fingerprints().values()), found)
+        with suppress(GenprintError):  # what is enrolled stays so; whoever asks this gallery is told what is damaged
+            if len(self) <= SHORTLIST:
+                known = self.fingerprints(caching=False)
+                self.concerns = gallery_audit.look(self.model, list(known.values()), found)
         self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)
@@ -189,7 +193,7 @@ class Gallery(GalleryStore):
         """Whether the gallery is well: sources that are one under two names, several under one, too few, or unlike."""
         if not len(self):
             raise NotEnough(f"{self.path}: no source is enrolled; enroll some first")
-        return gallery_audit.audit_gallery(self.model, list(self.fingerprints().values()))
+        return gallery_audit.audit_gallery(self.model, list(self.fingerprints(caching=False).values()))
 
     def remove(self, name: str) -> None:
         super().remove(name)
