@@ -34,7 +34,8 @@ TWIN, MIXTURE = "twin", "mixture"
 SEVERAL = ("flow_glow_chrischute", "flow_realnvp_chrischute")
 _PAGE = """# Galleries that are not well
 
-Written by `benchmarks/unwell.py`; the encoder has seen no generator. {provenance}
+Written by `benchmarks/unwell.py`; the encoder has seen no generator.
+{provenance}
 
 ## What it does to answers
 
@@ -42,7 +43,8 @@ Written by `benchmarks/unwell.py`; the encoder has seen no generator. {provenanc
 *Falsely attributed*: of probes whose source is left out of the gallery; so is its twin, and the mixture with its images. *Right*: of probes of
 enrolled sources; of a source with a twin, the answer that names both is right, too. *Apart*: each source counts by itself, as it was
 before; *joined*: sources that share files, or that no test tells apart, count as one. {planted} of the sources has the twin, or is in the
-mixture. {asked} sources are asked about, those among them. Intervals of 95 % by bootstrap over sources.
+mixture. {asked} sources are asked about, those among them; of one division of their images, so that rates are for comparing columns and not
+those of [what answers are worth](evidence.md). Intervals of 95 % by bootstrap over sources.
 
 | sources | gallery | threshold, apart | joined | falsely attributed, apart | joined | right, apart | joined |
 | --- | --- | --- | --- | --- | --- | --- | --- |
