@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint import shipped
+from genprint.answers import gallery_audit
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.claims import SetClaims
 from genprint.answers.copies import Copies
@@ -21,6 +23,7 @@ from genprint.answers.sizes import said_of_sizes
 from genprint.answers.unknown import said_of_unknown
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
+from genprint.errors import GenprintError
 from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
@@ -34,6 +37,7 @@ from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
+from genprint.storage.sqlite import is_database
 from genprint.words import counted
 
 GROUPS = 2000
@@ -78,6 +82,8 @@ class Gallery(GalleryStore):
         self.sources: tuple[ImageSet, ...] = ()
         #: the folder that all enrolled sources came from, if there is one
         self.origin: str | None = None
+        #: what is not well with the sources that were enrolled last; of more than 200 sources, only ``audit`` looks
+        self.concerns: tuple[gallery_audit.Concern, ...] = ()
         self._derived = derived or Derived()
 
     @property
@@ -128,6 +134,11 @@ class Gallery(GalleryStore):
         with reading(own, self.model.cache) as cache:
             found, unusable = read_all(self.model.fingerprinter, sets, strict, cache, progress)
             added = self.add_all(found.items(), originals)
+        self.concerns = ()
+        with suppress(GenprintError):  # what is enrolled stays so; whoever asks this gallery is told what is damaged
+            if len(self) <= SHORTLIST:
+                known = self.fingerprints(caching=False)
+                self.concerns = gallery_audit.look(self.model, list(known.values()), found)
         self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
         whole = first and not name and isinstance(sources, str | Path)
@@ -183,6 +194,12 @@ class Gallery(GalleryStore):
         sizes = said_of_sizes(fingerprint, identifier.known.values(), resized)
         said = (*said_of_unknown(result.decision), *sizes, *copies.said)
         return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, copies=copies, asked=asked)
+
+    def audit(self) -> gallery_audit.GalleryAudit:
+        """Whether the gallery is well: sources that are one under two names, several under one, too few, or unlike."""
+        if not len(self):
+            raise NotEnough(f"{self.path}: no source is enrolled; enroll some first")
+        return gallery_audit.audit_gallery(self.model, list(self.fingerprints(caching=False).values()))
 
     def remove(self, name: str) -> None:
         super().remove(name)
@@ -338,11 +355,18 @@ def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
     return Gallery(path, model)
 
 
+def is_gallery(known: Any) -> bool:
+    """Whether that names a gallery's file, be it there or not."""
+    if not isinstance(known, str | Path) or Path(known).is_dir():
+        return False
+    return Path(known).suffix in (".sqlite", ".gallery") or is_database(known)
+
+
 def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:
     """A gallery of known sources, in memory unless it is one on disk already."""
     if isinstance(known, Gallery):
         return known
-    if isinstance(known, str | Path) and Path(known).suffix in (".sqlite", ".gallery"):
+    if is_gallery(known):
         return open(known, model)
     gallery = Gallery(None, model)
     gallery.enroll(known, progress=progress)

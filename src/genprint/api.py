@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genprint.answering import Gallery, Model, as_gallery, choose, load, open, verify_pair
+from genprint.answering import Gallery, Model, as_gallery, choose, is_gallery, load, open, verify_pair
 from genprint.answers import audit as audits
 from genprint.answers.families import FamilyTree
+from genprint.answers.gallery_audit import GalleryAudit
 from genprint.answers.lineage import Lineage
 from genprint.answers.lineage import lineage as compare_lineage
 from genprint.answers.mixture import Mixture
@@ -147,6 +148,18 @@ def families(
     return as_gallery(sources, model, progress).families(linkage, support)
 
 
-def audit(sources: Any, *, progress: Progress | None = None) -> audits.Audit:
-    """What else than a trace tells sources apart: format, compression, size, metadata, colour, content."""
+def audit(
+    sources: Any, *, model: BaseModel | None = None, progress: Progress | None = None
+) -> audits.Audit | GalleryAudit:
+    """What else than a trace tells sources apart: format, compression, size, metadata, colour, content.
+
+    Of a gallery or its file, whether it is well: the same source under two names, two under one, too few images.
+
+    Args:
+        sources: folders of images, image sets, or a gallery.
+        model: of the gallery in a file, by default its own.
+        progress: called with the number of images done since its last call.
+    """
+    if isinstance(sources, Gallery) or is_gallery(sources):
+        return as_gallery(sources, model).audit()
     return audits.audit(as_sources(sources), progress)

@@ -59,7 +59,7 @@ def test_decisions(row):
 
 
 def test_every_reason_is_in_the_table_and_every_decision_follows_from_one():
-    assert {reason for *_, reason in ROWS.values()} == set(Reason)
+    assert {reason for *_, reason in ROWS.values()} == set(Reason) - {Reason.TWINS}
     scores, thresholds = (None, 0.2, 0.8), (None, 0.5)
     ps, posteriors, rivals = (0.001, ALPHA, 0.5), (0.4, 0.75, 1.0), (None, 0.001, 0.5)
     decisions: dict[Reason, set[str]] = {}
@@ -74,8 +74,16 @@ def test_every_reason_is_in_the_table_and_every_decision_follows_from_one():
             assert score is not None
             assert threshold is not None
             assert (score >= threshold, p > ALPHA, posterior >= 0.75) == (True, True, True)
-    assert set(decisions) == set(Reason)
+    assert set(decisions) == set(Reason) - {Reason.TWINS}
     assert all(len(own) == 1 for own in decisions.values())
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_twin_turns_nothing_but_an_attribution(row):
+    given, decision, reason = ROWS[row]
+    *tests, llr = given if len(given) > 6 else (*given, None)
+    expected = (INCONCLUSIVE, Reason.TWINS) if decision == ATTRIBUTED else (decision, reason)
+    assert decide(*tests, 0.75, llr, twinned=True) == expected
 
 
 def test_levels_are_those_that_are_asked_for():

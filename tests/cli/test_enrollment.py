@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from genprint import api
 from genprint.model import Model
 from tests.cli.conftest import run
 
@@ -94,3 +95,17 @@ def test_a_file_of_something_else_is_no_gallery(tmp_path, folder, command):
     data = folder if command == "enroll-all" else folder / "fine"
     refused = run(command, data, "--gallery", tmp_path / "g.sqlite", code=1)
     assert "cannot be opened as a gallery" in refused.stderr
+
+
+def test_the_same_files_under_another_name_are_told_when_they_are_enrolled_and_by_an_audit(tmp_path, folder):
+    gallery = tmp_path / "g.sqlite"
+    assert "warning" not in run("enroll-all", folder, "--gallery", gallery).stderr
+    told = run("enroll", "copy", folder / "fine", "--gallery", gallery).stderr
+    assert "warning: copy and fine share 24 files. They count as one source: remove one, or these files." in told
+    found = run("audit", gallery, code=3).stdout.splitlines()
+    assert found[0] == "2 things not well with this gallery: same files, few sources"
+    assert found[-1] == "  4 sources, 96 images"
+    listed = json.loads(run("audit", gallery, "--json", code=3).stdout)
+    assert listed["concerns"][0]["sources"] == ["copy", "fine"]
+    assert (listed["well"], listed["sources"]["fine"]) == (False, 24)
+    assert api.audit(gallery).to_dict() == listed

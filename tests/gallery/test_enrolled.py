@@ -64,8 +64,9 @@ def test_few_sources_or_images_set_no_threshold(model, rng):
 
 @pytest.mark.parametrize(("sources", "rate"), [(12, 0.1), (12, 0.5), (19, 0.1), (39, 0.05)])
 def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources, rate):
-    # The weights of 19 and 39 sources add up to just above the rate. All are much alike, so that many pass the tests.
-    known = {f"{i}": source(rng, 24, 0.3 * rng.normal(size=6)) for i in range(sources)}
+    # The weights of 19 and 39 sources add up to just above the rate. All are much alike, so that many pass the tests;
+    # of 20 images each, no test says that they are twins.
+    known = {f"{i}": source(rng, 20, 0.3 * rng.normal(size=6)) for i in range(sources)}
     for min_posterior in (0.0, 0.2):
         enrolled = Enrolled(model.scorer, [own.ordered() for own in known.values()])
         scores = []
@@ -191,3 +192,40 @@ def test_a_source_without_originals_leaves_the_original_condition_alone(model, r
     for gallery in (EnrolledIn(model, bare), EnrolledIn(model, known, conditions=False)):
         assert gallery.candidates([probe]) == []
         assert gallery.match([probe])[0] is gallery.original
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["the same files", "other images"])
+def test_a_source_that_is_enrolled_twice_leaves_the_threshold_as_it_is(model, rng, kind):
+    sources = {f"{i}": source(rng, 80) for i in range(12)}
+    known = {name: own[np.arange(32)] for name, own in sources.items()}
+    twin = known["3"] if kind == "the same files" else sources["3"][np.arange(32, 64)]
+    plain, twinned = Identifier(model, known, rate=0.1), Identifier(model, {**known, "copy": twin}, rate=0.1)
+    assert [group for group in twinned.enrolled.original.twins.groups if len(group) > 1] == [[3, 12]]
+    threshold, size = plain.threshold(10)
+    assert twinned.threshold(10) == (pytest.approx(threshold, abs=0.1), size)
+    answer = twinned.identify(sources["3"][np.arange(64, 74)], weigh=False)
+    assert answer.decision == INCONCLUSIVE
+    assert "3 and copy are the same" in answer.reason or "copy and 3 are the same" in answer.reason
+    told = "they share 32 files" if kind == "the same files" else "no test tells their enrolled images apart"
+    assert f"as far as anybody can tell: {told}" in answer.reason
+    others = {name: sources[name][np.arange(64, 74)] for name in ("0", "1", "5", "7", "9", "11")}
+    found = {name: twinned.identify(other, weigh=False).source for name, other in others.items()}
+    assert found == {name: plain.identify(other, weigh=False).source for name, other in others.items()}
+    assert sum(name == source for name, source in found.items()) >= 4
+    # Twins count as one: twelve sources support one in thirteen, and no less.
+    few = Identifier(model, {**known, "copy": twin}, rate=0.01)
+    assert few.identify(others["5"], weigh=False).evidence.rate == pytest.approx(1 / 13)
+
+
+def test_twins_make_no_third_source(model, rng):
+    two = {name: source(rng, 20) for name in "ab"}
+    assert Identifier(model, {**two, "copy": two["a"]}).threshold(5) is None
+
+
+def test_conditions_are_of_the_twins_that_were_seen_in_the_original(model, rng):
+    known = {name: source(rng, 30, 4 * rng.normal(size=6)) for name in "abcd"}
+    same = {Named("blurred"): rng.normal(size=(30, 6))}  # all are alike there
+    with_originals = {n: given(own.values, digests=own.digests, conditions=same) for n, own in known.items()}
+    enrolled = EnrolledIn(replace(model), with_originals)
+    assert len(enrolled(Named("blurred")).twins) == 4

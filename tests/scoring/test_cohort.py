@@ -114,3 +114,32 @@ def test_while_scores_are_worked_out_no_part_of_them_is_seen(model, rng, monkeyp
     assert all(rows.shape == (4, 5) for rows in scores)
     assert len(seen) > 1
     assert not any(seen)
+
+
+def test_twins_are_left_out_together_and_are_no_rivals(model, rng):
+    sources = [source(rng, 12) for _ in range(4)]
+    copy = given(sources[1].values, digests=sources[1].digests)
+    alone, twinned = cohort_of(model, sources), cohort_of(model, [*sources, copy])
+    assert twinned.twins.groups == [[0], [1, 4], [2], [3]]
+    unknown = list(twinned.unknown(4))
+    assert np.isneginf(unknown[1][1][:, [1, 4]]).all()
+    assert np.isfinite(unknown[0][1][:, 1:]).all()
+    # The scorer has seen neither.
+    others = [sources[i] for i in (0, 2, 3)]
+    expected = model.scorer.adapt(others).enroll([*sources, copy]).llr([sources[1][twinned.sets(4)[1][0]]])[0]
+    assert unknown[1][1][0, [0, 2, 3]] == pytest.approx(expected[[0, 2, 3]], rel=5e-3, abs=0.02)
+    # A set of either scores as if the other were not there.
+    probe = given(sources[1].values[:4] + 0.1, digests=tuple("abcd"))
+    assert twinned.score(probe, 1) == pytest.approx(alone.score(probe, 1), abs=0.15)
+    assert twinned.score(probe, 4) == pytest.approx(twinned.score(probe, 1), abs=0.15)
+
+
+def test_two_twins_and_nothing_else_have_no_impostors():
+    same = np.array([[True, True, False], [True, True, False], [False, False, True]])
+    means = np.array([[9.0, 8.0, -3.0], [8.0, 9.0, -5.0], [-3.0, -4.0, 7.0]])
+    scale = Normaliser.fit(means, same=same)
+    assert scale.impostors == pytest.approx([-3, -4, -4])
+    (score,) = scale(np.array([[8.0, 9.0, -1.0]]), np.array([1]))
+    assert score == pytest.approx((9 - (-4 + -1) / 2) / 13)  # the rival is the third
+    with pytest.raises(ValueError, match="impostors"):
+        Normaliser.fit(means, without=2, same=same)

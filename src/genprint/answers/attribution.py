@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from scipy.special import softmax
 
-from genprint.answers.decision import decide
+from genprint.answers.decision import Reason, decide
 from genprint.answers.results import ATTRIBUTED, Attribution, Candidate, Evidence
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
@@ -92,21 +92,24 @@ class Identifier:
         llrs = enrolled.known.llr([probe])[0]
         posteriors = softmax(llrs)
         order = [int(i) for i in np.argsort(-llrs)]
-        best = order[0]
-        rival_near = len(order) > 1 and posteriors[order[1]] >= 1 - self.min_posterior
+        best, twins = order[0], enrolled.twins.same[order[0]]
+        rivals = [i for i in order if not twins[i]]
+        rival_near = bool(rivals) and posteriors[rivals[0]] >= 1 - self.min_posterior
         p = enrolled.exchangeability(probe, best)
         tested = compared.as_they_came
         found = enrolled.threshold(probe.count, self.rate, self.min_posterior, tested)
         score = enrolled.cohort.score(probe, best) if found else None
         threshold, size = found or (None, None)
         rejected = tested and p <= ALPHA
-        rival_p = enrolled.exchangeability(probe, order[1]) if rival_near and rejected else None
+        rival_p = enrolled.exchangeability(probe, rivals[0]) if rival_near and rejected else None
         ratio = enrolled.likelihood_ratio(probe, best, p if tested else None, weigh)
         decision, reason = decide(
-            score, threshold, p if tested else 1.0, float(posteriors[best]), rival_near, rival_p, self.min_posterior,
-            ratio.llr if ratio else None,
+            score, threshold, p if tested else 1.0, float(posteriors[twins].sum()), rival_near, rival_p,
+            self.min_posterior, ratio.llr if ratio else None, twinned=twins.sum() > 1,
         )  # fmt: skip
-        said = partial(self._explained, enrolled=enrolled, images=probe.count, order=order)
+        if reason == Reason.TWINS:
+            rivals = [i for i in order[1:] if twins[i]]
+        said = partial(self._explained, enrolled=enrolled, images=probe.count, order=[best, *rivals])
         return Attribution(
             probe=probe.source,
             decision=decision,
@@ -116,7 +119,8 @@ class Identifier:
             images=probe.count,
             condition=compared.name,
             evidence=Evidence(
-                score=score, threshold=threshold, rate=self.rate if found else None, calibrated_at=size, p=p,
+                score=score, threshold=threshold, rate=enrolled.rate(self.rate) if found else None,
+                calibrated_at=size, p=p,
                 candidates=tuple(
                     Candidate(enrolled.names[i], enrolled.fingerprints[i].count, float(llrs[i]), float(posteriors[i]))
                     for i in order
@@ -132,6 +136,8 @@ class Identifier:
         names = {"best": enrolled.names[order[0]], "second": enrolled.names[order[1]] if len(order) > 1 else ""}
         if "{separates}" in reason:
             names["separates"] = enrolled.what_separates(images, *order[:2])
+        if "{joins}" in reason:
+            names["joins"] = enrolled.what_joins(*order[:2])
         return str(reason).format(**names)
 
 

@@ -9,7 +9,7 @@ from genprint.scoring.exchangeability import ALPHA
 
 
 class Reason(StrEnum):
-    """Why a decision is what it is; ``{best}``, ``{second}`` and ``{separates}`` are filled in."""
+    """Why a decision is what it is; ``{best}``, ``{second}``, ``{separates}`` and ``{joins}`` are filled in."""
 
     NO_THRESHOLD = "no threshold can be set with so few sources or images"
     BELOW_THRESHOLD = "the nearest source, {best}, stays below the threshold"
@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NOT_SUPPORTED = (
         "{best} passes the threshold, but the images speak no more for it than for a source that is not enrolled"
     )
+    TWINS = "{best} and {second} are the same as far as anybody can tell: {joins}"
     PASSED = "{best} passes the threshold and no other source comes near"
 
     @property
@@ -69,6 +70,10 @@ _ADVICE = {
     Reason.SUPPORTED_BELOW: _MORE_IMAGES,
     Reason.SUPPORTED_WITH_RIVAL: _RIVALS,
     Reason.NOT_SUPPORTED: _MORE_IMAGES,
+    Reason.TWINS: (
+        "{best} and {second} being enrolled as one, or one of them being removed.",
+        "Name neither, or both. Find out whether they are one model, and keep one of them (genprint audit GALLERY).",
+    ),
     Reason.PASSED: (
         "A relative of {best} that is not enrolled, such as another seed or a fine-tuned version, may pass for it.",
         "Ask whether it survives how the images may have been delivered (--stress), and look for evidence of another "
@@ -87,6 +92,7 @@ def decide(  # noqa: PLR0913
     min_posterior: float,
     llr: float | None = None,
     alpha: float = ALPHA,
+    twinned: bool = False,
 ) -> tuple[str, Reason]:
     """The decision on a probe. It never points the other way from the likelihood ratio.
 
@@ -94,12 +100,13 @@ def decide(  # noqa: PLR0913
         score: of the best candidate, normalised; None without a threshold.
         threshold: that it has to reach; None if it could not be set.
         p: of the exchangeability test against the best candidate; 1 where it does not count.
-        posterior: of the best candidate among the enrolled sources.
+        posterior: of the best candidate, and of its twins, among the enrolled sources.
         rival_near: whether the second candidate explains the probe about as well.
         rival_p: of the exchangeability test against the second candidate; None if not asked.
         min_posterior: that an attribution needs.
         llr: log likelihood ratio of the best candidate against a source that is not enrolled; None if there is none.
         alpha: level of the exchangeability test.
+        twinned: whether another enrolled source is the same as the best candidate, as far as anybody can tell.
     """
     if score is None or threshold is None:
         return INCONCLUSIVE, Reason.NO_THRESHOLD
@@ -116,4 +123,4 @@ def decide(  # noqa: PLR0913
         return INCONCLUSIVE, Reason.RIVAL_NEAR
     if llr is not None and not supported:
         return INCONCLUSIVE, Reason.NOT_SUPPORTED
-    return ATTRIBUTED, Reason.PASSED
+    return (INCONCLUSIVE, Reason.TWINS) if twinned else (ATTRIBUTED, Reason.PASSED)

@@ -329,6 +329,8 @@ def enroll(
             tell_source_left_out(source.source, source.reason)
         else:
             tell_left_out(source.source, source.left_out)
+    for concern in gallery.concerns:
+        tell(concern.said, "warning: ")
     return added
 
 

@@ -18,6 +18,7 @@ from genprint.cli.common import (
     csv_bytes,
     errors,
     known_gallery,
+    open_gallery,
     show,
     sources_of,
     tell_left_out,
@@ -29,21 +30,31 @@ if TYPE_CHECKING:
 
 
 def audit(
-    data: Annotated[Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source.")],
+    data: Annotated[
+        Path, typer.Argument(exists=True, help="Folder with one sub-folder for each source, or a gallery's file.")
+    ],
     strict: Strict = False,
+    model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Says what else than a trace could tell the sources in DATA apart: format, quality, size, metadata, content.
 
+    Of a gallery, whether it is well: one source under two names, two under one name, too few sources or images.
+
     Run it before you believe any result on DATA. Exit code: 0 nothing found, 3 something was, 4 too few images to tell.
     """
-    from genprint import api
+    from genprint.answers import audit as audits
     from genprint.cli import text
+    from genprint.storage.sqlite import is_database
 
     with errors(as_json):
+        if is_database(data):
+            well = open_gallery(data, model).audit()
+            show(well.to_dict(), as_json, text.gallery_audit(all_printable(well)))
+            raise typer.Exit(3 if well.concerns else 0)
         having = sources_of(data, strict)
         with bar("reading images") as advance:
-            result = api.audit(having, progress=advance)
+            result = audits.audit(having, advance)
         tell_left_out(str(data), result.left_out)
         show(result.to_dict(), as_json, text.audit(all_printable(result)))
     raise typer.Exit(3 if result.warnings else 0 if result.enough else 4)

@@ -6,6 +6,7 @@ import math
 
 from genprint.answers.audit import Audit
 from genprint.answers.claims import CAUTION
+from genprint.answers.gallery_audit import GalleryAudit
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import UNKNOWN, Attribution
@@ -163,3 +164,10 @@ def audit(result: Audit) -> str:
     elif not result.warnings:
         lines.append("Nothing but a trace was found to tell them apart.")
     return "\n".join(lines)
+
+
+def gallery_audit(result: GalleryAudit) -> str:
+    """An audit of a gallery, its verdict first."""
+    images = counted(sum(result.sources.values()), "image")
+    lines = [result.verdict, *(f"  {concern.said}" for concern in result.concerns)]
+    return "\n".join([*lines, f"  {counted(len(result.sources), 'source')}, {images}"])

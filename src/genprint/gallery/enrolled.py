@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,11 +20,14 @@ from genprint.model import Model
 from genprint.scoring.base import Densities, Enrollment, Scorer
 from genprint.scoring.cohort import SEPARABLE, Cohort, Keep, make_anew
 from genprint.scoring.equalising import shared_savings
-from genprint.scoring.exchangeability import ALPHA, ExchangeabilityTests
+from genprint.scoring.exchangeability import ALPHA
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, LikelihoodRatioSystem
 from genprint.scoring.matching import Comparison, Matching, few, in_condition
+from genprint.scoring.tested import ExchangeabilityTests
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
 from genprint.scoring.told import Told
+from genprint.scoring.twins import Twins
+from genprint.words import counted
 
 # Conditions that a gallery is held in at a time, beside the original.
 _HELD = 8
@@ -40,6 +43,7 @@ class Enrolled:
         fingerprints: of each source in that condition, with the features of its images.
         condition: its name.
         keep: keeps what takes long to work out for the next time that these sources are asked about.
+        twins: gives the sources that count as one, by default those that are one in this condition.
     """
 
     def __init__(
@@ -48,11 +52,12 @@ class Enrolled:
         fingerprints: Sequence[Fingerprint],
         condition: str = ORIGINAL,
         keep: Keep = make_anew,
+        twins: Callable[[], Twins] | None = None,
     ):
         self.fingerprints = list(fingerprints)
         self.names = tuple(known.source for known in fingerprints)
         self.condition = condition
-        self._scorer, self._keep = scorer, keep
+        self._scorer, self._keep, self._given_twins = scorer, keep, twins
         self._systems: dict[bool, LikelihoodRatioSystem] = {}
         self._thresholds: dict[tuple[int, float, float, bool], float] = {}
 
@@ -64,7 +69,18 @@ class Enrolled:
     @cached_property
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
-        return Cohort(self.known, self.fingerprints, self._keep)
+        return Cohort(self.known, self.fingerprints, self._keep, self.twins)
+
+    @cached_property
+    def twins(self) -> Twins:
+        """Sources that are one as far as anybody can tell.
+
+        By shared files alone where the scorer has learned nothing: it is fitted to the images that it would judge.
+        """
+        if self._given_twins:
+            return self._given_twins()
+        white = [self.tests.whitened(i) for i in range(len(self.names))] if self._scorer.learned else []
+        return Twins.of(self.fingerprints, white)
 
     @cached_property
     def tests(self) -> ExchangeabilityTests:
@@ -99,6 +115,10 @@ class Enrolled:
         """
         return self.ratios(p is not None).likelihood_ratio(probe, source, p, whole)
 
+    def rate(self, wanted: float) -> float:
+        """The rate of false attributions that can be had: 1 / (sources + 1) at least, where twins count as one."""
+        return max(wanted, smallest_rate(len(self.twins)))
+
     def threshold(
         self, images: int, rate: float, min_posterior: float, tested: bool = True
     ) -> tuple[float, int] | None:
@@ -110,40 +130,52 @@ class Enrolled:
 
         Returns:
             None with fewer than three sources, or fewer than two of two images or more: with one of these left out,
-            nothing would say how a source's images score for it.
+            nothing would say how a source's images score for it. Twins count as one.
         """
-        if len(self.fingerprints) < 3 or sorted(source.count for source in self.fingerprints)[-2] < 2:
+        most = sorted(max(self.fingerprints[i].count for i in group) for group in self.twins.groups)
+        if len(most) < 3 or most[-2] < 2:
             return None
-        size = self.cohort.size(images)
+        size, rate = self.cohort.size(images), self.rate(rate)
         key = size, rate, min_posterior, tested
         if key not in self._thresholds:
-            (found,) = self._keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
+            (found,) = self._keep(f"threshold {key}{self.twins.name}", lambda: [np.array(self._upper_threshold(*key))])
             self._thresholds[key] = float(found)
         return self._thresholds[key], size
 
     def _upper_threshold(self, size: int, rate: float, min_posterior: float, tested: bool) -> float:
         """The score that sets of sources left out reach and pass all other tests at the given rate, at most."""
-        trials = list(self.cohort.unknown(size))
+        trials, twins = list(self.cohort.unknown(size)), self.twins
         scores = [np.full(len(reached), _LEAST_SCORE) for *_, reached in trials]
         places = [(float(score), i, j) for i, (*_, reached) in enumerate(trials) for j, score in enumerate(reached)]
-        above = smallest_rate(len(trials))
+        sets_of = np.bincount(twins.labels, [len(own) for own in scores])[twins.labels]  # of a source and its twins
+        above = smallest_rate(len(twins))
         # From the highest score down, for as long as it matters: permutation tests take time.
         for score, i, j in sorted(places, reverse=True):
             if score < _LEAST_SCORE or above > rate + 1e-12:  # as upper_threshold has it
                 break
             sets, llrs, _ = trials[i]
             best = int(llrs[j].argmax())
+            posterior = softmax(llrs[j])[twins.same[best]].sum()
             fails = tested and self.tests.of_left_out(i, sets[j], best) <= ALPHA
-            if softmax(llrs[j]).max() >= min_posterior and not fails:
+            if posterior >= min_posterior and not fails:
                 scores[i][j] = score
-                above += 1 / len(scores[i]) / (len(trials) + 1)
-        return upper_threshold(scores, rate)
+                above += 1 / sets_of[i] / (len(twins) + 1)
+        return upper_threshold([np.concatenate([scores[i] for i in group]) for group in twins.groups], rate)
+
+    def what_joins(self, one: int, other: int) -> str:
+        """Why two sources are twins."""
+        shared = self.twins.shared.get((min(one, other), max(one, other)))
+        if shared:
+            return f"they share {counted(shared, 'file')}"
+        if self.twins.alike_two(one, other):
+            return "no test tells their enrolled images apart"
+        return "each is the same as a third one"
 
     def what_separates(self, images: int, one: int, other: int) -> str:
         """What it would take to tell two sources apart that explain a probe of so many images about as well."""
-        shared = set(self.fingerprints[one].digests) & set(self.fingerprints[other].digests)
+        shared = self.twins.shared.get((min(one, other), max(one, other)))
         if shared:
-            return f"they share {len(shared)} enrolled images: leave these out of one"
+            return f"they share {counted(shared, 'enrolled image')}: leave these out of one"
         size, right = self.cohort.separation(one, other)
         if right < SEPARABLE:
             return f"this gallery cannot tell them apart ({right:.0%} of its own sets of {size} are named right)"
@@ -184,7 +216,9 @@ class EnrolledIn:
 
     def _enrolled(self, gallery: Sequence[Fingerprint], condition: str) -> Enrolled:
         keep = Learned.of(self._cache, self._model.identity, gallery, condition).keep if self._cache else make_anew
-        return Enrolled(self._model.scorer, gallery, condition, keep)
+        # Processing makes sources more alike: who is the twin of whom is seen best in the original condition.
+        twins = None if condition == ORIGINAL else lambda: self.original.twins
+        return Enrolled(self._model.scorer, gallery, condition, keep, twins)
 
     def _read(self, processing: Processing | None, most: int, progress: Progress | None) -> list[Fingerprint]:
         """The sources in a condition, by so many images of each at most."""

@@ -231,11 +231,11 @@ class GalleryStore:
                 shown = {image: one.names[image] for image in fingerprint.digests if image in one.names}
                 self._kept.keep(name, one.images, shown)
 
-    def _originals(self) -> Mapping[str, tuple[Originals, ...]]:
-        """Of each source that there are any of."""
+    def _originals(self, caching: bool = True) -> Mapping[str, tuple[Originals, ...]]:
+        """Of each source that there are any of; what is made of them is kept, if so wanted."""
         if self._kept is None:
             return self._at_hand
-        return self._kept.behind(self._model.fingerprinter, self.cache) if self._model else {}
+        return self._kept.behind(self._model.fingerprinter, self.cache if caching else None) if self._model else {}
 
     def remove(self, name: str) -> None:
         """Removes a source, and erases its originals.
@@ -293,13 +293,18 @@ class GalleryStore:
         vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
         return tuple(source for source, _ in rows), vectors
 
-    def fingerprints(self, names: Iterable[str] | None = None) -> dict[str, Fingerprint]:
-        """The fingerprint of each source, by name; of all sources, or of those named that are enrolled."""
+    def fingerprints(self, names: Iterable[str] | None = None, caching: bool = True) -> dict[str, Fingerprint]:
+        """The fingerprint of each source, by name; of all sources, or of those named that are enrolled.
+
+        Args:
+            names: of sources.
+            caching: whether what is made of originals later is kept in ``cache``, which that makes if it is not there.
+        """
         with self._snapshot() as connection:
             wanted = sorted(self.counts() if names is None else names)
             maker = Maker.of(connection)
             found = {name: self._read(connection, name, maker) for name in wanted}
-        kept = self._originals()
+        kept = self._originals(caching)
         return {name: replace(own, originals=kept.get(name, ())) for name, own in found.items() if own}
 
     def _read(self, connection: sqlite3.Connection, name: str, maker: Maker) -> Fingerprint | None:

@@ -18,6 +18,7 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.base import ByScorer, Enrollment
 from genprint.scoring.frame import set_means
 from genprint.scoring.thresholds import SIZES
+from genprint.scoring.twins import Twins
 
 # Lower bound of the gap between target and non-target scores, in nats; avoids dividing by nearly zero.
 _LEAST_GAIN = 1.0
@@ -48,39 +49,43 @@ class Normaliser:
     Attributes:
         impostors: mean non-target log ratio of each source (sets of other sources for it), ``(sources,)``.
         gain: how far the mean target log ratio is above that, ``(sources,)``.
+        same: whether two sources are twins, which are no rivals of each other, ``(sources, sources)``.
     """
 
     impostors: np.ndarray
     gain: np.ndarray
+    same: np.ndarray
 
     @classmethod
-    def fit(cls, means: np.ndarray, without: int | None = None) -> Self:
+    def fit(cls, means: np.ndarray, without: int | None = None, same: np.ndarray | None = None) -> Self:
         """From the mean log ratio of each source's sets (rows) for each source (columns).
 
         On the diagonal NaN says that a source has too few images to tell: it is taken for an average one.
 
         Args:
             means: log ratios, natural logs, ``(sources, sources)``.
-            without: number of a source that counts as not enrolled.
+            without: number of a source that counts as not enrolled; nor do its twins.
+            same: whether two sources are twins; each is its own. By default there are none.
 
         Raises:
-            ValueError: fewer than two sources, or all have too few images.
+            ValueError: fewer than two sources that are no twins, or all have too few images.
         """
-        inside = np.arange(len(means)) != (-1 if without is None else without)
-        if inside.sum() < 2:
+        same = np.eye(len(means), dtype=bool) if same is None else same
+        inside = np.ones(len(means), bool) if without is None else ~same[without]
+        others = (inside[:, None] & ~same).sum(0)
+        if not others[inside].all() or not inside.any():
             raise ValueError("one source alone has no impostors")
         targets = np.diag(means)
         if np.isnan(targets[inside]).all():
             raise ValueError("no source has the two images that it takes to leave one out")
-        impostors = np.where(np.eye(len(means)), 0, means)[inside].sum(0) / (inside.sum() - 1)
+        impostors = np.where(same, 0, means)[inside].sum(0) / others
         gain = np.maximum(targets - impostors, _LEAST_GAIN)
-        return cls(impostors, np.where(np.isnan(gain), np.nanmean(gain[inside]), gain))
+        return cls(impostors, np.where(np.isnan(gain), np.nanmean(gain[inside]), gain), same)
 
     def __call__(self, ratios: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Scores of probes ``(n,)`` for one source each, ``chosen``, from their log ratios ``(n, sources)``."""
         rows = np.arange(len(ratios))
-        others = ratios.copy()
-        others[rows, chosen] = -np.inf
+        others = np.where(self.same[chosen], -np.inf, ratios)
         level = (self.impostors[chosen] + others.max(1)) / 2
         scores: np.ndarray = (ratios[rows, chosen] - level) / self.gain[chosen]
         return scores
@@ -96,10 +101,19 @@ class Cohort:
         known: the sources, as a scorer that is adapted to them models them.
         fingerprints: of each enrolled source, with the features of its images.
         keep: keeps scores for the next cohort of the same sources.
+        twins: sources that count as one; by default those that share files.
     """
 
-    def __init__(self, known: Enrollment, fingerprints: Sequence[Fingerprint], keep: Keep = make_anew):
+    def __init__(
+        self,
+        known: Enrollment,
+        fingerprints: Sequence[Fingerprint],
+        keep: Keep = make_anew,
+        twins: Twins | None = None,
+    ):
         self.fingerprints = fingerprints
+        #: which sources are one as far as anybody can tell: where one is left out as unknown, all of its group are
+        self.twins = twins or Twins.of(fingerprints)
         self._frame, self._keep = known.frame(), keep
         self._fewest = min(map(len, fingerprints))
         self._targets: dict[int, list[np.ndarray]] = {}
@@ -161,30 +175,37 @@ class Cohort:
     def nontarget_scores(self, size: int) -> list[np.ndarray]:
         """Log ratios of each source's sets, ``(sets, sources)`` each, as if it were not enrolled.
 
-        Its own column is minus infinity. One in ``_GROUPS`` of the sources is kept from the scorer at a time.
+        Its own column is minus infinity; those of its ``twins`` are not, and say nothing of unknown sources. One in
+        ``_GROUPS`` of the sources is kept from the scorer at a time, with its twins.
         """
         if size not in self._nontargets:
             # Smaller sizes are needed too (likelihood ratio by number of images), and leaving out takes longest.
             sizes = sorted({n for n in (*SIZES, size) if n <= size} - set(self._nontargets))
-            found = self._keep(f"nontargets {sizes}", lambda: self._without_sources(sizes))
+            found = self._keep(f"nontargets {sizes}{self.twins.name}", lambda: self._without_sources(sizes))
             sources = len(self.fingerprints)
             self._nontargets |= {n: found[i * sources : (i + 1) * sources] for i, n in enumerate(sizes)}
         return self._nontargets[size]
 
+    def stranger_scores(self, size: int) -> list[np.ndarray]:
+        """The same with the columns of its twins minus infinity, too: as if none of them were enrolled."""
+        return [
+            np.where(same, -np.inf, rows)
+            for same, rows in zip(self.twins.same, self.nontarget_scores(size), strict=True)
+        ]
+
     def _without_sources(self, sizes: Sequence[int]) -> list[np.ndarray]:
         """Log ratios of each source's sets without the source, of one size after the other."""
         means = {n: self._means_of(self.sets(n)) for n in sizes}
-        found: dict[int, list[np.ndarray]] = {n: [] for n in sizes}
-        sources = range(len(self.fingerprints))
-        for group in np.array_split(sources, min(_GROUPS, len(sources))):
-            known = self._frame.without(
-                [np.arange(len(self.fingerprints[i])) if i in group else _NONE for i in sources]
-            )
-            for n, i in product(sizes, group):
+        found: dict[tuple[int, int], np.ndarray] = {}
+        sources, labels = range(len(self.fingerprints)), self.twins.labels
+        for together in np.array_split(range(len(self.twins)), min(_GROUPS, len(self.twins))):
+            out = np.flatnonzero(np.isin(labels, together)).tolist()
+            known = self._frame.without([np.arange(len(self.fingerprints[i])) if i in out else _NONE for i in sources])
+            for n, i in product(sizes, out):
                 ratios = known.llr(means[n][i], n)
                 ratios[:, i] = -np.inf
-                found[n].append(ratios)
-        return [ratios for n in sizes for ratios in found[n]]
+                found[n, i] = ratios
+        return [found[n, i] for n in sizes for i in sources]
 
     def separation(self, one: int, other: int) -> tuple[int, float]:
         """The fewest images at which sets of two sources are separable, and the accuracy there.
@@ -203,17 +224,19 @@ class Cohort:
 
     def normaliser(self, size: int) -> Normaliser:
         """For probes of so many images. Raises as ``Normaliser.fit`` does."""
-        return Normaliser.fit(self._means(size))
+        return Normaliser.fit(self._means(size), same=self.twins.same)
 
     def unknown(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """For each source: its sets, their log ratios, and their scores for the likeliest, as if it were not enrolled.
 
+        Nor are its twins: their log ratios are minus infinity, too.
+
         Raises:
-            ValueError: fewer than three sources, or all have too few images.
+            ValueError: fewer than three sources that are no twins, or all have too few images.
         """
-        means = self._means(size)
-        for i, (sets, ratios) in enumerate(zip(self.sets(size), self.nontarget_scores(size), strict=True)):
-            yield sets, ratios, Normaliser.fit(means, without=i)(ratios, ratios.argmax(1))
+        means, same = self._means(size), self.twins.same
+        for i, (sets, ratios) in enumerate(zip(self.sets(size), self.stranger_scores(size), strict=True)):
+            yield sets, ratios, Normaliser.fit(means, i, same)(ratios, ratios.argmax(1))
 
     def score(self, probe: Fingerprint, chosen: int) -> float:
         """Of a probe for one source; of one larger than the cohort's sets, the mean over parts as large as those."""

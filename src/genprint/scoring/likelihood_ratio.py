@@ -9,8 +9,9 @@ import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.cohort import Cohort
-from genprint.scoring.exchangeability import QUICK, ExchangeabilityTests
+from genprint.scoring.exchangeability import QUICK
 from genprint.scoring.logistic import LogisticCalibration
+from genprint.scoring.tested import ExchangeabilityTests
 from genprint.scoring.thresholds import SIZES
 
 #: Fewer sources support no ratio: what is calibrated on them costs more than saying nothing (docs/verdicts.md).
@@ -96,15 +97,23 @@ class LikelihoodRatioSystem:
             return None
         size = self._cohort.size(images)
         if size not in self._calibrations:
-            own = [(rows, np.full(len(rows), i)) for i, rows in enumerate(self._cohort.target_scores(size))]
-            others = [(rows, rows.argmax(1)) for rows in self._cohort.nontarget_scores(size)]
+            own = [
+                (self._alone(rows, i), np.full(len(rows), i)) for i, rows in enumerate(self._cohort.target_scores(size))
+            ]
+            others = [(rows, rows.argmax(1)) for rows in self._cohort.stranger_scores(size)]
             of_own, of_others = self._tests.left_out(self._cohort, size) if self._tests else (None, None)
             self._calibrations[size] = LogisticCalibration.fit(_trials(own, of_own), _trials(others, of_others))
         return self._calibrations[size]
 
+    def _alone(self, ratios: np.ndarray, source: int) -> np.ndarray:
+        """Log ratios without the source's twins, which are no rivals of it."""
+        twins = self._cohort.twins.same[source].copy()
+        twins[source] = False
+        return np.where(twins, -np.inf, ratios)
+
     def features(self, probe: Fingerprint, source: int) -> np.ndarray:
         """What a probe's ratio for a source is calibrated by, ``(1, features)``."""
-        ratios = self._cohort.llr(self._cohort.take(probe), np.arange(len(probe))[None])
+        ratios = self._alone(self._cohort.llr(self._cohort.take(probe), np.arange(len(probe))[None]), source)
         return trial_features(ratios, np.array([source]), self._tests.of(probe, source) if self._tests else None)
 
     def likelihood_ratio(
@@ -125,7 +134,7 @@ class LikelihoodRatioSystem:
 
         def llrs(sets: np.ndarray, model: LogisticCalibration, ps: np.ndarray | float | None) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            ratios = self._cohort.llr(taken, sets)
+            ratios = self._alone(self._cohort.llr(taken, sets), source)
             return model.llr(trial_features(ratios, np.full(len(sets), source), ps if self._tests else None))
 
         rng = np.random.default_rng(0)

@@ -14,6 +14,15 @@ def read_only(path: Path) -> bool:
     return path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
+def is_database(path: str | Path) -> bool:
+    """Whether that is an SQLite file, by its first bytes."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
 def tables_of(path: str | Path) -> set[str]:
     """Names of the tables in a file; none if it is not there. The file stays as it is.
 
