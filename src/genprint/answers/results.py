@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from genprint.answers.claims import SetClaims
+from genprint.answers.expected import Expected
+from genprint.answers.stress import Stress
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
@@ -167,6 +169,8 @@ class Attribution(Result):
         left_out: images that could not be used, and why.
         said: what else is to be known of it, in sentences.
         claims: what the probe's files say of how they were made, beside the evidence; None where nobody looked.
+        expected: how such sets of the gallery's own were answered; None without a threshold, or if nobody asked.
+        stress: what became of the answer after deliveries and for parts of the images; None if that was not asked.
         asked: what reports need beside.
     """
 
@@ -181,6 +185,8 @@ class Attribution(Result):
     left_out: tuple[LeftOut, ...] = ()
     said: tuple[str, ...] = ()
     claims: SetClaims | None = None
+    expected: Expected | None = None
+    stress: Stress | None = None
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property

@@ -54,7 +54,7 @@ class Enrolled:
         self.fingerprints = list(fingerprints)
         self.names = tuple(known.source for known in fingerprints)
         self.condition = condition
-        self._scorer, self._keep = scorer, keep
+        self.keep, self._scorer = keep, scorer
         self._white: dict[int, np.ndarray] = {}
         self._thresholds: dict[tuple[int, float, float, bool], float] = {}
 
@@ -66,7 +66,7 @@ class Enrolled:
     @cached_property
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
-        return Cohort(self.known, self.fingerprints, self._keep)
+        return Cohort(self.known, self.fingerprints, self.keep)
 
     @cached_property
     def _ratios(self) -> LikelihoodRatioSystem:
@@ -122,7 +122,7 @@ class Enrolled:
         size = self.cohort.size(images)
         key = size, rate, min_posterior, tested
         if key not in self._thresholds:
-            (found,) = self._keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
+            (found,) = self.keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
             self._thresholds[key] = float(found)
         return self._thresholds[key], size
 

@@ -26,7 +26,7 @@ from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet
 from genprint.storage.files import canonical_digest, digest
 
-SCHEMA = 5
+SCHEMA = 6
 _SHOWN = 64  # images of a set that its pictures and file facts are of
 _NOT_AT_HAND = "not-checked"  # warnings of known sources whose files were elsewhere
 _SIDE = 256  # px of a picture; the middle of larger images is shown

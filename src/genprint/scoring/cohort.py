@@ -203,7 +203,7 @@ class Cohort:
 
     def normaliser(self, size: int) -> Normaliser:
         """For probes of so many images. Raises as ``Normaliser.fit`` does."""
-        return Normaliser.fit(self._means(size))
+        return Normaliser.fit(self.means(size))
 
     def unknown(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """For each source: its sets, their log ratios, and their scores for the likeliest, as if it were not enrolled.
@@ -211,7 +211,7 @@ class Cohort:
         Raises:
             ValueError: fewer than three sources, or all have too few images.
         """
-        means = self._means(size)
+        means = self.means(size)
         for i, (sets, ratios) in enumerate(zip(self.sets(size), self.nontarget_scores(size), strict=True)):
             yield sets, ratios, Normaliser.fit(means, without=i)(ratios, ratios.argmax(1))
 
@@ -223,7 +223,7 @@ class Cohort:
         parts = np.stack([rng.permutation(len(probe))[:size] for _ in range(draws)])
         return float(self.normaliser(size)(self.llr(self.take(probe), parts), np.full(draws, chosen)).mean())
 
-    def _means(self, size: int) -> np.ndarray:
+    def means(self, size: int) -> np.ndarray:
         """Mean log ratio of each source's sets (rows) for each source (columns)."""
         means = np.stack([rows.mean(0) for rows in self.nontarget_scores(size)])
         np.fill_diagonal(means, [rows[:, i].mean() for i, rows in enumerate(self.target_scores(size))])

@@ -1,0 +1,127 @@
+"""Held back: the gallery's own sets, answered as if they were probes, to say what to expect of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import softmax
+
+from genprint.answers.attribution import Identifier, decide
+from genprint.answers.expected import Expected
+from genprint.answers.results import ATTRIBUTED, Attribution
+from genprint.gallery.enrolled import Enrolled
+from genprint.scoring.cohort import Normaliser
+from genprint.scoring.thresholds import smallest_rate, upper_threshold
+
+# What fails another test than the threshold counts as scored so.
+_LEAST_SCORE = 0.0
+
+
+def expected(identifier: Identifier, answer: Attribution) -> Expected | None:
+    """What to expect of answers like this one: of as many images, in its condition, by its tests.
+
+    It is counted once for each gallery, condition and set size, and kept with the gallery.
+
+    Args:
+        identifier: that gave the answer.
+        answer: of its own.
+
+    Returns:
+        None where no threshold could be set.
+    """
+    evidence = answer.evidence
+    if evidence is None or evidence.calibrated_at is None or evidence.threshold is None:
+        return None
+    enrolled, size = identifier.enrolled.called(answer.condition), evidence.calibrated_at
+    rule = _Rule(enrolled, size, identifier.rate, identifier.min_posterior, evidence.p_counts)
+    key = f"expected {size} {rule.rate} {rule.min_posterior} {rule.tested}"
+    threshold = evidence.threshold
+    (counts,) = enrolled.keep(key, lambda: [np.array([*rule.of_known(threshold), *rule.of_unknown()])])
+    sets, sources, right, wrong, *unknown = map(int, counts)
+    return Expected.of(size, answer.condition, (sets, sources, right, wrong), (unknown[0], unknown[1], unknown[2]))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How sets of the gallery's own images are answered.
+
+    Attributes:
+        enrolled: the gallery, in the condition in question.
+        size: of the sets.
+        rate: of false attributions.
+        min_posterior: that an attribution needs.
+        tested: whether the exchangeability test counts.
+    """
+
+    enrolled: Enrolled
+    size: int
+    rate: float
+    min_posterior: float
+    tested: bool
+
+    def of_known(self, threshold: float) -> tuple[int, int, int, int]:
+        """Sets whose source stayed enrolled, their sources, and how many were attributed rightly and wrongly."""
+        cohort = self.enrolled.cohort
+        means = cohort.means(self.size)
+        sets = sources = right = wrong = 0
+        for i, (drawn, ratios) in enumerate(zip(cohort.sets(self.size), cohort.target_scores(self.size), strict=True)):
+            if np.isnan(ratios[:, i]).any():
+                continue  # all of its images would have been held back
+            sources, sets = sources + 1, sets + len(drawn)
+            for j, chosen in enumerate(drawn):
+                # A set has no part in how its own score is normalised.
+                level = means.copy()
+                level[i, i] = np.delete(ratios[:, i], j).mean() if len(drawn) > 1 else np.nan
+                best = int(ratios[j].argmax())
+                score = float(Normaliser.fit(level)(ratios[j : j + 1], np.array([best]))[0])
+                if self._attributes(score, threshold, i, chosen, ratios[j], best):
+                    right, wrong = right + (best == i), wrong + (best != i)
+        return sets, sources, right, wrong
+
+    def of_unknown(self) -> tuple[int, int, int]:
+        """Sets whose source was left out, their sources, and how many were attributed all the same.
+
+        The threshold for each source is set on the others: by one that its own sets had a part in, hardly more than
+        the rate could pass.
+        """
+        trials = list(self.enrolled.cohort.unknown(self.size))
+        passed = [
+            np.array(
+                [
+                    score if self._attributes(score, _LEAST_SCORE, i, chosen, row, int(row.argmax())) else -np.inf
+                    for score, chosen, row in zip(scores.tolist(), sets, ratios, strict=True)
+                ]
+            )
+            for i, (sets, ratios, scores) in enumerate(trials)
+        ]
+        if len(passed) < 2:
+            return 0, 0, 0
+        attributed = sum(int((own >= self._threshold(passed, i)).sum()) for i, own in enumerate(passed))
+        return sum(map(len, passed)), len(passed), attributed
+
+    def _threshold(self, passed: Sequence[np.ndarray], without: int) -> float:
+        others = [np.maximum(own, _LEAST_SCORE) for i, own in enumerate(passed) if i != without]
+        return upper_threshold(others, max(self.rate, smallest_rate(len(others))))
+
+    def _attributes(
+        self, score: float, threshold: float, source: int, chosen: np.ndarray, ratios: np.ndarray, best: int
+    ) -> bool:
+        """Whether a set of a source's images, ``chosen`` by number, is attributed to its best candidate."""
+        posterior = float(softmax(ratios).max())
+
+        def decided(p: float) -> bool:
+            return decide(score, threshold, p, posterior, False, None, self.min_posterior)[0] == ATTRIBUTED
+
+        # Permutation tests take time: only where the answer hangs on it.
+        return decided(1.0) and (not self.tested or decided(self._p(source, chosen, best)))
+
+    def _p(self, source: int, chosen: np.ndarray, best: int) -> float:
+        """Of the exchangeability test of a set against its best candidate, without the set."""
+        known = self.enrolled.fingerprints
+        own = known[source]
+        if best != source:
+            return self.enrolled.exchangeability(own[chosen], best)
+        rest = np.setdiff1d(np.arange(len(own)), chosen)
+        return self.enrolled.exchangeable(own[rest], own[chosen], [known[i] for i in range(len(known)) if i != source])
