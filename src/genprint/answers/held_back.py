@@ -38,7 +38,7 @@ def expected(identifier: Identifier, answer: Attribution) -> Expected | None:
     rule = _Rule(enrolled, size, identifier.rate, identifier.min_posterior, evidence.p_counts)
     key = f"expected {size} {rule.rate} {rule.min_posterior} {rule.tested}"
     threshold = evidence.threshold
-    (counts,) = enrolled.keep(key, lambda: [np.array([*rule.of_known(threshold), *rule.of_unknown()])])
+    counts = enrolled.once(key, lambda: np.array([*rule.of_known(threshold), *rule.of_unknown()]))
     sets, sources, right, wrong, *unknown = map(int, counts)
     return Expected.of(size, answer.condition, (sets, sources, right, wrong), (unknown[0], unknown[1], unknown[2]))
 
@@ -64,16 +64,17 @@ class _Rule:
     def of_known(self, threshold: float) -> tuple[int, int, int, int]:
         """Sets whose source stayed enrolled, their sources, and how many were attributed rightly and wrongly."""
         cohort = self.enrolled.cohort
-        means = cohort.means(self.size)
+        means, scored = cohort.means(self.size), cohort.target_scores(self.size)
         sets = sources = right = wrong = 0
-        for i, (drawn, ratios) in enumerate(zip(cohort.sets(self.size), cohort.target_scores(self.size), strict=True)):
+        whole = cohort.whole_target_scores(self.size)
+        for i, (drawn, ratios) in enumerate(zip(cohort.sets(self.size), whole, strict=True)):
             if np.isnan(ratios[:, i]).any():
                 continue  # all of its images would have been held back
             sources, sets = sources + 1, sets + len(drawn)
             for j, chosen in enumerate(drawn):
                 # A set has no part in how its own score is normalised.
                 level = means.copy()
-                level[i, i] = np.delete(ratios[:, i], j).mean() if len(drawn) > 1 else np.nan
+                level[i, i] = np.delete(scored[i][:, i], j).mean() if len(drawn) > 1 else np.nan
                 best = int(ratios[j].argmax())
                 score = float(Normaliser.fit(level)(ratios[j : j + 1], np.array([best]))[0])
                 if self._attributes(score, threshold, i, chosen, ratios[j], best):

@@ -16,6 +16,7 @@ class Delivery:
         llr: natural log of the calibrated likelihood ratio of the best candidate then; None without a calibration.
         condition: in which they and the enrolled images were compared then.
         images: that could be used then.
+        draws: answers to parts of them, asked for where they would be attributed to another source than before.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Delivery:
     llr: float | None
     condition: str
     images: int
+    draws: Draws | None = None
 
 
 @dataclass(frozen=True)

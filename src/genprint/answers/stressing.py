@@ -26,6 +26,8 @@ HALF = "half size"
 _CROP, _CROP_OF_THUMBNAILS = Shift(3, 5), Shift(1, 1)
 _LEAST = 32  # px of the longer side of a delivered image: nobody halves thumbnails
 _DRAWS, _SHARE = 20, 2 / 3
+# Share of parts of the delivered images that have to be attributed to another source, too, before that counts.
+_CONFIRMED = 0.9
 
 
 @dataclass(frozen=True)
@@ -54,22 +56,19 @@ def stressed(
         progress: called with the number of images done since its last call; told how many are to come.
     """
     processings, not_asked = deliveries(probe.side)
-    drawn = list(_drawn(len(probe)))
-    steps = _Steps(progress, len(processings) * len(probe) + sum(map(len, drawn)))
+    steps = _Steps(progress, len(processings) * len(probe) + sum(map(len, _drawn(len(probe)))))
     probe = probe.ordered()
     delivered = []
     for name, processing in processings.items():
         steps.begin(len(probe))
         members = Delivered(images, frozenset(probe.digests), processing)
-        found = asking.identify(asking.read(ImageSet(probe.source, members, images.origin), steps), True, steps)
-        delivered.append(Delivery(name, found.decision, found.source, found.llr, found.condition, found.images))
-    answers = []
-    for chosen in drawn:
-        steps.begin(len(chosen))
-        answers.append(asking.identify(probe[chosen], False, steps))
-        steps(len(chosen))
-    draws = _counts(answers, len(drawn[0])) if drawn else None
-    return judged(answer, tuple(delivered), draws, tuple(not_asked))
+        read = asking.read(ImageSet(probe.source, members, images.origin), steps)
+        found = asking.identify(read, True, steps)
+        again = None
+        if answer.decision == ATTRIBUTED and found.source not in (None, answer.source):
+            again = _asked_in_parts(read.ordered(), asking, steps)
+        delivered.append(Delivery(name, found.decision, found.source, found.llr, found.condition, found.images, again))
+    return judged(answer, tuple(delivered), _asked_in_parts(probe, asking, steps, planned=True), tuple(not_asked))
 
 
 def deliveries(side: float | None) -> tuple[dict[str, Processing], tuple[str, ...]]:
@@ -107,11 +106,20 @@ def _turning(answer: Attribution, delivered: tuple[Delivery, ...], draws: Draws 
     """To which other source an attribution turns and when, in words; '' if it does not."""
     if answer.decision != ATTRIBUTED:
         return ""
-    turns = [f"{one.source} after {one.name}" for one in delivered if one.source not in (None, answer.source)]
+    turns = [
+        f"{one.source} after {one.name}"
+        for one in delivered
+        if one.source not in (None, answer.source) and _confirmed(one)
+    ]
     others = {name: count for name, count in draws.attributed.items() if name != answer.source} if draws else {}
     if draws and others:
         turns += [f"{name} in {count} of {draws.count} draws of its images" for name, count in others.items()]
     return in_words(turns)
+
+
+def _confirmed(one: Delivery) -> bool:
+    """Whether parts of the delivered images are attributed as all of them are; of a single image, there are none."""
+    return one.draws is None or one.draws.attributed.get(one.source or "", 0) >= _CONFIRMED * one.draws.count
 
 
 def _said(
@@ -126,7 +134,12 @@ def _said(
         if answer.decision == ATTRIBUTED and one.decision in (UNKNOWN, INCONCLUSIVE):
             yield f"It would not survive {one.name}: the answer is {one.decision} then."
         else:
-            yield f"After {one.name} the answer is {_answer(one.decision, one.source)}."
+            parts = ""
+            if one.draws:
+                parts = (
+                    f" (of parts of the images, {one.draws.attributed.get(one.source or '', 0)} of {one.draws.count})"
+                )
+            yield f"After {one.name} the answer is {_answer(one.decision, one.source)}{parts}."
     if draws:
         counts = [f"{count} attributed to {name}" for name, count in draws.attributed.items()]
         counts += [
@@ -159,6 +172,19 @@ def _drawn(images: int) -> Iterator[np.ndarray]:
         yield np.sort(rng.permutation(images)[:size])
 
 
+def _asked_in_parts(probe: Fingerprint, asking: Asking, steps: _Steps, planned: bool = False) -> Draws | None:
+    """Answers to draws of a probe's images; None of a single one."""
+    drawn = list(_drawn(len(probe)))
+    if not planned:
+        steps.plan(sum(map(len, drawn)))
+    answers = []
+    for chosen in drawn:
+        steps.begin(len(chosen))
+        answers.append(asking.identify(probe[chosen], False, steps))
+        steps(len(chosen))
+    return _counts(answers, len(drawn[0])) if drawn else None
+
+
 def _counts(answers: list[Attribution], images: int) -> Draws:
     decided = Counter(answer.decision for answer in answers)
     attributed = Counter(answer.source for answer in answers if answer.source is not None)
@@ -170,6 +196,10 @@ class _Steps:
 
     def __init__(self, progress: Progress | None, images: int):
         self._progress, self._ahead = progress, images
+
+    def plan(self, images: int) -> None:
+        """So many more than was known."""
+        self._ahead += images
 
     def begin(self, images: int) -> None:
         """A step of so many images begins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -54,9 +54,10 @@ class Enrolled:
         self.fingerprints = list(fingerprints)
         self.names = tuple(known.source for known in fingerprints)
         self.condition = condition
-        self.keep, self._scorer = keep, scorer
+        self._scorer, self._keep = scorer, keep
         self._white: dict[int, np.ndarray] = {}
         self._thresholds: dict[tuple[int, float, float, bool], float] = {}
+        self._worked_out: dict[str, np.ndarray] = {}
 
     @cached_property
     def known(self) -> Enrollment:
@@ -66,7 +67,13 @@ class Enrolled:
     @cached_property
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
-        return Cohort(self.known, self.fingerprints, self.keep)
+        return Cohort(self.known, self.fingerprints, self._keep)
+
+    def once(self, what: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """What was worked out of the sources under that name, now or before."""
+        if what not in self._worked_out:
+            (self._worked_out[what],) = self._keep(what, lambda: [make()])
+        return self._worked_out[what]
 
     @cached_property
     def _ratios(self) -> LikelihoodRatioSystem:
@@ -122,7 +129,7 @@ class Enrolled:
         size = self.cohort.size(images)
         key = size, rate, min_posterior, tested
         if key not in self._thresholds:
-            (found,) = self.keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
+            (found,) = self._keep(f"threshold {key}", lambda: [np.array(self._upper_threshold(*key))])
             self._thresholds[key] = float(found)
         return self._thresholds[key], size
 
