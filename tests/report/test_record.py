@@ -34,7 +34,7 @@ def test_the_word_of_before_makes_it_again(world):
 
 def test_a_record_holds_question_answer_and_evidence(world):
     record = json.loads((world / "out" / "report.json").read_text())
-    assert record["schema"] == SCHEMA == 5
+    assert record["schema"] == SCHEMA == 6
     answer = record["attribution"]
     assert (answer["decision"], answer["source"], answer["condition"]) == ("attributed", "c", ORIGINAL)
     ratio = answer["evidence"]["ratio"]
@@ -73,6 +73,18 @@ def test_what_is_compared_after_a_processing_says_after_which(jpeg_case, tmp_pat
     assert done.exit_code == 0, done.output
 
 
+def test_what_was_asked_under_stress_is_on_the_page_and_asked_so_again(world, tmp_path):
+    page = tmp_path / "r.html"
+    run("attribute", world / "probe", "--known", world / "known", "--no-conditions", "--stress", "--report", page)
+    record = json.loads(page.with_suffix(".json").read_text())
+    assert record["inputs"]["stress"] is True
+    text = page.read_text()
+    for sentence in (*record["attribution"]["stress"]["said"], "What to expect: "):
+        assert sentence in text
+    done = run("report", "reproduce", page.with_suffix(".json"))
+    assert done.exit_code == 0, done.output
+
+
 def test_an_edited_report_is_refused(world, tmp_path):
     text = (world / "out" / "report.json").read_text()
     assert '"decision": "attributed"' in text
@@ -89,7 +101,7 @@ def test_a_report_of_another_schema_is_told(world, tmp_path):
     (tmp_path / "old.json").write_text(json.dumps({**record, "schema": 3}))
     done = run("report", "reproduce", tmp_path / "old.json")
     assert done.exit_code == 1
-    assert "of schema 3; this version of Genprint reads 5" in done.stderr
+    assert "of schema 3; this version of Genprint reads 6" in done.stderr
 
 
 def test_other_inputs_are_named(world, tmp_path, rng):

@@ -143,7 +143,7 @@ class Cohort:
         return self._keep(f"whole targets {size}", lambda: self._folded(self.sets(size), self._extrapolated))
 
     def _extrapolated(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """As ``_left_out``, but as if nothing had been: beyond what half of the rest and the rest show, by a power law."""
+        """As ``_left_out``, but as if nothing had been: beyond what half of the rest and the rest show, by a power."""
         rng = np.random.default_rng(0)
         rest = [np.setdiff1d(np.arange(len(own)), drawn) for own, drawn in zip(self.fingerprints, sets, strict=True)]
         halves = [rng.permutation(images)[: len(images) // 2] for images in rest]
