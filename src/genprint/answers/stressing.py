@@ -26,8 +26,8 @@ HALF = "half size"
 _CROP, _CROP_OF_THUMBNAILS = Shift(3, 5), Shift(1, 1)
 _LEAST = 32  # px of the longer side of a delivered image: nobody halves thumbnails
 _DRAWS, _SHARE = 20, 2 / 3
-# Share of parts of the delivered images that have to be attributed to another source, too, before that counts.
-_CONFIRMED = 0.9
+#: Share of parts of the delivered images that have to be attributed to another source, too, before that counts.
+CONFIRMED = 0.9
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _turning(answer: Attribution, delivered: tuple[Delivery, ...], draws: Draws 
 
 def _confirmed(one: Delivery) -> bool:
     """Whether parts of the delivered images are attributed as all of them are; of a single image, there are none."""
-    return one.draws is None or one.draws.attributed.get(one.source or "", 0) >= _CONFIRMED * one.draws.count
+    return one.draws is None or one.draws.attributed.get(one.source or "", 0) >= CONFIRMED * one.draws.count
 
 
 def _said(
