@@ -33,8 +33,8 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
 
-#: Of small galleries: sources, images of each, images in a probe, the rate; how many sources are asked, enrolled and not.
-SMALL, FEW, SIZES, GENEROUS, KNOWN, UNKNOWN = (6, 4, 8), 24, (10, 5), 0.3, 4, 12
+#: Of small galleries: sources, images of each, images in a probe, the rate; how many others are asked.
+SMALL, FEW, SIZES, GENEROUS, UNKNOWN = (4, 6, 8), 24, (2, 5, 10), 0.3, 10
 #: Of the others.
 LARGE, ENROLLED, ASKED, RATE, PARTS = (9, 15, 6, 12, 19), 32, (10, 5), 0.1, 2
 STRESS, EXPECTED = "stress", "expected"
@@ -52,8 +52,8 @@ sources, so that their answers are not independent.
 ## Under stress
 
 {galleries} galleries of 4 to 8 sources, {few} images each, at a rate of false attributions of {generous}: a generous one, so that there are enough of
-them. Every attribution of a probe of 5 or 10 images was asked for again after JPEG 90, JPEG 75, WebP 80 and a crop by one pixel, and by 20 random parts
-of two thirds of its images. It becomes *inconclusive* if a part is attributed to another source, or if all the images are after a delivery and
+them. Every attribution of a probe of 2, 5 or 10 images was asked for again after JPEG 90, JPEG 75, WebP 80 and a crop by one pixel, and by
+random parts of two thirds of its images, 20 at most. It becomes *inconclusive* if a part is attributed to another source, or if all the images are after a delivery and
 nine in ten parts of these delivered images are as well.
 
 {stress}
@@ -118,7 +118,7 @@ def attributions(model: Model, pool: Pool, number: int, seed: int) -> Iterator[R
     known = gallery.identifier.known
     unknown = [name for name in gallery.left if name not in known][:UNKNOWN]
     asking = Asking(model.fingerprint, gallery.identifier.identify)
-    for owner in (*list(known)[:KNOWN], *unknown):
+    for owner in (*known, *unknown):
         if (probe := gallery.probe(owner, size)) is None:
             continue
         answer = gallery.identifier.identify(probe, weigh=False)
@@ -166,13 +166,10 @@ def pools(model: Model, wild: Path) -> Iterator[Pool]:
         yield Pool(name, {one.name: one for one in sets}, {one.name: model.fingerprint(one) for one in sets})
 
 
-def found(model: Model, pool: Pool, number: int, seed: int) -> Iterator[Row]:
-    """All rows of one number, with it: of a small gallery, and of another."""
-    for kind, rows in (
-        (STRESS, attributions(model, pool, number, seed)),
-        (EXPECTED, [expectations(model, pool, number, seed)]),
-    ):
-        yield from ({"kind": kind, "number": number, **row} for row in rows)
+def found(model: Model, pool: Pool, number: int, kind: str, seed: int) -> Iterator[Row]:
+    """All rows of a kind and number."""
+    rows = attributions(model, pool, number, seed) if kind == STRESS else [expectations(model, pool, number, seed)]
+    yield from ({"kind": kind, "number": number, **row} for row in rows)
 
 
 def kind_of(row: Row) -> str:
@@ -193,7 +190,7 @@ def under_stress(rows: Sequence[Row]) -> str:
         own = [row for row in rows if (row["pool"], kind_of(row)) == (pool, kind)]
         counts = [
             len(own),
-            sum(row["stress"]["turned"] for row in own),
+            sum(turned(row) for row in own),
             sum(any(confirmed(one) for one in others(row)) for row in own),
             sum(bool(row["stress"]["draws"]["attributed"].keys() - {row["source"]}) for row in own),
             sum(bool(others(row)) for row in own),
@@ -201,6 +198,13 @@ def under_stress(rows: Sequence[Row]) -> str:
         ]
         lines.append(f"| {pool} | {kind} | {' | '.join(map(str, counts))} |")
     return "\n".join(lines)
+
+
+def turned(row: Row) -> bool:
+    """Whether the answer is inconclusive."""
+    parts = row["stress"]["draws"]
+    by_parts = bool(parts and parts["attributed"].keys() - {row["source"]})
+    return by_parts or any(confirmed(one) for one in others(row))
 
 
 def others(row: Row) -> list[Row]:
@@ -268,7 +272,7 @@ def page(rows: Sequence[Row], made: str) -> str:
     first, again = cost(larger)
     return _PAGE.format(
         made=made, stress=under_stress(stress), deliveries=by_delivery(stress), calibration=calibration(larger), few=FEW,
-        generous=GENEROUS, rate=RATE, enrolled=ENROLLED, seconds=float(np.median([row["seconds"] for row in stress])),
+        generous=GENEROUS, rate=RATE, enrolled=ENROLLED, seconds=float(np.median([row["seconds"] for row in stress if "seconds" in row])),
         first=first, again=again, larger=len(larger), galleries=len({(row["pool"], row["number"]) for row in stress}),
     )  # fmt: skip
 
@@ -279,20 +283,20 @@ def main() -> None:
     options.add_argument("--wild", type=Path, required=True)
     options.add_argument("--rows", type=Path, required=True)
     options.add_argument("--why", required=True, help="why the wild set is looked at again")
-    options.add_argument("--galleries", type=int, default=30, help="of each kind of sources")
+    options.add_argument("--galleries", type=int, default=30, help="of each kind of sources; 0: only write the page")
     options.add_argument("--cache", type=Path)
     options.add_argument("--seed", type=int, default=0)
     given, start = options.parse_args(), time.monotonic()
     rows = [json.loads(line) for line in given.rows.read_text().splitlines()] if given.rows.exists() else []
-    done = {(row["pool"], row["number"]) for row in rows if row["kind"] == EXPECTED}
+    done = {(row["kind"], row["pool"], row["number"]) for row in rows}
     with tempfile.TemporaryDirectory() as folder, given.rows.open("a") as file:
         model = replace(Model.load(), cache=Cache(given.cache or Path(folder) / "features"))
-        if len(done) < 2 * given.galleries:
+        if given.galleries:
             log_wild_run("cifar10", "survival", given.why)
             every = list(pools(model, given.wild))
-            for number, pool in product(range(given.galleries), every):
-                if (pool.name, number) not in done:
-                    fresh = list(found(model, pool, number, given.seed))
+            for number, pool, kind in product(range(given.galleries), every, (STRESS, EXPECTED)):
+                if (kind, pool.name, number) not in done:
+                    fresh = list(found(model, pool, number, kind, given.seed))
                     rows += fresh
                     file.writelines(json.dumps(row) + "\n" for row in fresh)
                     file.flush()
