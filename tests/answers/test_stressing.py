@@ -63,12 +63,12 @@ def test_what_was_not_attributed_stays_so_whatever_comes_out(decision):
 
 def test_images_of_few_pixels_are_not_halved_and_that_is_said():
     small, told = deliveries(32)
-    assert list(small) == ["JPEG 90", "JPEG 75", "WebP 80", "a crop by 1 and 1 px"]
+    assert list(small) == ["JPEG 90", "JPEG 75", "WebP 80", "a crop by 1 px"]
     assert told == ("half size (images of 32 px are too small for it)",)
     large, nothing = deliveries(512)
     assert list(large) == ["JPEG 90", "JPEG 75", "WebP 80", HALF, "a crop by 3 and 5 px"]
     assert (large["JPEG 75"], large[HALF], nothing) == (Jpeg(75), Scale(0.5), ())
-    assert list(deliveries(64)[0])[3:] == [HALF, "a crop by 1 and 1 px"]
+    assert list(deliveries(64)[0])[3:] == [HALF, "a crop by 1 px"]
     assert deliveries(None)[1] == ()
     assert judged(AS_IT_IS, (), None, told).stress.said == (f"Not asked: {told[0]}.",)
 
@@ -137,6 +137,19 @@ def test_of_few_images_every_part_is_asked_once(images, images_asked, draws, siz
     found, answering, _ = asked(images, list(range(images_asked)))
     assert (found.stress.draws.count, found.stress.draws.images) == (draws, size)
     assert len({part.digests for part in answering.parts}) == draws
+
+
+def test_a_delivery_that_leaves_nothing_to_look_at_is_not_asked(rng):
+    smallest = ImageSet.from_array(textured(rng, 3, side=16), "images")
+    answering = Answering()
+    digests = tuple(image.sha256 for image in smallest)
+    probe = replace(given(np.arange(3)[:, None], digests=digests), originals=())
+    asking = replace(answering.asking(), read=lambda images, _: given(np.arange(3)[:, None], digests=tuple(
+        image.sha256 for image in images
+    )))  # fmt: skip
+    found = stressed(AS_IT_IS, smallest, probe, asking)
+    assert [one.name for one in found.stress.deliveries] == ["JPEG 90", "JPEG 75", "WebP 80"]
+    assert "a crop by 3 and 5 px (it leaves no image that can be used)" in found.stress.not_asked
 
 
 def test_of_a_single_image_nothing_is_drawn(images):

@@ -18,7 +18,7 @@ from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.images.decoding import THUMBNAIL_SIDE
 from genprint.images.delivered import Delivered
 from genprint.images.processing import Processing, Scale, Shift
-from genprint.images.sets import ImageSet
+from genprint.images.sets import ImageSet, NothingUsable
 from genprint.words import counted, in_words
 
 HALF = "half size"
@@ -62,13 +62,17 @@ def stressed(
     for name, processing in processings.items():
         steps.begin(len(probe))
         members = Delivered(images, frozenset(probe.digests), processing)
-        read = asking.read(ImageSet(probe.source, members, images.origin), steps)
+        try:
+            read = asking.read(ImageSet(probe.source, members, images.origin), steps)
+        except NothingUsable:
+            not_asked = (*not_asked, f"{name} (it leaves no image that can be used)")
+            continue
         found = asking.identify(read, True, steps)
         again = None
         if answer.decision == ATTRIBUTED and found.source not in (None, answer.source):
             again = _asked_in_parts(read.ordered(), asking, steps)
         delivered.append(Delivery(name, found.decision, found.source, found.llr, found.condition, found.images, again))
-    return judged(answer, tuple(delivered), _asked_in_parts(probe, asking, steps, planned=True), tuple(not_asked))
+    return judged(answer, tuple(delivered), _asked_in_parts(probe, asking, steps, planned=True), not_asked)
 
 
 def deliveries(side: float | None) -> tuple[dict[str, Processing], tuple[str, ...]]:
@@ -85,7 +89,8 @@ def deliveries(side: float | None) -> tuple[dict[str, Processing], tuple[str, ..
         not_asked = (f"{HALF} (images of {side:g} px are too small for it)",)
     else:
         found[HALF] = Scale(0.5)
-    found[f"a crop by {crop.down} and {crop.right} px"] = crop
+    by = f"{crop.down}" if crop.down == crop.right else f"{crop.down} and {crop.right}"
+    found[f"a crop by {by} px"] = crop
     return found, not_asked
 
 
