@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import softmax
@@ -17,6 +17,7 @@ from genprint.scoring.thresholds import smallest_rate, upper_threshold
 
 # What fails another test than the threshold counts as scored so.
 _LEAST_SCORE = 0.0
+_LEAST_SOURCES = 4  # with one left out, a threshold takes three
 
 
 def expected(identifier: Identifier, answer: Attribution) -> Expected | None:
@@ -53,6 +54,7 @@ class _Rule:
         rate: of false attributions.
         min_posterior: that an attribution needs.
         tested: whether the exchangeability test counts.
+        tests: p of those that were made.
     """
 
     enrolled: Enrolled
@@ -60,6 +62,7 @@ class _Rule:
     rate: float
     min_posterior: float
     tested: bool
+    tests: dict[tuple[int, int, int], float] = field(default_factory=dict, repr=False)
 
     def of_known(self, threshold: float) -> tuple[int, int, int, int]:
         """Sets whose source stayed enrolled, their sources, and how many were attributed rightly and wrongly."""
@@ -84,26 +87,37 @@ class _Rule:
     def of_unknown(self) -> tuple[int, int, int]:
         """Sets whose source was left out, their sources, and how many were attributed all the same.
 
-        The threshold for each source is set on the others: by one that its own sets had a part in, hardly more than
-        the rate could pass.
+        The threshold for each source is that of a gallery of the others alone: it would lie higher by sets of a sibling
+        that had the source to be taken for.
         """
-        trials = list(self.enrolled.cohort.unknown(self.size))
-        passed = [
-            np.array(
-                [
-                    score if self._attributes(score, _LEAST_SCORE, i, chosen, row, int(row.argmax())) else -np.inf
-                    for score, chosen, row in zip(scores.tolist(), sets, ratios, strict=True)
-                ]
-            )
-            for i, (sets, ratios, scores) in enumerate(trials)
-        ]
-        if len(passed) < 2:
+        cohort, count = self.enrolled.cohort, len(self.enrolled.fingerprints)
+        if count < _LEAST_SOURCES:
             return 0, 0, 0
-        attributed = sum(int((own >= self._threshold(passed, i)).sum()) for i, own in enumerate(passed))
-        return sum(map(len, passed)), len(passed), attributed
+        means, every = cohort.means(self.size), list(range(count))
+        sets, rows = cohort.sets(self.size), cohort.nontarget_scores(self.size)
+        attributed = 0
+        for i in every:
+            threshold = self._threshold(
+                [self._passed(k, sets[k], rows[k], means, [n for n in every if n != i]) for k in every if k != i]
+            )
+            attributed += int((self._passed(i, sets[i], rows[i], means, every) >= threshold).sum())
+        return sum(map(len, sets)), count, attributed
 
-    def _threshold(self, passed: Sequence[np.ndarray], without: int) -> float:
-        others = [np.maximum(own, _LEAST_SCORE) for i, own in enumerate(passed) if i != without]
+    def _passed(
+        self, source: int, sets: np.ndarray, ratios: np.ndarray, means: np.ndarray, among: list[int]
+    ) -> np.ndarray:
+        """Scores of a source's sets were it not enrolled but the rest of ``among``; -inf where another test fails."""
+        best = ratios[:, among].argmax(1)
+        scale = Normaliser.fit(means[np.ix_(among, among)], without=among.index(source))
+        scores = scale(ratios[:, among], best)
+        passed = [
+            self._attributes(score, _LEAST_SCORE, source, chosen, row[among], among[which])
+            for score, chosen, row, which in zip(scores.tolist(), sets, ratios, best.tolist(), strict=True)
+        ]
+        return np.where(passed, scores, -np.inf)
+
+    def _threshold(self, passed: Sequence[np.ndarray]) -> float:
+        others = [np.maximum(own, _LEAST_SCORE) for own in passed]
         return upper_threshold(others, max(self.rate, smallest_rate(len(others))))
 
     def _attributes(
@@ -120,6 +134,12 @@ class _Rule:
 
     def _p(self, source: int, chosen: np.ndarray, best: int) -> float:
         """Of the exchangeability test of a set against its best candidate, without the set."""
+        asked = source, int(chosen[0]), best  # sets are disjoint
+        if asked not in self.tests:
+            self.tests[asked] = self._tested(source, chosen, best)
+        return self.tests[asked]
+
+    def _tested(self, source: int, chosen: np.ndarray, best: int) -> float:
         known = self.enrolled.fingerprints
         own = known[source]
         if best != source:
