@@ -17,9 +17,11 @@ from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifie
 from genprint.answers.claims import SetClaims
 from genprint.answers.copies import Copies
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
+from genprint.answers.held_back import expected
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
 from genprint.answers.sizes import said_of_sizes
+from genprint.answers.stressing import Asking, stressed
 from genprint.answers.unknown import said_of_unknown
 from genprint.answers.verification import Verification
 from genprint.answers.verification import verify as compare
@@ -153,6 +155,7 @@ class Gallery(GalleryStore):
         conditions: bool = True,
         progress: Progress | None = None,
         trust: str | Path | None = None,
+        stress: bool = False,
     ) -> Attribution:
         """Which enrolled source made the images, if any.
 
@@ -165,6 +168,8 @@ class Gallery(GalleryStore):
             progress: called with the number of images done since its last call.
             trust: file of authorities' certificates in PEM, by which signers of C2PA manifests are trusted; by default
                 the one that GENPRINT_TRUST names, '' for none. It has no part in the decision.
+            stress: whether it is asked again after plausible deliveries (saved as JPEG or WebP, halved, cropped) and
+                of parts of the images. What would be attributed to another source then becomes 'inconclusive'.
 
         Raises:
             ImageSetError: none of the images can be used, or all are enrolled.
@@ -177,15 +182,22 @@ class Gallery(GalleryStore):
         fingerprint = self.model.fingerprint(replace(probe, claims=trusted), progress, looks=True)
         identifier = self.identifier(fingerprint, rate, conditions, progress)
         result = identifier.identify(fingerprint, progress=progress)
-        ask = partial(identifier.identify, progress=progress)
+        ask = partial(identifier.identify, weigh=False, progress=progress)
         copies = Copies.of(fingerprint, identifier.known, result, ask)
+        result = replace(result, expected=expected(identifier, result))
+        if stress:
+            again = Asking(
+                self.model.fingerprint,
+                lambda one, told: self.identifier(one, rate, conditions, told).identify(one, False, told),
+            )
+            result = stressed(result, probe, fingerprint.without(identifier.known), again, progress)
         on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
         inputs: dict[str, str | float | bool | None] = {
             "probe": str(Path(probe.origin).resolve()) if on_disk else None,
             "known": self.origin if self.in_memory else None,
             "gallery": None if self.in_memory else str(Path(self.path).resolve()),
             "model": self.model.origin, "rate": rate, "conditions": conditions,
-            "trust": str(Path(trusted.origin).resolve()) if trusted.origin else None,
+            "trust": str(Path(trusted.origin).resolve()) if trusted.origin else None, "stress": stress,
         }  # fmt: skip
         sources = self.sources if self.in_memory else ()
         compared = identifier.enrolled.called(result.condition).fingerprints

@@ -42,6 +42,7 @@ def attribute(
     conditions: bool = True,
     progress: Progress | None = None,
     trust: str | Path | None = None,
+    stress: bool = False,
 ) -> Attribution:
     """Which known source made a set of images, if any.
 
@@ -55,6 +56,8 @@ def attribute(
         progress: called with the number of images done since its last call.
         trust: file of authorities' certificates in PEM, by which signers of C2PA manifests are trusted; by default the
             one that GENPRINT_TRUST names, '' for none. It has no part in the decision.
+        stress: whether it is asked again after plausible deliveries (saved as JPEG or WebP, halved, cropped) and of
+            parts of the images. What would be attributed to another source then becomes 'inconclusive'.
 
     Raises:
         ImageSetError: images cannot be read, or the probe is among the known.
@@ -65,7 +68,7 @@ def attribute(
         >>> answer.decision, answer.source, answer.llr  # doctest: +SKIP
     """
     gallery = as_gallery(known, model, progress)
-    return gallery.attribute(images, rate=rate, conditions=conditions, progress=progress, trust=trust)
+    return gallery.attribute(images, rate=rate, conditions=conditions, progress=progress, trust=trust, stress=stress)
 
 
 def verify(

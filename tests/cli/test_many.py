@@ -225,3 +225,26 @@ def test_one_is_one(tmp_path, folder):
     assert "one: 1 image added" in said
     assert "one\t1 image\t1 original, " in run("sources", "--gallery", tmp_path / "g.sqlite").stdout
     assert "1 image used" in run("attribute", one, "--known", folder, PLAIN, code=None).stdout
+
+
+def test_stress_is_told_in_text_json_and_table(tmp_path, folder):
+    for name, grain in (("one", 4.0), ("two", 60.0)):
+        save(tmp_path / "asked" / name, textured(np.random.default_rng(1), 3, grain=grain))
+    asked = ("attribute", tmp_path / "asked" / "one", "--known", folder, PLAIN)
+    text = run(*asked, "--stress", code=None).stdout
+    assert "JPEG 75" in text
+    assert "Of 3 draws of 2 images of the probe: " in text
+    assert "Not asked: half size (images of 32 px are too small for it)." in text
+    assert "What to expect: too few to say." in text
+    plain = run(*asked, code=None).stdout
+    assert "JPEG 75" not in plain
+    assert "What to expect: too few to say." in plain
+    answer = json.loads(run(*asked, "--stress", "--json", code=None).stdout)
+    assert [one["name"] for one in answer["stress"]["deliveries"]][:3] == ["JPEG 90", "JPEG 75", "WebP 80"]
+    assert answer["expected"]["sources"] == 3
+    assert json.loads(run(*asked, "--json", code=None).stdout)["stress"] is None
+    table = tmp_path / "answers.csv"
+    run("attribute", tmp_path / "asked", "--each", "folder", "--known", folder, PLAIN, "--stress", "--csv", table)
+    first, second = rows_of(table)
+    assert first["stress"] == " ".join(answer["stress"]["said"])
+    assert "Of 3 draws of 2 images of the probe: " in second["stress"]

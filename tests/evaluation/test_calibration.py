@@ -45,8 +45,8 @@ def test_ratios_are_calibrated_for_sources_left_out(world):
 
 def test_what_cannot_be_calibrated_is_told(rng):
     model = model_of_sources(np.eye(3))
-    sources = {name: given(rng.normal(size=(12, 3))) for name in "abcd"}
-    with pytest.raises(ValueError, match="four sources or more"):
+    sources = {name: given(rng.normal(size=(12, 3))) for name in "abcdef"}
+    with pytest.raises(ValueError, match="6 sources or more"):
         calibration(model, {name: sources[name] for name in "abc"}, 8, 4)
     with pytest.raises(ValueError, match="need 10 enrolled"):
         calibration(model, sources, 8, 5)

@@ -76,6 +76,18 @@ def test_what_is_compared_after_a_processing_says_after_which(jpeg_case, tmp_pat
     assert done.exit_code == 0, done.output
 
 
+def test_what_was_asked_under_stress_is_on_the_page_and_asked_so_again(world, tmp_path):
+    page = tmp_path / "r.html"
+    run("attribute", world / "probe", "--known", world / "known", "--no-conditions", "--stress", "--report", page)
+    record = json.loads(page.with_suffix(".json").read_text())
+    assert record["inputs"]["stress"] is True
+    text = page.read_text()
+    for sentence in (*record["attribution"]["stress"]["said"], "What to expect: "):
+        assert sentence in text
+    done = run("report", "reproduce", page.with_suffix(".json"))
+    assert done.exit_code == 0, done.output
+
+
 def test_an_edited_report_is_refused(world, tmp_path):
     text = (world / "out" / "report.json").read_text()
     assert '"decision": "attributed"' in text

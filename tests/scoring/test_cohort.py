@@ -73,6 +73,22 @@ def test_held_out_images_score_as_fresh_ones_do(rng):
     assert held_out == pytest.approx(right, abs=0.12)
 
 
+def test_what_leaving_a_set_out_costs_is_made_up_for(rng):
+    # So many dimensions that every enrolled image more is felt.
+    wide = model_of_sources(0.3 * np.eye(100), prior_images=10_000)
+    drawn = 0.3**0.5 * rng.normal(size=(8, 1, 100)) + rng.normal(size=(8, 128, 100))
+    sources = [given(own, digests=tuple(f"{i} {j}" for j in range(128))) for i, own in enumerate(drawn)]
+    cohort = cohort_of(wide, [own[np.arange(32)] for own in sources])
+    parts = np.arange(90).reshape(9, 10)
+    fresh = np.mean([cohort.llr(cohort.take(own[np.arange(32, 128)]), parts)[:, i] for i, own in enumerate(sources)])
+    left_out, whole = (
+        np.mean([own[:, i] for i, own in enumerate(scores)])
+        for scores in (cohort.target_scores(10), cohort.whole_target_scores(10))
+    )
+    assert left_out < fresh
+    assert abs(whole - fresh) < (fresh - left_out) / 2
+
+
 def test_how_many_images_tell_two_sources_apart(model, rng):
     cohort = cohort_of(model, [source(rng, 40, np.array([shift, 0, 0, 0, 0, 0])) for shift in (0.0, 0.8, 6.0)])
     few, right = cohort.separation(0, 2)

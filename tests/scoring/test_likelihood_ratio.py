@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from genprint.answers.attribution import Identifier
 from genprint.scoring.base import ByScorer
 from genprint.scoring.cohort import Cohort
-from genprint.scoring.likelihood_ratio import LikelihoodRatioSystem, calibration_features
+from genprint.scoring.likelihood_ratio import LEAST, LikelihoodRatioSystem, calibration_features
 from genprint.scoring.logistic import LogisticCalibration, _regression
 from tests.conftest import drawn_digests, given, model_of_sources
 
@@ -94,10 +94,10 @@ def test_the_ratio_of_an_answer(world):
     assert grown[16][0] == answers[16][0].llr
 
 
-def test_two_sources_give_no_ratio(world):
+def test_four_sources_give_no_ratio(world):
     model, sources = world
-    two = {name: own[np.arange(40)] for name, own in list(sources.items())[:2]}
-    answer = Identifier(model, two).identify(sources["source 0"][np.arange(40, 80)])
+    few = {name: own[np.arange(40)] for name, own in list(sources.items())[:4]}
+    answer = Identifier(model, few).identify(sources["source 0"][np.arange(40, 80)])
     assert answer.evidence.ratio is None
     assert answer.llr is None
 
@@ -117,9 +117,9 @@ def test_too_few_sources_or_images_give_no_calibration(world):
     def system(enrolled):
         return LikelihoodRatioSystem(Cohort(model.scorer.adapt(enrolled).enroll(enrolled), enrolled))
 
-    few = [own[np.arange(8)] for own in list(sources.values())[:3]]
-    assert system(few).calibration(4).sources == 3
-    assert system(few[:2]).calibration(4) is None
-    assert system([*few[:2], few[2][[0]]]).calibration(4) is None
-    assert system(few[:2]).likelihood_ratio(few[0], 0) is None
+    few = [own[np.arange(8)] for own in list(sources.values())[:LEAST]]
+    assert system(few).calibration(4).sources == LEAST
+    assert system(few[1:]).calibration(4) is None
+    assert system([*few[1:], few[0][[0]]]).calibration(4) is None
+    assert system(few[1:]).likelihood_ratio(few[0], 0) is None
     assert ByScorer(model.scorer).score(few, few).argmax(1).tolist() == [0, 1, 2]

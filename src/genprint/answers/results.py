@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from genprint.answers.claims import SetClaims
 from genprint.answers.copies import Copies
+from genprint.answers.expected import Expected
+from genprint.answers.stress import Stress
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import ImageSet, LeftOut
@@ -173,6 +175,8 @@ class Attribution(Result):
         claims: what the probe's files say of how they were made, beside the evidence; None where nobody looked.
         copies: images that look like enrolled ones or like one another, and the answer without them; None where nobody
             looked.
+        expected: how such sets of the gallery's own were answered; None without a threshold, or if nobody asked.
+        stress: what became of the answer after deliveries and for parts of the images; None if that was not asked.
         asked: what reports need beside.
     """
 
@@ -190,6 +194,8 @@ class Attribution(Result):
     changes: str = ""
     next_step: str = ""
     copies: Copies | None = None
+    expected: Expected | None = None
+    stress: Stress | None = None
     asked: Asked | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property

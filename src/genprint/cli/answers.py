@@ -68,6 +68,14 @@ def attribute(
     ] = None,
     strict: Strict = False,
     trust: Trust = None,
+    stress: Annotated[
+        bool,
+        typer.Option(
+            "--stress",
+            help="Also ask again after plausible deliveries (JPEG, WebP, half size, cropped) and of parts of the "
+            "images: what would be attributed to another source then is inconclusive.",
+        ),
+    ] = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,10 +102,10 @@ def attribute(
 
         results: list[Attribution] = []
         small: list[str] = []
-        with answer_table(table) as rows, bar("reading images") as advance:
+        with answer_table(table, stress) as rows, bar("reading images") as advance:
             for name, images in asked:
                 small += [] if isinstance(images, str) else too_small(sources.model, [images])
-                result = _answer(sources, name, images, rate, conditions, advance, trust)
+                result = _answer(sources, name, images, rate, conditions, advance, trust, stress)
                 # What an answer was asked with is large where there are many.
                 results.append(result if log or report else replace(result, asked=None))
                 if rows:
@@ -125,7 +133,7 @@ def attribute(
 
 def _answer(
     sources: Gallery, name: str, images: ImageSet | str, rate: float, conditions: bool, progress: Progress,
-    trust: Path | None,
+    trust: Path | None, stress: bool,
 ) -> Attribution:  # fmt: skip
     """The answer to one probe; of one that cannot be read, the reason."""
     from genprint.answers.results import failed
@@ -134,7 +142,7 @@ def _answer(
     try:
         if isinstance(images, str):
             raise ImageSetError(images)
-        result = sources.attribute(images, None, rate, conditions, progress, trust)
+        result = sources.attribute(images, None, rate, conditions, progress, trust, stress)
     except ImageSetError as error:
         tell(str(error), "error: ")
         left_out = error.left_out if isinstance(error, NothingUsable) else ()

@@ -23,6 +23,8 @@ COLUMNS = (
     "probe", "answer", "source", "llr", "condition", "px", "images", "left_out", "c2pa", "files_say", "sha256",
     "reason",
 )  # fmt: skip
+#: And, if it was asked for, what became of the answer under stress.
+STRESS = "stress"
 
 
 class Each(StrEnum):
@@ -116,21 +118,21 @@ def _images(path: Path) -> Iterator[tuple[str, ImageSet | str]]:
 
 
 @contextmanager
-def answer_table(path: Path | None) -> Iterator[Table | None]:
-    """The table of answers in a file, if one is wanted."""
+def answer_table(path: Path | None, stress: bool = False) -> Iterator[Table | None]:
+    """The table of answers in a file, if one is wanted; with a column of what became of them under stress, too."""
     if path is None:
         yield None
         return
     with path.open("w", newline="", encoding="utf-8") as file:
-        yield Table(file)
+        yield Table(file, stress)
 
 
 class Table:
     """A row a probe, written when its answer is known, so that what was answered is there whatever happens next."""
 
-    def __init__(self, file: TextIO):
-        self._file, self._rows = file, csv.writer(file, lineterminator="\n")
-        self._write(COLUMNS)
+    def __init__(self, file: TextIO, stress: bool = False):
+        self._file, self._rows, self._stress = file, csv.writer(file, lineterminator="\n"), stress
+        self._write((*COLUMNS, *([STRESS] if stress else [])))
 
     def add(self, result: Attribution) -> None:
         """The row of an answer."""
@@ -150,7 +152,7 @@ class Table:
             (
                 result.probe, result.decision, result.source or "", llr, result.condition if result.asked else "", px,
                 result.images, len(result.left_out), c2pa, says, sha256,
-                result.reason,
+                result.reason, *([" ".join(result.stress.said) if result.stress else ""] if self._stress else []),
             )
         )  # fmt: skip
 

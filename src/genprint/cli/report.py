@@ -54,7 +54,13 @@ def reproduce(
         sources = known_gallery(where["known"], where["gallery"] or Path(), where["model"], conditions)
         with bar("reading images") as advance:
             result = sources.attribute(
-                where["probe"], then["attribution"]["probe"], inputs["rate"], conditions, advance, where["trust"] or ""
+                where["probe"],
+                then["attribution"]["probe"],
+                inputs["rate"],
+                conditions,
+                advance,
+                where["trust"] or "",
+                inputs.get("stress") or False,
             )
         found = differences(then, record(result, known=known_files(sources.sources) if where["known"] else None))
         text = (

@@ -50,6 +50,8 @@ def attribution(result: Attribution) -> str:
         lines += ["  what the files say:", *(f"    {sentence}" for sentence in result.claims.said), f"    {CAUTION}"]
     elif result.claims:
         lines += [f"  {sentence}" for sentence in result.claims.said]
+    lines += [f"  {result.expected.said}"] if result.expected else []
+    lines += [f"  {sentence}" for sentence in result.stress.said] if result.stress else []
     lines.append(f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out")
     return "\n".join([*lines, *_scores(result)])
 

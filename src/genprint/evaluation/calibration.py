@@ -13,6 +13,7 @@ from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.enrolled import Enrolled
 from genprint.model import Model
+from genprint.scoring.likelihood_ratio import LEAST
 from genprint.scoring.thresholds import disjoint_subsets
 from genprint.words import counted
 
@@ -82,10 +83,12 @@ def calibration(
         seed: of these.
 
     Raises:
-        ValueError: fewer than four sources, too few images, or too large a probe.
+        ValueError: too few sources, too few images, or too large a probe.
     """
-    if len(fingerprints) < 4:
-        raise ValueError(f"calibration needs four sources or more, one of them left out; there are {len(fingerprints)}")
+    if len(fingerprints) <= LEAST:
+        raise ValueError(
+            f"calibration needs {LEAST + 1} sources or more, one of them left out; there are {len(fingerprints)}"
+        )
     if 2 * size > enrolled:
         raise ValueError(
             f"probes of {counted(size, 'image')} need {2 * size} enrolled ones of each source for calibration"

@@ -60,6 +60,7 @@ class Enrolled:
         self._scorer, self._keep, self._given_twins = scorer, keep, twins
         self._systems: dict[bool, LikelihoodRatioSystem] = {}
         self._thresholds: dict[tuple[int, float, float, bool], float] = {}
+        self._worked_out: dict[str, np.ndarray] = {}
 
     @cached_property
     def known(self) -> Enrollment:
@@ -70,6 +71,12 @@ class Enrolled:
     def cohort(self) -> Cohort:
         """Target and non-target scores of the sources."""
         return Cohort(self.known, self.fingerprints, self._keep, self.twins)
+
+    def once(self, what: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """What was worked out of the sources under that name, now or before."""
+        if what not in self._worked_out:
+            (self._worked_out[what],) = self._keep(what, lambda: [make()])
+        return self._worked_out[what]
 
     @cached_property
     def twins(self) -> Twins:

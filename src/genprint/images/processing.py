@@ -64,11 +64,15 @@ class Jpeg(_OneByOne):
         tables = " (other tables)" if self.tables else ""
         return f"JPEG {self.quality}{tables}" + ("" if self.subsampling == "4:2:0" else f" {self.subsampling}")
 
-    def _apply(self, image: Image.Image) -> Image.Image:
+    def encode(self, image: Image.Image) -> bytes:
+        """The file."""
         buffer = io.BytesIO()
         how: dict[str, Any] = {"qtables": list(map(list, self.tables))} if self.tables else {"quality": self.quality}
         image.save(buffer, "JPEG", subsampling=self.subsampling, **how)
-        return Image.open(buffer).convert("RGB")
+        return buffer.getvalue()
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        return Image.open(io.BytesIO(self.encode(image))).convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class WebP(_OneByOne):
     def name(self) -> str:
         return f"WebP {usual_webp_quality(self.quantiser)}"
 
-    def _apply(self, image: Image.Image) -> Image.Image:
+    def encode(self, image: Image.Image) -> bytes:
+        """The file."""
         quality, tried = usual_webp_quality(self.quantiser), dict[int, tuple[int, bytes]]()
         while 0 <= quality <= 100 and quality not in tried:
             buffer = io.BytesIO()
@@ -92,7 +97,10 @@ class WebP(_OneByOne):
             off = (webp_quantiser(buffer.getvalue()) or 0) - self.quantiser
             tried[quality] = abs(off), buffer.getvalue()
             quality += int(np.sign(off))
-        return Image.open(io.BytesIO(min(tried.values())[1])).convert("RGB")
+        return min(tried.values())[1]
+
+    def _apply(self, image: Image.Image) -> Image.Image:
+        return Image.open(io.BytesIO(self.encode(image))).convert("RGB")
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,14 @@ def _raw(case: Case) -> list[Block]:
     return [Text(said), Table((*columns, "posterior, were it one of these"), rows)]
 
 
+def _expected(case: Case) -> list[Block]:
+    return [Text(case.result.expected.said)] if case.result.expected else []
+
+
+def _stress(case: Case) -> list[Block]:
+    return [Items(case.result.stress.said)] if case.result.stress else []
+
+
 def _copies(case: Case) -> list[Block]:
     if not case.result.copies or not case.result.copies.alike:
         return []
@@ -300,6 +308,8 @@ def _validated(noted: Mapping[str, Any] | None) -> str:
 SECTIONS: dict[str, Callable[[Case], list[Block]]] = {
     "How much the images support it": _support,
     "Three tests": _tests,
+    "What to expect of this gallery": _expected,
+    "Does it survive?": _stress,
     "What else is to be known": _also,
     "What the files say": _claims,
     "What the files are like": _files,

@@ -7,8 +7,8 @@ import math
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Evidence
 from genprint.answers.unknown import NOT_REAL
 from genprint.report.blocks import Verdict
-from genprint.scoring.likelihood_ratio import LikelihoodRatio
-from genprint.scoring.likelihood_ratio import support as in_words
+from genprint.scoring.likelihood_ratio import LEAST, LikelihoodRatio
+from genprint.scoring.likelihood_ratio import support as supports
 from genprint.words import counted
 
 
@@ -70,7 +70,7 @@ def support(ratio: LikelihoodRatio) -> str:
         if ratio.low < 0 < ratio.high:
             said += " It includes 1: other images of the same source might have spoken the other way."
     which = "first" if ratio.llr > 0 else "second"
-    return f"{said} That is {in_words(ratio.llr)} for the {which} proposition."
+    return f"{said} That is {supports(ratio.llr)} for the {which} proposition."
 
 
 def _end(ratio: LikelihoodRatio) -> str:
@@ -79,8 +79,8 @@ def _end(ratio: LikelihoodRatio) -> str:
 
 def no_ratio(found: Evidence) -> str:
     """Why there is no likelihood ratio."""
-    if len(found.candidates) < 3 or min(one.images for one in found.candidates) < 2:
-        return "No likelihood ratio is given: it takes three enrolled sources or more, of two images each."
+    if len(found.candidates) < LEAST or min(one.images for one in found.candidates) < 2:
+        return f"No likelihood ratio is given: it takes {LEAST} enrolled sources or more, of two images each."
     return "No likelihood ratio is given: the calibration supports none for this probe."
 
 
@@ -93,7 +93,7 @@ def _how_sure(result: Attribution, found: Evidence) -> str:
                     "are like those that are.")  # fmt: skip
         if found.ratio is None:
             return no_ratio(found) + rate
-        ratio = f"{begun(in_words(found.ratio.llr))}: likelihood ratio {times(found.ratio.llr)}"
+        ratio = f"{begun(supports(found.ratio.llr))}: likelihood ratio {times(found.ratio.llr)}"
         if found.ratio.capped:
             ratio += f", the {_end(found.ratio)} that {counted(found.ratio.sources, 'source')} can show"
         return f"{ratio}.{rate}"

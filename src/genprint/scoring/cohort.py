@@ -27,6 +27,8 @@ _MOST_SETS, _DRAWS = 10, 20
 # siblings perhaps, already set the threshold wrong.
 _FOLDS, _GROUPS = 5, 20
 _NONE = np.array([], int)
+# Log ratios fall short by the number of enrolled images to minus this power: so they do from 11 to 22 to 32 of them.
+_POWER = 0.25
 # Keeps arrays under a name: those that are there already, else those that are made.
 Keep = Callable[[str, Callable[[], list[np.ndarray]]], list[np.ndarray]]
 # Share of sets named right at which two sources count as separable.
@@ -147,19 +149,40 @@ class Cohort:
             self._targets[size] = self._keep(f"targets {size}", lambda: self._folded(self.sets(size)))
         return self._targets[size]
 
-    def _folded(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def whole_target_scores(self, size: int) -> list[np.ndarray]:
+        """The same as by a gallery that has all its images: as probes score, which cost it none.
+
+        What leaving a set out costs is extrapolated from what leaving out half of the rest costs beside.
+        """
+        return self._keep(f"whole targets {size}", lambda: self._folded(self.sets(size), self._extrapolated))
+
+    def _extrapolated(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """As ``_left_out``, but as if nothing had been: beyond what half of the rest and the rest show, by a power."""
+        rng = np.random.default_rng(0)
+        rest = [np.setdiff1d(np.arange(len(own)), drawn) for own, drawn in zip(self.fingerprints, sets, strict=True)]
+        halves = [rng.permutation(images)[: len(images) // 2] for images in rest]
+        left = np.array([1 - drawn.size / len(own) for own, drawn in zip(self.fingerprints, sets, strict=True)])
+        share = (1 - left**_POWER) / (2**_POWER - 1)
+        found = zip(self._left_out(sets), self._left_out(sets, halves), strict=True)
+        return [ratios + share * (ratios - fewer) for ratios, fewer in found]
+
+    def _folded(
+        self, sets: Sequence[np.ndarray], left_out: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None
+    ) -> list[np.ndarray]:
         """Log ratios of these sets of each source, each left out with others of its fold."""
         ratios = [np.empty((len(drawn), len(sets))) for drawn in sets]
         for fold in range(min(_FOLDS, max(map(len, sets)))):
-            found = self._left_out([drawn[fold::_FOLDS] for drawn in sets])
+            found = (left_out or self._left_out)([drawn[fold::_FOLDS] for drawn in sets])
             for rows, own in zip(ratios, found, strict=True):
                 rows[fold::_FOLDS] = own
         return ratios
 
-    def _left_out(self, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Log ratios of these sets of each source, ``(sets, sources)`` each, by a gallery without them."""
+    def _left_out(self, sets: Sequence[np.ndarray], others: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+        """Log ratios of these sets of each source, ``(sets, sources)`` each, by a gallery without them (and others)."""
         lacking = [drawn.size == len(source) for source, drawn in zip(self.fingerprints, sets, strict=True)]
         left = [_NONE if alone else drawn.ravel() for alone, drawn in zip(lacking, sets, strict=True)]
+        if others:
+            left = [np.concatenate(both) for both in zip(left, others, strict=True)]
         known = self._frame.without(left) if any(map(len, left)) else self._frame
         means = self._means_of(sets)
         ratios = known.llr(np.concatenate(means), sets[0].shape[1])
@@ -224,7 +247,7 @@ class Cohort:
 
     def normaliser(self, size: int) -> Normaliser:
         """For probes of so many images. Raises as ``Normaliser.fit`` does."""
-        return Normaliser.fit(self._means(size), same=self.twins.same)
+        return Normaliser.fit(self.means(size), same=self.twins.same)
 
     def unknown(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """For each source: its sets, their log ratios, and their scores for the likeliest, as if it were not enrolled.
@@ -234,7 +257,7 @@ class Cohort:
         Raises:
             ValueError: fewer than three sources that are no twins, or all have too few images.
         """
-        means, same = self._means(size), self.twins.same
+        means, same = self.means(size), self.twins.same
         for i, (sets, ratios) in enumerate(zip(self.sets(size), self.stranger_scores(size), strict=True)):
             yield sets, ratios, Normaliser.fit(means, i, same)(ratios, ratios.argmax(1))
 
@@ -246,7 +269,7 @@ class Cohort:
         parts = np.stack([rng.permutation(len(probe))[:size] for _ in range(draws)])
         return float(self.normaliser(size)(self.llr(self.take(probe), parts), np.full(draws, chosen)).mean())
 
-    def _means(self, size: int) -> np.ndarray:
+    def means(self, size: int) -> np.ndarray:
         """Mean log ratio of each source's sets (rows) for each source (columns)."""
         means = np.stack([rows.mean(0) for rows in self.nontarget_scores(size)])
         np.fill_diagonal(means, [rows[:, i].mean() for i, rows in enumerate(self.target_scores(size))])

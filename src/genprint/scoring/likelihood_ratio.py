@@ -14,8 +14,9 @@ from genprint.scoring.logistic import LogisticCalibration
 from genprint.scoring.tested import ExchangeabilityTests
 from genprint.scoring.thresholds import SIZES
 
-#: Fewer sources support no ratio: what is calibrated on them costs more than saying nothing (docs/verdicts.md).
-LEAST = 3
+#: Fewer sources support no ratio: by three or four, those of sources that are not enrolled come to cost more than
+#: saying nothing (docs/verdicts.md).
+LEAST = 5
 # Draws of a probe's images for the interval, and parts of it for each number of images.
 _DRAWS, _PARTS = 200, 20
 _INTERVAL = 0.025, 0.975
@@ -113,8 +114,17 @@ class LikelihoodRatioSystem:
 
     def features(self, probe: Fingerprint, source: int) -> np.ndarray:
         """What a probe's ratio for a source is calibrated by, ``(1, features)``."""
-        ratios = self._alone(self._cohort.llr(self._cohort.take(probe), np.arange(len(probe))[None]), source)
-        return trial_features(ratios, np.array([source]), self._tests.of(probe, source) if self._tests else None)
+        ratios = self._cohort.llr(self._cohort.take(probe), np.arange(len(probe))[None])
+        return self._features(ratios, source, self._tests.of(probe, source) if self._tests else None)
+
+    def of_ratios(self, ratios: np.ndarray, source: int, p: float, images: int) -> float | None:
+        """The calibrated log ratio of a set of so many images, of its raw ones ``(sources,)`` and of the test."""
+        calibration = self.calibration(images)
+        return float(calibration.llr(self._features(ratios[None], source, p))[0]) if calibration else None
+
+    def _features(self, ratios: np.ndarray, source: int, p: np.ndarray | float | None) -> np.ndarray:
+        chosen = np.full(len(ratios), source)
+        return trial_features(self._alone(ratios, source), chosen, p if self._tests else None)
 
     def likelihood_ratio(
         self, probe: Fingerprint, source: int, p: float | None = None, whole: bool = True
@@ -134,8 +144,7 @@ class LikelihoodRatioSystem:
 
         def llrs(sets: np.ndarray, model: LogisticCalibration, ps: np.ndarray | float | None) -> np.ndarray:
             """Of sets of the probe's images, ``(sets, size)`` of their numbers."""
-            ratios = self._alone(self._cohort.llr(taken, sets), source)
-            return model.llr(trial_features(ratios, np.full(len(sets), source), ps if self._tests else None))
+            return model.llr(self._features(self._cohort.llr(taken, sets), source, ps))
 
         rng = np.random.default_rng(0)
         low = high = None
