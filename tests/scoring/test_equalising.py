@@ -32,7 +32,8 @@ JPEG = {"quality": 80, "subsampling": "4:2:0"}
 
 def test_what_was_saved_without_loss_is_saved_as_the_rest(saved):
     png, jpeg = saved("gan-dcgan-s0", range(6), "png"), saved("gan-dcgan-s1", range(6), "jpg", **JPEG)
-    made, said = equalised([png, jpeg])
+    made, said, alike = equalised([png, jpeg])
+    assert alike
     assert made[1] is jpeg
     assert np.array_equal(made[0].values, png.under(Jpeg(80)).values)
     assert not np.allclose(made[0].values, png.values)
@@ -43,7 +44,7 @@ def test_what_is_alike_stays(saved):
     pngs = [saved(name, range(3), "png") for name in ("gan-dcgan-s0", "gan-dcgan-s1")]
     jpegs = [saved(name, range(3), "jpg", **JPEG) for name in ("gan-dcgan-s0", "gan-dcgan-s1")]
     for sets in (pngs, jpegs):
-        found, said = equalised(sets)
+        found, said, _ = equalised(sets)
         assert all(one is other for one, other in zip(found, sets, strict=True))
         assert said == ()
 
@@ -52,7 +53,8 @@ def test_what_cannot_be_equalised_is_told(saved):
     png, jpeg = saved("gan-dcgan-s0", range(3), "png"), saved("gan-dcgan-s1", range(3), "jpg", **JPEG)
     webp = saved("vae-conv-s0", range(3), "webp", quality=60)
     for sets in ([jpeg, webp], [png, jpeg, webp], [png[[0, 1]].pooled(), jpeg]):
-        found, (said,) = equalised(sets)
+        found, (said,), alike = equalised(sets)
+        assert not alike
         assert all(one is other for one, other in zip(found, sets, strict=True))
         assert "cannot be equalised" in said
         assert "JPEG 80" in said

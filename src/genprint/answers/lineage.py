@@ -101,7 +101,7 @@ def lineage(
             raise ValueError(
                 f"{one.source}: {counted(len(one), 'image')}: too few to tell a child from a relative; give ten or more"
             )
-    sets, said = equalised(sets)
+    sets, said, _ = equalised(sets)
     scorer = model.scorer.adapt(sets)
     white = [scorer.whiten(one.values.astype(np.float64)) for one in sets]
     squared = _squared(np.stack([values.mean(0)[None] for values in white]), white, 1)[:, 0]

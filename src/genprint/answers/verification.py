@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from genprint.answers.copies import check_no_copies
@@ -10,12 +10,18 @@ from genprint.answers.results import DIFFERENT, INCONCLUSIVE, SAME, Result
 from genprint.fingerprints.fingerprint import Fingerprint, check_disjoint
 from genprint.images.sets import LeftOut
 from genprint.model import Model
-from genprint.scoring.equalising import equalised
+from genprint.scoring.equalising import ALL, equalised
 from genprint.scoring.population import Judgement, ReferencePopulation
+from genprint.scoring.told import Told
 from genprint.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_UNLIKE = (
+    "Pictures that were saved with loss are not called the same by the sources that came with the model, which are far "
+    "easier to tell apart than such pictures: give sources like them (--known)."
+)
 
 
 @dataclass(frozen=True)
@@ -89,21 +95,33 @@ def verify(
     """
     check_disjoint(left, right)
     check_no_copies(left, right)
+    # Of pictures saved with loss, the sources that came with the model are far easier to tell apart than others'.
+    unlike = population is None and any(_lossy_picture(one) for one in (left, right))
     population = population or model.population
     if population is None:
         raise ValueError("this model has no reference population to judge by; give known sources")
     left_out = left.left_out + right.left_out
-    (left, right), said = equalised([left, right])
+    (left, right), said, alike = equalised([left, right])
     found = population.judge(model.plda, left, right)
     decision = INCONCLUSIVE
     if found.typical and found.same_above is not None and found.different_below is not None:
         if found.similarity >= found.same_above:
-            decision = SAME
+            decision = INCONCLUSIVE if unlike else SAME
         elif found.similarity <= found.different_below and found.one_condition:
-            decision = DIFFERENT
+            # What was done to pictures after they were made sets them apart, too.
+            decision = DIFFERENT if alike or not Told.of([left]).large else INCONCLUSIVE
+    if unlike:
+        found = replace(found, llr=None)
+        said = (*said, _UNLIKE)
     return Verification(
         left.source, right.source, decision, found.llr, (len(left), len(right)), found,
         hp="one source made both sets", hd=f"two sources made them, like those of: {population.population}",
         rate=population.rate, population=population.population, sources=population.sources,
         left_out=left_out, said=said,
     )  # fmt: skip
+
+
+def _lossy_picture(images: Fingerprint) -> bool:
+    """Whether images above thumbnails were saved with loss, or may have been."""
+    told = Told.of([images])
+    return told.large and (not told.files.lossless(ALL) or told.last is not None or told.unclear)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
 from genprint.images.processing import Processing
@@ -19,8 +20,22 @@ ALL = 0.9
 _HEADERS = 4
 
 
-def equalised(sets: Sequence[Fingerprint]) -> tuple[list[Fingerprint], tuple[str, ...]]:
-    """The sets as they are best compared with each other, and what there is to say of it, in sentences.
+class Equalised(NamedTuple):
+    """Sets as they are best compared with each other.
+
+    Attributes:
+        sets: in the order that they were given.
+        said: what there is to say of it, in sentences.
+        alike: whether they were saved alike, or now are, as far as their files tell.
+    """
+
+    sets: list[Fingerprint]
+    said: tuple[str, ...] = ()
+    alike: bool = True
+
+
+def equalised(sets: Sequence[Fingerprint]) -> Equalised:
+    """The sets as they are best compared with each other.
 
     Where those that were saved with loss were saved alike, all others without loss, and their images are at hand, these
     are saved so, too. Otherwise the sets stay as they are.
@@ -28,19 +43,20 @@ def equalised(sets: Sequence[Fingerprint]) -> tuple[list[Fingerprint], tuple[str
     savings = [savings_of(one) for one in sets]
     kinds = as_one([found.shared(ALL) for found in savings])
     if not any(kinds):
-        return list(sets), ()
+        return Equalised(list(sets))
     common = common_of(kind for kind in kinds if kind)
     others = [one for one, kind in zip(sets, kinds, strict=True) if not kind]
     lossless = all(kind or found.lossless(ALL) for kind, found in zip(kinds, savings, strict=True))
     made = brought(others, common) if common and lossless else None
     if common is None or made is None:
         ways = dict.fromkeys(way for found in savings for way in found.words)
-        return list(sets), (f"The sets were saved differently ({', '.join(ways)}), which cannot be equalised.",)
+        said = f"The sets were saved differently ({', '.join(ways)}), which cannot be equalised."
+        return Equalised(list(sets), (said,), alike=False)
     if not made:
-        return list(sets), ()
+        return Equalised(list(sets))
     names, alike = in_words(one.source for one in others), iter(made)
     said = f"{names}: saved without loss, the rest as {common.name}; all were compared as {common.name}."
-    return [one if kind else next(alike) for one, kind in zip(sets, kinds, strict=True)], (said,)
+    return Equalised([one if kind else next(alike) for one, kind in zip(sets, kinds, strict=True)], (said,))
 
 
 def savings_of(images: Fingerprint) -> Savings:
