@@ -155,6 +155,6 @@ def test_a_page_tells_which_image_looks_like_which(images, gallery, tmp_path):
     assert answer.copies.said[0] in page
     for one in answer.copies.alike:
         owner = "the probe" if one.source is None else one.source
-        assert f'<th scope="row">{one.image}</th><td class="">{one.other}</td><td class="">{owner}</td>' in page
+        assert f'<th scope="row">{one.image}</th><td>{one.other}</td><td>{owner}</td>' in page
     plain = gallery.attribute(save(tmp_path / "plain", images["d"][8:]))
     assert "Pictures that look like others" not in case(plain, plain.asked)[0]

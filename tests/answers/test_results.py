@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from genprint.answers.attribution import Identifier
 from genprint.answers.audit import Audit, audit
 from genprint.answers.families import FamilyTree
+from genprint.answers.gallery_audit import GalleryAudit, audit_gallery
 from genprint.answers.lineage import Lineage, lineage
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import ERROR, Attribution, Result, failed, plain_text, plain_values
@@ -22,7 +23,7 @@ from tests.conftest import drawn_digests, given, model_of_sources, textured
 SIZE = 4
 KINDS = (
     "attributed", "unknown", "error", "inconclusive", "verified", "verified, nothing said", "mixed", "single",
-    "lineage", "tree", "tree with support", "audit",
+    "lineage", "tree", "tree with support", "audit", "gallery audit",
 )  # fmt: skip
 
 
@@ -57,13 +58,16 @@ def results():
         "tree": FamilyTree.of(model.scorer, list(known.values())),
         "tree with support": FamilyTree.of(model.scorer, list(known.values()), support=3),
         "audit": audit(sets),
+        "gallery audit": audit_gallery(model, list(known.values())),
     }
 
 
 def test_every_class_of_results_is_here(results):
     assert set(results) == set(KINDS)
     assert {type(result) for result in results.values()} == set(Result.__subclasses__())
-    assert set(Result.__subclasses__()) == {Attribution, Verification, Mixture, Lineage, FamilyTree, Audit}
+    assert set(Result.__subclasses__()) == {
+        Attribution, Verification, Mixture, Lineage, FamilyTree, Audit, GalleryAudit
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

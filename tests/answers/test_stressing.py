@@ -91,7 +91,7 @@ class Answering:
     """Reads no features; keeps what it was asked about."""
 
     def __init__(self):
-        self.read, self.parts = [], []
+        self.read, self.parts, self.delivered = [], [], set()
 
     def asking(self):
         return Asking(self._read, self._identify)
@@ -99,10 +99,12 @@ class Answering:
     def _read(self, images, progress):
         self.read.append([image.pixels.shape for image in images])
         progress(len(self.read[-1]))
-        return given(np.arange(len(self.read[-1]))[:, None], digests=tuple(image.sha256 for image in images))
+        digests = tuple(image.sha256 for image in images)
+        self.delivered.add(digests)
+        return given(np.arange(len(digests))[:, None], digests=digests)
 
-    def _identify(self, probe, weigh, progress):
-        if not weigh:
+    def _identify(self, probe, progress):
+        if tuple(probe.digests) not in self.delivered:
             self.parts.append(probe)
         return replace(AS_IT_IS, images=len(probe))
 

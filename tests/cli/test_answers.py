@@ -33,7 +33,7 @@ def test_attribute_one_shot_and_from_a_gallery(tmp_path, data, probe):
     assert one_shot["llr"] == one_shot["evidence"]["ratio"]["llr"] > 0
     assert set(one_shot) == {
         "verdict", "probe", "decision", "source", "llr", "reason", "images", "condition", "evidence", "left_out",
-        "claims", "said",
+        "claims", "said", "changes", "next_step", "copies", "expected", "stress",
     }  # fmt: skip
     assert set(one_shot["evidence"]) == {
         "score", "threshold", "rate", "calibrated_at", "p", "candidates", "ratio", "condition", "p_counts"

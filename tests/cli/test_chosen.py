@@ -72,7 +72,7 @@ def test_the_folder_of_known_sources_chooses(known, asked, tmp_path):
 def test_a_model_that_is_named_is_taken_without_a_word(tmp_path, known, asked):
     gallery = tmp_path / "g.sqlite"
     done = run("enroll-all", known[80], "-g", gallery, "--model", "thumbnails")
-    assert done.stderr.strip() == ""
+    assert "model" not in done.stderr
     assert genprint.open(gallery).model.name == "thumbnails"
     refused = run("attribute", asked[80], "-g", gallery, "--model", "pictures", code=1)
     assert "enrolled with another model" in refused.stderr
@@ -84,7 +84,8 @@ def test_small_images_by_the_model_for_pictures_are_warned_of(tmp_path, known, a
     gallery = tmp_path / "g.sqlite"
     run("enroll-all", known[80], "-g", gallery)
     done = run("enroll", "icons", known[32] / "s0", "-g", gallery)
-    assert done.stderr.strip() == f"warning: icons: {WARNING}"
+    assert done.stderr.startswith(f"warning: icons: {WARNING}\n")
+    assert "warning: icons: images of 32 px, those of most sources 80 px." in done.stderr
     assert genprint.open(gallery).counts()["icons"] == 12
     for command in (["attribute", "--no-conditions"], ["mixture", "--no-conditions"]):
         done = run(*command[:1], asked[32], "-g", gallery, *command[1:], "--json", code=None)
@@ -129,7 +130,7 @@ def test_every_evaluation_chooses_by_its_data(known, monkeypatch):
     (known[80] / "sources.csv").write_text("source,class\ns0,a\ns1,a\ns2,b\n")
     for module in (answers, methods):
         monkeypatch.setattr(module, "load_model", stopped)
-    names = [command.name for command in app.registered_commands]
+    names = [command.name for command in app.registered_commands if command.name != "real"]  # which takes more sources
     assert len(names) > 8
     for name in names:
         assert "None of ['s0', 's1', 's2']" in run("evaluate", name, known[80], code=1).stderr, name

@@ -191,14 +191,13 @@ def test_the_command_line_says_what_the_probe_went_through(tmp_path, golden_imag
     assert json.loads(ask(*question, "--json", "--no-conditions"))["condition"] == ORIGINAL
 
 
-def test_calibration_needs_four_sources(folder, tmp_path):
+def test_calibration_needs_six_sources(folder, tmp_path, rng):
     arguments = ["evaluate", "calibration", str(folder), "--enrolled", "12", "--size", "4", "--repeats", "1", "--json"]
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 1
-    assert "four sources or more" in refused.stderr
-    (folder / "again").mkdir()
-    for path in (folder / "middle").iterdir():
-        (folder / "again" / path.name).write_bytes(path.read_bytes())
+    assert "6 sources or more" in refused.stderr
+    for grain in (5.0, 20.0, 60.0):
+        write(folder, f"grain {grain:g}", textured(rng, 24, grain=grain))
     done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     row = json.loads(done.stdout)["sizes"]["4"]

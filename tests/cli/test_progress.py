@@ -73,7 +73,7 @@ def test_commands_say_how_far_they_are(jpeg_case, tmp_path, monkeypatch):
 
     def told(*arguments):
         done = CliRunner().invoke(app, [*map(str, arguments), "--gallery", str(gallery)])
-        return [line.split(",")[0] for line in done.stderr.splitlines() if line]
+        return [line.split(",")[0] for line in done.stderr.splitlines() if line.startswith("reading")]
 
     assert told("enroll-all", jpeg_case / "known") == [
         f"reading images: {done} of {images}" for done in range(JPEG_IMAGES, images + 1, JPEG_IMAGES)

@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from genprint.evaluation.gallery import Division, validate
+from genprint.report.validation import page, record
 from genprint.storage.files import canonical_digest
+from tests.conftest import given, model_of_sources
 from tests.report.conftest import run
 from tests.report.test_page import check
 
@@ -43,7 +47,7 @@ def test_the_page_holds_all_it_shows(validated):
     page = (validated / "g.sqlite.validation.html").read_text()
     check(page)
     assert "too few to say" in page
-    assert page.count("Tippett") == 1
+    assert "Likelihood ratios are not given by so small a gallery" in page
     assert "sets of 99 could not be asked" in page
     record = json.loads((validated / "g.sqlite.validation.json").read_text())
     assert record["sha256"] in page
@@ -64,3 +68,14 @@ def test_another_ending_is_refused_before_anything_is_measured(validated):
     done = run("evaluate", "gallery", validated / "g.sqlite", "-o", validated / "page.pdf")
     assert done.exit_code == 1
     assert "ends in .html" in done.stderr
+
+
+def test_what_ratios_are_worth_is_drawn_where_there_are_sources_enough(rng):
+    model = model_of_sources(144 * np.eye(4))
+    sources = {f"s{i}": given(rng.normal(rng.normal(0, 12, 4), 1, (24, 4)), f"s{i}") for i in range(8)}
+    division = Division.of(sources)
+    found = validate(model, division, division.deliveries(model, {}), [4], 0.1)
+    shown = page(record(found, sources, model, {"gallery": "g.sqlite"}), found)
+    check(shown)
+    assert "Sets of 4: Tippett plot, and reliability at even prior" in shown
+    assert shown.count("original, 4") == 2  # of answers, and of ratios

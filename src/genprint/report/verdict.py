@@ -30,7 +30,7 @@ def sentence(text: str) -> str:
 
 def begun(text: str, name: str = "") -> str:
     """A text with a capital, unless it begins with a name."""
-    return text if name and text.startswith(name) else text[:1].upper() + text[1:]
+    return text if name and text.startswith(f"{name} ") else text[:1].upper() + text[1:]
 
 
 def verdict(result: Attribution) -> Verdict:
