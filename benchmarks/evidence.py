@@ -121,7 +121,7 @@ def _answers(
     false = []
     for fingerprint in wild.values():
         probes = [fingerprint[np.arange(at, at + 10)] for at in range(0, 50, 10)]
-        false.append(np.mean([identifier.identify(probe, weigh=False).source is not None for probe in probes]))
+        false.append(np.mean([identifier.identify(probe, grown=False).source is not None for probe in probes]))
     rows.append(f"| reference | data set (third-party) | {_percent(over_sources(np.array(false)))} | | |")
     return rows, curves
 

@@ -152,7 +152,7 @@ def by_model(model: Model, images: dict[str, np.ndarray], every: bool) -> Iterat
     for size in (1, 4, 12) if every else (1, 12):
         for name in SOURCES:
             probe = plain[name][np.arange(ENROLLED, ENROLLED + size)]
-            yield f"attribute {size} of {name}", attribution(identifier.identify(probe, weigh=size > 1))
+            yield f"attribute {size} of {name}", attribution(identifier.identify(probe, grown=size > 1))
     overlap = plain["gan-dcgan-s0"][np.arange(ENROLLED - 4, ENROLLED + 6)]
     yield "attribute, enrolled images among it", attribution(identifier.identify(overlap))
     two = Identifier(model, dict(list(known.items())[:2]), conditions=False)

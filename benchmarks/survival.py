@@ -121,7 +121,7 @@ def attributions(model: Model, pool: Pool, number: int, seed: int) -> Iterator[R
     for owner in (*known, *unknown):
         if (probe := gallery.probe(owner, size)) is None:
             continue
-        answer = gallery.identifier.identify(probe, weigh=False)
+        answer = gallery.identifier.identify(probe, grown=False)
         if answer.decision == ATTRIBUTED:
             start = time.process_time()
             found = stressed(answer, pool.images[owner], probe, asking)

@@ -142,10 +142,10 @@ def asked(
     for name, sets in probes.items():
         gone = {name} | joins.get(name, set())
         others = asking({n: f for n, f in known.items() if n not in gone}, joined)
-        false = [others.identify(probe, weigh=False).decision == ATTRIBUTED for probe in sets]
+        false = [others.identify(probe, grown=False).decision == ATTRIBUTED for probe in sets]
         right, own = [], gone - {MIXTURE}
         for probe in sets:
-            answer = everyone.identify(probe, weigh=False)
+            answer = everyone.identify(probe, grown=False)
             both = "the same as far as anybody can tell" in answer.reason and answer.decision != "unknown"
             best = answer.evidence.candidates[0].source if answer.evidence else ""
             right.append(answer.source in own or (both and best in own))

@@ -181,7 +181,7 @@ def across(model: Model, read: Mapping[str, Read]) -> str:
                 cells.append(f"{named(scores, [0] * len(rows)).sum():.0f}")
             known = {name: one for name, one in read["set_encoder"].items() if name != asked}
             identifier = Identifier(model, known, _RATE)
-            answers = [identifier.identify(read["set_encoder"][asked][row], weigh=False) for row in rows]
+            answers = [identifier.identify(read["set_encoder"][asked][row], grown=False) for row in rows]
             right = sum(answer.source == enrolled for answer in answers)
             another = sum(answer.source not in (enrolled, None) for answer in answers)
             told = sum(not answer.evidence.p_counts for answer in answers)

@@ -156,6 +156,7 @@ class Gallery(GalleryStore):
         progress: Progress | None = None,
         trust: str | Path | None = None,
         stress: bool = False,
+        thorough: bool = False,
     ) -> Attribution:
         """Which enrolled source made the images, if any.
 
@@ -170,6 +171,8 @@ class Gallery(GalleryStore):
                 the one that GENPRINT_TRUST names, '' for none. It has no part in the decision.
             stress: whether it is asked again after plausible deliveries (saved as JPEG or WebP, halved, cropped) and
                 of parts of the images. What would be attributed to another source then becomes 'inconclusive'.
+            thorough: whether also with what takes longest and reports show: the likelihood ratio by number of images,
+                and what to expect of this gallery, which is kept for the next answer.
 
         Raises:
             ImageSetError: none of the images can be used, or all are enrolled.
@@ -181,10 +184,10 @@ class Gallery(GalleryStore):
         expect(progress, probe.count)
         fingerprint = self.model.fingerprint(replace(probe, claims=trusted), progress, looks=True)
         identifier = self.identifier(fingerprint, rate, conditions, progress)
-        result = identifier.identify(fingerprint, progress=progress)
-        ask = partial(identifier.identify, weigh=False, progress=progress)
+        result = identifier.identify(fingerprint, thorough, progress)
+        ask = partial(identifier.identify, grown=False, progress=progress)
         copies = Copies.of(fingerprint, identifier.known, result, ask)
-        result = replace(result, expected=expected(identifier, result))
+        result = replace(result, expected=expected(identifier, result, count=thorough))
         if stress:
             again = Asking(
                 self.model.fingerprint,
@@ -198,6 +201,7 @@ class Gallery(GalleryStore):
             "gallery": None if self.in_memory else str(Path(self.path).resolve()),
             "model": self.model.origin, "rate": rate, "conditions": conditions,
             "trust": str(Path(trusted.origin).resolve()) if trusted.origin else None, "stress": stress,
+            "thorough": thorough,
         }  # fmt: skip
         sources = self.sources if self.in_memory else ()
         compared = identifier.enrolled.called(result.condition).fingerprints

@@ -33,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def attribute(
+def attribute(  # noqa: PLR0913
     images: Any,
     known: Any,
     *,
@@ -43,6 +43,7 @@ def attribute(
     progress: Progress | None = None,
     trust: str | Path | None = None,
     stress: bool = False,
+    thorough: bool = False,
 ) -> Attribution:
     """Which known source made a set of images, if any.
 
@@ -58,6 +59,8 @@ def attribute(
             one that GENPRINT_TRUST names, '' for none. It has no part in the decision.
         stress: whether it is asked again after plausible deliveries (saved as JPEG or WebP, halved, cropped) and of
             parts of the images. What would be attributed to another source then becomes 'inconclusive'.
+        thorough: whether also with what takes longest and reports show: the likelihood ratio by number of images, and
+            what to expect of these sources.
 
     Raises:
         ImageSetError: images cannot be read, or the probe is among the known.
@@ -68,7 +71,9 @@ def attribute(
         >>> answer.decision, answer.source, answer.llr  # doctest: +SKIP
     """
     gallery = as_gallery(known, model, progress)
-    return gallery.attribute(images, rate=rate, conditions=conditions, progress=progress, trust=trust, stress=stress)
+    return gallery.attribute(
+        images, rate=rate, conditions=conditions, progress=progress, trust=trust, stress=stress, thorough=thorough
+    )
 
 
 def verify(

@@ -24,7 +24,7 @@ def gallery(rng, count, apart, images=IMAGES):
 def asked(known, apart, rng, size=6, rate=0.2, cache=None):
     identifier = Identifier(model_of_sources(apart**2 * np.eye(SIZE)), known, rate, cache=cache)
     probe = source(rng, "probe", next(iter(known.values())).mean, size)
-    return expected(identifier, identifier.identify(probe, weigh=False))
+    return expected(identifier, identifier.identify(probe, grown=False))
 
 
 def test_sets_of_sources_far_apart_are_expected_to_be_named_right(rng):
@@ -53,7 +53,7 @@ def test_what_is_expected_is_what_comes_about(rng):
         known = {name: source(rng, name, centre) for name, centre in centres.items()}
         identifier = Identifier(model_of_sources(apart**2 * np.eye(SIZE)), known, 0.2)
         answers = [
-            identifier.identify(source(rng, name, centre, 6), weigh=False)
+            identifier.identify(source(rng, name, centre, 6), grown=False)
             for name, centre in centres.items() for _ in range(4)
         ]  # fmt: skip
         found = expected(identifier, answers[0])

@@ -49,7 +49,7 @@ def results():
         "attributed": identifier.identify(probe),
         "unknown": identifier.identify(source("far", centres["e"] + 40, 10)),
         "error": failed("probe", "no such file"),
-        "inconclusive": Identifier(model, dict(list(known.items())[:2])).identify(probe, weigh=False),
+        "inconclusive": Identifier(model, dict(list(known.items())[:2])).identify(probe, grown=False),
         "verified": verify(model, probe, other, population),
         "verified, nothing said": verify(model, probe, source("far", centres["e"] + 40, 10), few),
         "mixed": unmix(model, known, probe + other, draws=20),

@@ -204,18 +204,18 @@ def test_a_source_that_is_enrolled_twice_leaves_the_threshold_as_it_is(model, rn
     assert [group for group in twinned.enrolled.original.twins.groups if len(group) > 1] == [[3, 12]]
     threshold, size = plain.threshold(10)
     assert twinned.threshold(10) == (pytest.approx(threshold, abs=0.1), size)
-    answer = twinned.identify(sources["3"][np.arange(64, 74)], weigh=False)
+    answer = twinned.identify(sources["3"][np.arange(64, 74)], grown=False)
     assert answer.decision == INCONCLUSIVE
     assert "3 and copy are the same" in answer.reason or "copy and 3 are the same" in answer.reason
     told = "they share 32 files" if kind == "the same files" else "no test tells their enrolled images apart"
     assert f"as far as anybody can tell: {told}" in answer.reason
     others = {name: sources[name][np.arange(64, 74)] for name in ("0", "1", "5", "7", "9", "11")}
-    found = {name: twinned.identify(other, weigh=False).source for name, other in others.items()}
-    assert found == {name: plain.identify(other, weigh=False).source for name, other in others.items()}
+    found = {name: twinned.identify(other, grown=False).source for name, other in others.items()}
+    assert found == {name: plain.identify(other, grown=False).source for name, other in others.items()}
     assert sum(name == source for name, source in found.items()) >= 4
     # Twins count as one: twelve sources support one in thirteen, and no less.
     few = Identifier(model, {**known, "copy": twin}, rate=0.01)
-    assert few.identify(others["5"], weigh=False).evidence.rate == pytest.approx(1 / 13)
+    assert few.identify(others["5"], grown=False).evidence.rate == pytest.approx(1 / 13)
 
 
 def test_twins_make_no_third_source(model, rng):

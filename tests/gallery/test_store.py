@@ -256,7 +256,7 @@ def test_a_large_gallery_answers_by_its_nearest_sources(tmp_path, rng, model, mo
         assert len(near.known) == 8
         scores = ByScorer(model.scorer).score([probe], list(near.known.values()))
         assert list(near.known)[scores.argmax()] == name
-        assert near.identify(probe, weigh=False).evidence.candidates[0].source == name
+        assert near.identify(probe, grown=False).evidence.candidates[0].source == name
     few = GalleryStore(tmp_path / "few.sqlite", model)
     few.add_all((name, own[np.arange(8)]) for name, own in list(sources.items())[:8])
     whole = GalleryIdentifier(few, rate=0.2).near(few, probe)

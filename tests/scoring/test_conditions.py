@@ -245,10 +245,10 @@ def test_scores_are_those_of_the_matched_condition(model, rng):
 def test_a_source_without_originals_leaves_the_original_condition_alone(model, rng):
     known = known_in(rng, NEAR, FAR)
     asked = given(known["s1"].under(NEAR).values[:5] + 0.01, "probe")
-    answer = Identifier(model, known).identify(asked, weigh=False)
+    answer = Identifier(model, known).identify(asked, grown=False)
     assert (answer.condition, answer.evidence.candidates[0].source) == (NEAR.name, "s1")
     known["s0"] = replace(known["s0"], originals=())
-    assert Identifier(model, known).identify(asked, weigh=False).condition == ORIGINAL
+    assert Identifier(model, known).identify(asked, grown=False).condition == ORIGINAL
 
 
 def saved(probe, *kinds):

@@ -71,14 +71,14 @@ class Identifier:
         return self.enrolled.original.threshold(images, self.rate, self.min_posterior)
 
     @one_thread
-    def identify(self, probe: Fingerprint, weigh: bool = True, progress: Progress | None = None) -> Attribution:
+    def identify(self, probe: Fingerprint, grown: bool = True, progress: Progress | None = None) -> Attribution:
         """The answer to one probe.
 
         Images of the probe that are enrolled are left out: matching an image with itself is not evidence.
 
         Args:
             probe: its fingerprint.
-            weigh: whether with the interval of the likelihood ratio, and by number of images, which take longest.
+            grown: whether with the likelihood ratio by number of images, too, which takes longest.
             progress: called with the number of enrolled images read in the probe's condition since its last call.
 
         Raises:
@@ -102,7 +102,7 @@ class Identifier:
         threshold, size = found or (None, None)
         rejected = tested and p <= ALPHA
         rival_p = enrolled.exchangeability(probe, rivals[0]) if rival_near and rejected else None
-        ratio = enrolled.likelihood_ratio(probe, best, p if tested else None, weigh)
+        ratio = enrolled.likelihood_ratio(probe, best, p if tested else None, grown)
         decision, reason = decide(
             score, threshold, p if tested else 1.0, float(posteriors[twins].sum()), rival_near, rival_p,
             self.min_posterior, ratio.llr if ratio else None, twinned=twins.sum() > 1,

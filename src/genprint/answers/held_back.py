@@ -14,6 +14,7 @@ from genprint.answers.expected import Expected
 from genprint.answers.results import ATTRIBUTED, Attribution
 from genprint.gallery.enrolled import Enrolled
 from genprint.scoring.cohort import Normaliser
+from genprint.scoring.exchangeability import QUICK
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
 
 # What fails another test than the threshold counts as scored so.
@@ -21,7 +22,7 @@ _LEAST_SCORE = 0.0
 _LEAST_SOURCES = 4  # with one left out, a threshold takes three
 
 
-def expected(identifier: Identifier, answer: Attribution) -> Expected | None:
+def expected(identifier: Identifier, answer: Attribution, count: bool = True) -> Expected | None:
     """What to expect of answers like this one: of as many images, in its condition, by its tests.
 
     It is counted once for each gallery, condition and set size, and kept with the gallery.
@@ -29,9 +30,10 @@ def expected(identifier: Identifier, answer: Attribution) -> Expected | None:
     Args:
         identifier: that gave the answer.
         answer: of its own.
+        count: whether it is counted if that was not done before; it takes longer than an answer.
 
     Returns:
-        None where no threshold could be set.
+        None where no threshold could be set, or if it was not counted.
     """
     evidence = answer.evidence
     if evidence is None or evidence.calibrated_at is None or evidence.threshold is None:
@@ -40,7 +42,9 @@ def expected(identifier: Identifier, answer: Attribution) -> Expected | None:
     rule = _Rule(enrolled, size, identifier.rate, identifier.min_posterior, evidence.p_counts)
     key = f"expected {size} {rule.rate} {rule.min_posterior} {rule.tested}"
     threshold = evidence.threshold
-    counts = enrolled.once(key, lambda: np.array([*rule.of_known(threshold), *rule.of_unknown()]))
+    counts = enrolled.once(key, (lambda: np.array([*rule.of_known(threshold), *rule.of_unknown()])) if count else None)
+    if counts is None:
+        return None
     sets, sources, right, wrong, *unknown = map(int, counts)
     return Expected.of(size, answer.condition, (sets, sources, right, wrong), (unknown[0], unknown[1], unknown[2]))
 
@@ -151,5 +155,5 @@ class _Rule:
         """Of the exchangeability test of a set against its best candidate, without the set."""
         asked = source, int(chosen[0]), best  # sets are disjoint
         if asked not in self.tests:
-            self.tests[asked] = self.enrolled.tests.of_left_out(source, chosen, best)
+            self.tests[asked] = self.enrolled.tests.of_left_out(source, chosen, best, QUICK)
         return self.tests[asked]

@@ -175,7 +175,7 @@ class Attribution(Result):
         claims: what the probe's files say of how they were made, beside the evidence; None where nobody looked.
         copies: images that look like enrolled ones or like one another, and the answer without them; None where nobody
             looked.
-        expected: how such sets of the gallery's own were answered; None without a threshold, or if nobody asked.
+        expected: how such sets of the gallery's own were answered; None without a threshold, or if not counted yet.
         stress: what became of the answer after deliveries and for parts of the images; None if that was not asked.
         asked: what reports need beside.
     """

@@ -105,7 +105,9 @@ def attribute(
         with answer_table(table, stress) as rows, bar("reading images") as advance:
             for name, images in asked:
                 small += [] if isinstance(images, str) else too_small(sources.model, [images])
-                result = _answer(sources, name, images, rate, conditions, advance, trust, stress)
+                result = _answer(
+                    sources, name, images, rate, conditions, advance, trust, stress, bool(report) or stress
+                )
                 # What an answer was asked with is large where there are many.
                 results.append(result if log or report else replace(result, asked=None))
                 if rows:
@@ -133,7 +135,7 @@ def attribute(
 
 def _answer(
     sources: Gallery, name: str, images: ImageSet | str, rate: float, conditions: bool, progress: Progress,
-    trust: Path | None, stress: bool,
+    trust: Path | None, stress: bool, thorough: bool,
 ) -> Attribution:  # fmt: skip
     """The answer to one probe; of one that cannot be read, the reason."""
     from genprint.answers.results import failed
@@ -142,7 +144,7 @@ def _answer(
     try:
         if isinstance(images, str):
             raise ImageSetError(images)
-        result = sources.attribute(images, None, rate, conditions, progress, trust, stress)
+        result = sources.attribute(images, None, rate, conditions, progress, trust, stress, thorough)
     except ImageSetError as error:
         tell(str(error), "error: ")
         left_out = error.left_out if isinstance(error, NothingUsable) else ()

@@ -61,6 +61,7 @@ def reproduce(
                 advance,
                 where["trust"] or "",
                 inputs.get("stress") or False,
+                inputs.get("thorough", True),
             )
         found = differences(then, record(result, known=known_files(sources.sources) if where["known"] else None))
         text = (

@@ -15,6 +15,8 @@ from genprint.scoring.exchangeability import ALPHA
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, support
 from genprint.words import counted
 
+NOT_COUNTED = "What to expect of this gallery has not been counted for such sets: --report or --stress counts it, once."
+
 
 def times(llr: float) -> str:
     """A log likelihood ratio as a ratio."""
@@ -50,7 +52,8 @@ def attribution(result: Attribution) -> str:
         lines += ["  what the files say:", *(f"    {sentence}" for sentence in result.claims.said), f"    {CAUTION}"]
     elif result.claims:
         lines += [f"  {sentence}" for sentence in result.claims.said]
-    lines += [f"  {result.expected.said}"] if result.expected else []
+    if result.expected or evidence.threshold is not None:
+        lines.append(f"  {result.expected.said if result.expected else NOT_COUNTED}")
     lines += [f"  {sentence}" for sentence in result.stress.said] if result.stress else []
     lines.append(f"  {counted(result.images, 'image')} used, {len(result.left_out)} left out")
     return "\n".join([*lines, *_scores(result)])
@@ -80,7 +83,7 @@ def _ratio(ratio: LikelihoodRatio) -> list[str]:
         f"    first: {ratio.hp}",
         f"    second: {ratio.hd}",
         f"    population: {counted(ratio.sources, 'enrolled source')}, by sets of {ratio.calibrated_at}",
-        f"    by number of images  {grows}",
+        *([f"    by number of images  {grows}"] if len(ratio.by_images) > 1 else []),
     ]
 
 

@@ -123,7 +123,7 @@ def identified(
             rest = {other: source for other, source in known.items() if groups[other] != group}
             without[group] = Identifier(model, rest, rate)
         found[name] = [
-            Named(*(one.identify(probe, weigh=False).source for one in (everyone, without[group]))) for probe in sets
+            Named(*(one.identify(probe, grown=False).source for one in (everyone, without[group]))) for probe in sets
         ]
         if progress:
             progress()

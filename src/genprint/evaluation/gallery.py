@@ -194,7 +194,7 @@ class _Asking:
             None if all its images are enrolled under another name.
         """
         try:
-            found = self._identifier.identify(probe, weigh=False)
+            found = self._identifier.identify(probe, grown=False)
         except ImageSetError:
             return None
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
@@ -72,11 +73,18 @@ class Enrolled:
         """Target and non-target scores of the sources."""
         return Cohort(self.known, self.fingerprints, self._keep, self.twins)
 
-    def once(self, what: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """What was worked out of the sources under that name, now or before."""
+    def once(self, what: str, make: Callable[[], np.ndarray] | None) -> np.ndarray | None:
+        """What was worked out of the sources under that name, now or before; None if not yet, and not to be made."""
+
+        def made() -> list[np.ndarray]:
+            if make is None:
+                raise LookupError(what)
+            return [make()]
+
         if what not in self._worked_out:
-            (self._worked_out[what],) = self._keep(what, lambda: [make()])
-        return self._worked_out[what]
+            with suppress(LookupError):
+                (self._worked_out[what],) = self._keep(what, made)
+        return self._worked_out.get(what)
 
     @cached_property
     def twins(self) -> Twins:
@@ -110,7 +118,7 @@ class Enrolled:
         return self.tests.between(one, other)
 
     def likelihood_ratio(
-        self, probe: Fingerprint, source: int, p: float | None, whole: bool = True
+        self, probe: Fingerprint, source: int, p: float | None, grown: bool = True
     ) -> LikelihoodRatio | None:
         """The calibrated one for the best candidate; None where there are too few sources or images to calibrate.
 
@@ -118,9 +126,9 @@ class Enrolled:
             probe: its fingerprint.
             source: number of the best candidate.
             p: of the exchangeability test against it; None where that does not count.
-            whole: whether with its interval, and by number of images.
+            grown: whether also by number of images, which takes longest.
         """
-        return self.ratios(p is not None).likelihood_ratio(probe, source, p, whole)
+        return self.ratios(p is not None).likelihood_ratio(probe, source, p, grown)
 
     def rate(self, wanted: float) -> float:
         """The rate of false attributions that can be had: 1 / (sources + 1) at least, where twins count as one."""

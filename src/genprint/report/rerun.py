@@ -172,7 +172,9 @@ def _case(record: Mapping[str, Any], gallery: Gallery) -> Case:
     try:
         images = _images(record)
         given = record["inputs"]
-        result = gallery.attribute(images, probe, given["rate"], given["conditions"], trust="")
+        result = gallery.attribute(
+            images, probe, given["rate"], given["conditions"], trust="", stress=given.get("stress") or False
+        )
     except _Skip as why:
         return Case(probe, asked, SKIPPED, then, None, "", str(why))
     except GenprintError as error:

@@ -127,7 +127,7 @@ class LikelihoodRatioSystem:
         return trial_features(self._alone(ratios, source), chosen, p if self._tests else None)
 
     def likelihood_ratio(
-        self, probe: Fingerprint, source: int, p: float | None = None, whole: bool = True
+        self, probe: Fingerprint, source: int, p: float | None = None, grown: bool = True
     ) -> LikelihoodRatio | None:
         """For the best candidate; None where there is no calibration.
 
@@ -135,7 +135,7 @@ class LikelihoodRatioSystem:
             probe: its fingerprint.
             source: number of the best candidate.
             p: of the exchangeability test against it, if there are tests.
-            whole: whether with its interval, and by number of images.
+            grown: whether also by number of images, which takes longest.
         """
         calibration = self.calibration(len(probe))
         if calibration is None:
@@ -148,12 +148,12 @@ class LikelihoodRatioSystem:
 
         rng = np.random.default_rng(0)
         low = high = None
-        if whole and len(probe) > 1:
+        if len(probe) > 1:
             # The test is of the set as a whole: a set with images drawn twice is not drawn like the source's.
             again = llrs(rng.integers(len(probe), size=(_DRAWS, len(probe))), calibration, p)
             low, high = map(float, np.quantile(again, _INTERVAL))
         by_images: dict[int, tuple[float, float | None, float | None]] = {}
-        for size in SIZES[: np.searchsorted(SIZES, len(probe))] if whole else ():
+        for size in SIZES[: np.searchsorted(SIZES, len(probe))] if grown else ():
             model = self.calibration(size)
             assert model is not None
             parts = np.stack([rng.permutation(len(probe))[:size] for _ in range(_PARTS)])

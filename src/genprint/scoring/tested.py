@@ -12,7 +12,7 @@ from genprint.scoring.cohort import Cohort, Keep, make_anew
 from genprint.scoring.exchangeability import PERMUTATIONS, QUICK, exchangeable
 
 # Sets of each source that are tested for calibration, and sets of all sources together: tests take time.
-_SETS, _TESTS = 4, 160
+_SETS, _TESTS = 4, 100
 
 
 class ExchangeabilityTests:

@@ -207,7 +207,7 @@ def _serve_questions(app: FastAPI, service: _Service) -> None:
 
         def work() -> dict[str, Any]:
             probe = image_set("probe", files, service.limits)
-            result = service.opened().attribute(probe, rate=service.rate, progress=service.in_time())
+            result = service.opened().attribute(probe, rate=service.rate, progress=service.in_time(), thorough=report)
             answer = result.to_dict()
             if pictures:
                 answer["pictures"] = _pictures(result)
