@@ -37,9 +37,9 @@ Written by `benchmarks/evidence.py`; the encoder has seen no generator. {provena
 
 ## Likelihood ratios
 
-Each source in its turn is left out of calibration, then probes of it are weighed: for their own source, and for each other one
-with theirs not enrolled. {enrolled} images enrolled. Cllr: 0 is perfect, 1 says nothing; Cllr_min is what discrimination alone
-leaves; *misleading*: ratios above one for another source. 95 % intervals by bootstrap over sources.
+Each source in its turn is left out of calibration, then probes of it are weighed: for their own source, and, with theirs not enrolled, for the best of
+the others, which is the one that an answer tells. {enrolled} images enrolled. Cllr: 0 is perfect, 1 says nothing; Cllr_min is what discrimination alone
+leaves; *misleading*: ratios above one for that other source. 95 % intervals by bootstrap over sources.
 
 | sources | images | Cllr | Cllr_min | ECE | misleading | at the cap |
 | --- | --- | --- | --- | --- | --- | --- |
