@@ -1,6 +1,6 @@
-"""Whether an answer and its likelihood ratio point the same way: hundreds of answers of galleries of many sizes.
+"""Whether an answer and its likelihood ratio agree, and how many sources a ratio takes. Writes docs/verdicts.md.
 
-    python benchmarks/verdicts.py --wild FOLDER [--answers 600]
+    python benchmarks/verdicts.py --wild FOLDER --why "..."
 
 Galleries of 3 to 33 sources and 2 to 64 images each, of shipped generators and of third-party sources (FOLDER, 32 px), are asked with
 sets of 1 to 20 images of sources that are enrolled and of others.
@@ -14,21 +14,50 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
-from common import provenance
+from common import ROOT, log_wild_run, provenance
 
 from genprint.answers.attribution import Identifier
 from genprint.answers.results import ATTRIBUTED, UNKNOWN, Attribution
+from genprint.evaluation.calibration import cost
 from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.gallery.enrolled import Enrolled
 from genprint.generators.collection import load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
+from genprint.scoring import likelihood_ratio
+from genprint.scoring.thresholds import disjoint_subsets
 
 SOURCES, IMAGES, SIZES = (3, 4, 5, 8, 10, 16, 24, 33), (2, 4, 8, 16, 32, 64), (1, 2, 5, 10, 20)
 RATE, _EACH, _DRAWN = 0.1, 3, 120
 #: From so many sources and images on, nearly every answer is to have a ratio.
 WELL = 10, 16
+#: Sources of galleries whose ratios are measured, and images of each with those of a probe.
+COUNTS, ASKED = (3, 4, 5, 6, 8, 10, 14), ((16, 5), (32, 10))
+_STRANGERS = 6
+
+_PAGE = """# Answers and their likelihood ratios
+
+Written by `benchmarks/verdicts.py`; the encoder has seen none of these generators. {provenance}
+
+## Do they agree?
+
+Galleries of {sources} sources and {images} images of each, drawn at random, asked with sets of {sizes} images at a rate of {rate:.0f} %, half of
+them of sources that are not enrolled. *Well*: {well[0]} sources or more with {well[1]} images or more. *Contradict*: attributed beside a ratio
+below 1, or unknown beside one above 1.
+
+{agree}
+
+## How many sources does a ratio take?
+
+{galleries} galleries a row. *Own*: cost of the ratios of probes for their own source; *strangers*: of probes of sources that are not enrolled, for the best
+candidate; Cllr is the mean of both. 1 is the cost of saying nothing, so that more than 1 misleads. *Without the test*: where the exchangeability test is
+no evidence. From {least} sources on, answers have a ratio.
+
+{takes}
+"""
 
 
 @dataclass(frozen=True)
@@ -109,11 +138,41 @@ def _counts(rows: list[Asked]) -> list[int]:
     ]  # fmt: skip
 
 
+def takes(model: Model, fingerprints: Mapping[str, Fingerprint], galleries: int, seed: int) -> Iterator[list[object]]:
+    """Rows by images enrolled and asked, number of sources, and whether with the test."""
+    for (enrolled, size), count in [(asked, count) for asked in ASKED for count in COUNTS]:
+        names = [name for name, own in fingerprints.items() if len(own) >= enrolled + size]
+        rng = np.random.default_rng([seed, enrolled, count])
+        costs: dict[tuple[bool, bool], list[float]] = {}
+        for _ in range(galleries):
+            order = [names[i] for i in rng.permutation(len(names))]
+            rows = {name: rng.permutation(len(fingerprints[name])) for name in order[: count + _STRANGERS]}
+            gallery = Enrolled(model.scorer, [fingerprints[name][rows[name][:enrolled]] for name in order[:count]])
+            for name, drawn in rows.items():
+                for probe in disjoint_subsets(fingerprints[name][drawn[enrolled:]], size, 2, rng):
+                    own = name in gallery.names
+                    best = gallery.names.index(name) if own else int(gallery.known.llr([probe])[0].argmax())
+                    for tested in (True, False):
+                        system = gallery.ratios(tested)
+                        calibrated = system.calibration(size)
+                        assert calibrated
+                        llr = calibrated.llr(system.features(probe, best))
+                        costs.setdefault((tested, own), []).append(cost(llr if own else -llr))
+        found = {key: float(np.mean(values)) for key, values in costs.items()}
+        shown = [
+            [(found[kind, True] + found[kind, False]) / 2, found[kind, True], found[kind, False]]
+            for kind in (True, False)
+        ]
+        yield [enrolled, size, count, *(f"{value:.2f}" for kind in shown for value in kind)]
+
+
 def main() -> None:
-    """Asks and prints."""
+    """Asks, measures, writes the page and logs the look."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--wild", type=Path, required=True)
+    options.add_argument("--why", required=True, help="why the wild set is looked at again")
     options.add_argument("--answers", type=int, default=600)
+    options.add_argument("--galleries", type=int, default=12)
     options.add_argument("--seed", type=int, default=0)
     given, start = options.parse_args(), time.monotonic()
     model = Model.load()
@@ -122,9 +181,24 @@ def main() -> None:
         name: {images.name: model.fingerprint(images) for images in sets}
         for name, sets in (("shipped", made), ("third-party", read_sources(given.wild)))
     }
-    found = list(asked(model, pools, given.answers, given.seed))
-    print(table(found))
-    print(provenance(given.seed, start, model.identity))
+    agree = table(list(asked(model, pools, given.answers, given.seed)))
+    print(agree, flush=True)
+    columns = (
+        "sources are", "images enrolled", "asked", "sources", "Cllr", "own", "strangers", "Cllr without the test", "own", "strangers"
+    )  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
+    with patch.object(likelihood_ratio, "LEAST", min(COUNTS)):  # fewer sources than answers ask for
+        for name, fingerprints in pools.items():
+            for row in takes(model, fingerprints, given.galleries, given.seed):
+                lines.append(f"| {name} | {' | '.join(map(str, row))} |")
+                print(lines[-1], flush=True)
+    page = _PAGE.format(
+        provenance=provenance(given.seed, start, model.identity), sources=f"{SOURCES[0]} to {SOURCES[-1]}",
+        images=f"{IMAGES[0]} to {IMAGES[-1]}", sizes=f"{SIZES[0]} to {SIZES[-1]}", rate=100 * RATE, well=WELL, agree=agree,
+        galleries=given.galleries, least=likelihood_ratio.LEAST, takes="\n".join(lines),
+    )  # fmt: skip
+    (ROOT / "docs/verdicts.md").write_text(page)
+    log_wild_run(given.wild.name, "answers and their ratios", given.why)
 
 
 if __name__ == "__main__":
