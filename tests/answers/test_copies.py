@@ -158,3 +158,14 @@ def test_a_page_tells_which_image_looks_like_which(images, gallery, tmp_path):
         assert f'<th scope="row">{one.image}</th><td>{one.other}</td><td>{owner}</td>' in page
     plain = gallery.attribute(save(tmp_path / "plain", images["d"][8:]))
     assert "Pictures that look like others" not in case(plain, plain.asked)[0]
+
+
+def test_an_audit_names_sources_that_have_pictures_of_each_other(images, tmp_path):
+    made = Gallery(str(tmp_path / "g.sqlite"), MODEL)
+    for name in "ab":
+        made.enroll(save(tmp_path / name, images[name][:8]), name)
+    assert "near copies" not in [concern.kind for concern in made.audit().concerns]
+    made.enroll(save(tmp_path / "c", [*map(softened, images["a"][:3]), *images["c"][:8]]), "c")
+    (found,) = [concern for concern in made.audit().concerns if concern.kind == "near copies"]
+    assert found.sources == ("a", "c")
+    assert found.said.startswith("a and c: 3 pictures of one like pictures of the other.")

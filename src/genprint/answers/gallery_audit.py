@@ -6,7 +6,7 @@ gallery looks at everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,10 @@ import numpy as np
 from genprint.answers.results import Result
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.enrolled import Enrolled
+from genprint.images.copies import alike_within, most_apart
 from genprint.images.saving import LOSSLESS, Savings
 from genprint.model import Model
+from genprint.scoring.likelihood_ratio import LEAST
 from genprint.scoring.modes import two_modes
 from genprint.scoring.thresholds import smallest_rate
 from genprint.scoring.twins import Twins
@@ -32,8 +34,6 @@ SIZES, FORMATS, MODES = "sizes", "formats", "two modes"
 # Rate that answers are asked for by default, and the images that thresholds of sets of ten take.
 _RATE, _IMAGES = 0.05, 20
 _UNLIKE = 1.1  # what longer sides differ by, as a ratio, before it is said
-#: Finds pictures that are nearly the same under two names: both names, and how many images they share.
-Copies = Callable[[Sequence[Fingerprint]], Iterable[tuple[str, str, int]]]
 
 
 @dataclass(frozen=True)
@@ -83,34 +83,30 @@ class GalleryAudit(Result):
         return {**super().to_dict(), "well": not self.concerns}
 
 
-def audit_gallery(model: Model, gallery: Sequence[Fingerprint], copies: Copies | None = None) -> GalleryAudit:
+def audit_gallery(model: Model, gallery: Sequence[Fingerprint]) -> GalleryAudit:
     """Looks at everything: a second or so for twenty sources.
 
     Args:
         model: of the fingerprints.
         gallery: the enrolled sources.
-        copies: finds pictures that are nearly the same, if that is to be looked at.
     """
     enrolled = Enrolled(model.scorer, gallery)
-    found = [*_joined(gallery, enrolled.twins, enrolled), *_near_copies(gallery, copies)]
+    found = [*_joined(gallery, enrolled.twins, enrolled), *_near_copies(gallery)]
     found += [*_few_sources(len(enrolled.twins), gallery, to_rate=True), *_few_images(gallery)]
     found += [*_sizes(gallery), *_formats(gallery), *_modes(model, gallery)]
     return GalleryAudit({source.source: source.count for source in gallery}, tuple(found))
 
 
-def look(
-    model: Model, gallery: Sequence[Fingerprint], fresh: Iterable[str], copies: Copies | None = None
-) -> tuple[Concern, ...]:
+def look(model: Model, gallery: Sequence[Fingerprint], fresh: Iterable[str]) -> tuple[Concern, ...]:
     """What is told when sources are enrolled: what costs next to nothing to see, of these sources.
 
     Args:
         model: of the fingerprints.
         gallery: all enrolled sources, the fresh ones among them.
         fresh: names of those that images were just added to.
-        copies: as for ``audit_gallery``.
     """
     twins, named = Enrolled(model.scorer, gallery).twins, set(fresh)
-    found = [*_joined(gallery, twins), *_near_copies(gallery, copies), *_few_sources(len(twins), gallery)]
+    found = [*_joined(gallery, twins), *_few_sources(len(twins), gallery)]
     found += [*_few_images(gallery), *_sizes(gallery), *_formats(gallery)]
     return tuple(concern for concern in found if named.intersection(concern.sources))
 
@@ -134,10 +130,22 @@ def _joined(gallery: Sequence[Fingerprint], twins: Twins, enrolled: Enrolled | N
             yield Concern(TWINS, names, said)
 
 
-def _near_copies(gallery: Sequence[Fingerprint], copies: Copies | None) -> Iterable[Concern]:
-    for one, other, images in copies(gallery) if copies else ():
-        said = f"{one} and {other} share {counted(images, 'picture')}, saved anew: remove these from one of them."
-        yield Concern(COPIES, (one, other), said)
+def _near_copies(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
+    """Pictures that look alike under two names, but are not in one file."""
+    looks = [one for source in gallery for one in source.looks]
+    owners = np.repeat(range(len(gallery)), [len(source.looks) for source in gallery])
+    digests = [digest for source in gallery if source.looks for digest in source.digests]
+    # How alike pictures of one source are: by all of them, copies under two names would pass for that.
+    most = min((most_apart(source.looks) for source in gallery if source.looks), default=0)
+    found: dict[tuple[int, int], set[int]] = {}
+    for pair in alike_within(looks):
+        one, other = sorted((int(owners[pair.one]), int(owners[pair.other])))
+        if one != other and pair.apart <= most and digests[pair.one] != digests[pair.other]:
+            found.setdefault((one, other), set()).add(pair.one)
+    for pair_of, pictures in sorted(found.items()):
+        names = tuple(gallery[i].source for i in pair_of)
+        said = f"{in_words(names)}: {counted(len(pictures), 'picture')} of one like pictures of the other. If they are "
+        yield Concern(COPIES, names, said + "copies, saved anew, remove them from one of the two.")
 
 
 def _few_sources(count: int, gallery: Sequence[Fingerprint], to_rate: bool = False) -> Iterable[Concern]:
@@ -148,7 +156,8 @@ def _few_sources(count: int, gallery: Sequence[Fingerprint], to_rate: bool = Fal
         yield Concern(FEW_SOURCES, names, said)
     elif to_rate and smallest_rate(count) > _RATE + 1e-12:
         least = f"{smallest_rate(count):.0%}"
-        said = f"{many}: the smallest rate of false attributions is {least}. Enroll 19 or more for 5 %."
+        few = f", and there is no likelihood ratio, which takes {LEAST}" if count < LEAST else ""
+        said = f"{many}: the smallest rate of false attributions is {least}{few}. Enroll 19 or more for 5 %."
         yield Concern(FEW_SOURCES, names, said)
 
 

@@ -90,11 +90,13 @@ class LikelihoodRatioSystem:
     def calibration(self, images: int) -> LogisticCalibration | None:
         """For probes of so many images; None with fewer than ``LEAST`` sources, or one of a single image.
 
+        Twins count as one.
+
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
         not enrolled, with one that lacks their source: the best candidate of these, for that is what is asked of.
         """
-        counts = [source.count for source in self._cohort.fingerprints]
-        if len(counts) < LEAST or min(counts) < 2:
+        counts, twins = [source.count for source in self._cohort.fingerprints], self._cohort.twins
+        if len(twins) < LEAST or min(counts) < 2:
             return None
         size = self._cohort.size(images)
         if size not in self._calibrations:
@@ -103,7 +105,10 @@ class LikelihoodRatioSystem:
             ]
             others = [(rows, rows.argmax(1)) for rows in self._cohort.stranger_scores(size)]
             of_own, of_others = self._tests.left_out(self._cohort, size) if self._tests else (None, None)
-            self._calibrations[size] = LogisticCalibration.fit(_trials(own, of_own), _trials(others, of_others))
+            same, different = _trials(own, of_own), _trials(others, of_others)
+            self._calibrations[size] = LogisticCalibration.fit(
+                *([np.concatenate([kind[i] for i in group]) for group in twins.groups] for kind in (same, different))
+            )
         return self._calibrations[size]
 
     def _alone(self, ratios: np.ndarray, source: int) -> np.ndarray:

@@ -70,14 +70,13 @@ class ExchangeabilityTests:
         each = max(1, min(_SETS, _TESTS // sources))
 
         def make() -> list[np.ndarray]:
-            sets, strangers = cohort.sets(size), cohort.nontarget_scores(size)
-            best = [np.full(each, i) for i in range(sources)], [rows[:each].argmax(1) for rows in strangers]
+            sets = [drawn[:each] for drawn in cohort.sets(size)]
+            own = [[i] * len(drawn) for i, drawn in enumerate(sets)]
+            strangers = [rows[:each].argmax(1).tolist() for rows in cohort.stranger_scores(size)]
             return [
-                np.array(
-                    [self.of_left_out(i, drawn, int(j), QUICK) for drawn, j in zip(sets[i], chosen[i], strict=False)]
-                )
-                for chosen in best
-                for i in range(sources)
+                np.array([self.of_left_out(i, drawn, other, QUICK) for drawn, other in zip(sets[i], best, strict=True)])
+                for chosen in (own, strangers)
+                for i, best in enumerate(chosen)
             ]
 
         found = self._keep(f"tests {size}{cohort.twins.name}", make)
