@@ -54,7 +54,8 @@ below 1, or unknown beside one above 1.
 
 {galleries} galleries a row. *Own*: cost of the ratios of probes for their own source; *strangers*: of probes of sources that are not enrolled, for the best
 candidate; Cllr is the mean of both. 1 is the cost of saying nothing, so that more than 1 misleads. *Without the test*: where the exchangeability test is
-no evidence. From {least} sources on, answers have a ratio.
+no evidence, as with linear discriminants and with pictures that were matched. Answers have a ratio from {least[0]} sources on, without the test
+from {least[1]} on.
 
 {takes}
 """
@@ -187,7 +188,7 @@ def main() -> None:
         "sources are", "images enrolled", "asked", "sources", "Cllr", "own", "strangers", "Cllr without the test", "own", "strangers"
     )  # fmt: skip
     lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-    with patch.object(likelihood_ratio, "LEAST", min(COUNTS)):  # fewer sources than answers ask for
+    with patch.object(likelihood_ratio, "LEAST_UNTESTED", min(COUNTS)):  # fewer sources than answers ask for
         for name, fingerprints in pools.items():
             for row in takes(model, fingerprints, given.galleries, given.seed):
                 lines.append(f"| {name} | {' | '.join(map(str, row))} |")
@@ -195,7 +196,7 @@ def main() -> None:
     page = _PAGE.format(
         provenance=provenance(given.seed, start, model.identity), sources=f"{SOURCES[0]} to {SOURCES[-1]}",
         images=f"{IMAGES[0]} to {IMAGES[-1]}", sizes=f"{SIZES[0]} to {SIZES[-1]}", rate=100 * RATE, well=WELL, agree=agree,
-        galleries=given.galleries, least=likelihood_ratio.LEAST, takes="\n".join(lines),
+        galleries=given.galleries, least=(likelihood_ratio.LEAST, likelihood_ratio.LEAST_UNTESTED), takes="\n".join(lines),
     )  # fmt: skip
     (ROOT / "docs/verdicts.md").write_text(page)
     log_wild_run(given.wild.name, "answers and their ratios", given.why)

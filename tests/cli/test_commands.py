@@ -191,11 +191,11 @@ def test_the_command_line_says_what_the_probe_went_through(tmp_path, golden_imag
     assert json.loads(ask(*question, "--json", "--no-conditions"))["condition"] == ORIGINAL
 
 
-def test_calibration_needs_six_sources(folder, tmp_path, rng):
+def test_calibration_needs_four_sources(folder, tmp_path, rng):
     arguments = ["evaluate", "calibration", str(folder), "--enrolled", "12", "--size", "4", "--repeats", "1", "--json"]
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 1
-    assert "6 sources or more" in refused.stderr
+    assert "4 sources or more" in refused.stderr
     for grain in (5.0, 20.0, 60.0):
         write(folder, f"grain {grain:g}", textured(rng, 24, grain=grain))
     done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "out")])

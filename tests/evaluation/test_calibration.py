@@ -36,7 +36,7 @@ def test_bins_of_the_posterior():
 def test_ratios_are_calibrated_for_sources_left_out(world):
     model, sources = world
     found = calibration(model, sources, enrolled=32, size=4, repeats=2)
-    assert found.cap == pytest.approx(np.log(23))
+    assert np.log(12) < found.cap <= np.log(23)  # twins count as one
     assert found.cllr_min < found.cllr.mean < found.cllr_min + 0.1
     assert found.ece < 0.08
     assert found.misleading.mean < 0.25
@@ -46,7 +46,7 @@ def test_ratios_are_calibrated_for_sources_left_out(world):
 def test_what_cannot_be_calibrated_is_told(rng):
     model = model_of_sources(np.eye(3))
     sources = {name: given(rng.normal(size=(12, 3))) for name in "abcdef"}
-    with pytest.raises(ValueError, match="6 sources or more"):
+    with pytest.raises(ValueError, match="4 sources or more"):
         calibration(model, {name: sources[name] for name in "abc"}, 8, 4)
     with pytest.raises(ValueError, match="need 10 enrolled"):
         calibration(model, sources, 8, 5)

@@ -19,7 +19,6 @@ from genprint.gallery.enrolled import Enrolled
 from genprint.images.copies import alike_within, most_apart
 from genprint.images.saving import LOSSLESS, Savings
 from genprint.model import Model
-from genprint.scoring.likelihood_ratio import LEAST
 from genprint.scoring.modes import two_modes
 from genprint.scoring.thresholds import smallest_rate
 from genprint.scoring.twins import Twins
@@ -156,8 +155,7 @@ def _few_sources(count: int, gallery: Sequence[Fingerprint], to_rate: bool = Fal
         yield Concern(FEW_SOURCES, names, said)
     elif to_rate and smallest_rate(count) > _RATE + 1e-12:
         least = f"{smallest_rate(count):.0%}"
-        few = f", and there is no likelihood ratio, which takes {LEAST}" if count < LEAST else ""
-        said = f"{many}: the smallest rate of false attributions is {least}{few}. Enroll 19 or more for 5 %."
+        said = f"{many}: the smallest rate of false attributions is {least}. Enroll 19 or more for 5 %."
         yield Concern(FEW_SOURCES, names, said)
 
 

@@ -13,7 +13,7 @@ from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.enrolled import Enrolled
 from genprint.model import Model
-from genprint.scoring.likelihood_ratio import LEAST
+from genprint.scoring.likelihood_ratio import LEAST, LEAST_UNTESTED
 from genprint.scoring.thresholds import disjoint_subsets
 from genprint.words import counted
 
@@ -85,9 +85,10 @@ def calibration(
     Raises:
         ValueError: too few sources, too few images, or too large a probe.
     """
-    if len(fingerprints) <= LEAST:
+    least = LEAST if model.scorer.learned else LEAST_UNTESTED
+    if len(fingerprints) <= least:
         raise ValueError(
-            f"calibration needs {LEAST + 1} sources or more, one of them left out; there are {len(fingerprints)}"
+            f"calibration needs {least + 1} sources or more, one of them left out; there are {len(fingerprints)}"
         )
     if 2 * size > enrolled:
         raise ValueError(

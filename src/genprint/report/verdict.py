@@ -7,7 +7,7 @@ import math
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Evidence
 from genprint.answers.unknown import NOT_REAL
 from genprint.report.blocks import Verdict
-from genprint.scoring.likelihood_ratio import LEAST, LikelihoodRatio
+from genprint.scoring.likelihood_ratio import LEAST, LEAST_UNTESTED, LikelihoodRatio
 from genprint.scoring.likelihood_ratio import support as supports
 from genprint.words import counted
 
@@ -79,8 +79,9 @@ def _end(ratio: LikelihoodRatio) -> str:
 
 def no_ratio(found: Evidence) -> str:
     """Why there is no likelihood ratio."""
-    if len(found.candidates) < LEAST or min(one.images for one in found.candidates) < 2:
-        return f"No likelihood ratio is given: it takes {LEAST} enrolled sources or more, of two images each."
+    least = LEAST if found.p_counts else LEAST_UNTESTED
+    if len(found.candidates) < least or min(one.images for one in found.candidates) < 2:
+        return f"No likelihood ratio is given: it takes {least} enrolled sources or more, of two images each."
     return "No likelihood ratio is given: the calibration supports none for this probe."
 
 

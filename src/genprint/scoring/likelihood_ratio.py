@@ -14,9 +14,9 @@ from genprint.scoring.logistic import LogisticCalibration
 from genprint.scoring.tested import ExchangeabilityTests
 from genprint.scoring.thresholds import SIZES
 
-#: Fewer sources support no ratio: by three or four, those of sources that are not enrolled come to cost more than
-#: saying nothing (docs/verdicts.md).
-LEAST = 5
+#: Fewer sources support no ratio, and fewer none where the exchangeability test is no evidence: ratios of sources that
+#: are not enrolled come to cost more than saying nothing (docs/verdicts.md).
+LEAST, LEAST_UNTESTED = 3, 5
 # Draws of a probe's images for the interval, and parts of it for each number of images.
 _DRAWS, _PARTS = 200, 20
 _INTERVAL = 0.025, 0.975
@@ -88,7 +88,8 @@ class LikelihoodRatioSystem:
         self._calibrations: dict[int, LogisticCalibration] = {}
 
     def calibration(self, images: int) -> LogisticCalibration | None:
-        """For probes of so many images; None with fewer than ``LEAST`` sources, or one of a single image.
+        """For probes of so many images; None with fewer than ``LEAST`` sources (``LEAST_UNTESTED`` without tests), or
+        one of a single image.
 
         Twins count as one.
 
@@ -96,7 +97,7 @@ class LikelihoodRatioSystem:
         not enrolled, with one that lacks their source: the best candidate of these, for that is what is asked of.
         """
         counts, twins = [source.count for source in self._cohort.fingerprints], self._cohort.twins
-        if len(twins) < LEAST or min(counts) < 2:
+        if len(twins) < (LEAST if self._tests else LEAST_UNTESTED) or min(counts) < 2:
             return None
         size = self._cohort.size(images)
         if size not in self._calibrations:
