@@ -39,7 +39,7 @@ def test_ratios_are_calibrated_for_sources_left_out(world):
     assert np.log(12) < found.cap <= np.log(23)  # twins count as one
     assert found.cllr_min < found.cllr.mean < found.cllr_min + 0.1
     assert found.ece < 0.08
-    assert found.misleading.mean < 0.25
+    assert found.misleading.mean < 0.35
     assert len(found.figure().axes) == 2
 
 
