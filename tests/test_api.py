@@ -373,7 +373,7 @@ def test_a_saved_attribution_is_made_again(root, small_model_folder, tmp_path):
     assert record["inputs"] == {
         "probe": str((root / "probe").resolve()), "known": str((root / "known").resolve()), "gallery": None,
         "model": str(small_model_folder.resolve()), "rate": 0.05, "conditions": False,
-        "trust": None,
+        "trust": None, "stress": False, "thorough": False,
     }  # fmt: skip
     done = CliRunner().invoke(app, ["report", "reproduce", str(tmp_path / "r.json"), "--json"])
     assert done.exit_code == 0, done.output

@@ -59,7 +59,7 @@ def test_what_is_compared_as_it_is_says_so(world, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert "compared in condition</th><td>original</td>" in page
     assert "could not be matched: no originals of a, b, c and 2 others are kept" in page  # what happened
-    assert "True" not in page
+    assert '<tr><th scope="row">matching of conditions</th><td>asked for</td></tr>' in page
     assert run("report", "reproduce", tmp_path / "r.json").exit_code == 0
 
 

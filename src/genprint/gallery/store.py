@@ -97,7 +97,10 @@ class GalleryStore:
             if model:
                 self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:
-            raise GalleryError(f"{self.path}: cannot be opened as a gallery: {error}") from None
+            why = (
+                "it is a folder; give the file that its sources were enrolled in" if Path(self.path).is_dir() else error
+            )
+            raise GalleryError(f"{self.path}: cannot be opened as a gallery: {why}") from None
 
     @property
     def model(self) -> Model:

@@ -283,11 +283,12 @@ def _left_out(case: Case) -> list[Block]:
 
 def _again(case: Case) -> list[Block]:
     made, inputs = case.record, dict(case.record["inputs"])
-    wanted = inputs.pop("conditions", True)
+    wanted, stress = inputs.pop("conditions", True), inputs.pop("stress", False)
+    inputs.pop("thorough", None)  # the page shows what came of it
     given = {f"given: {name}": str(value) for name, value in inputs.items() if value is not None}
     rows = {
         "written": made["written"], "Genprint": made["genprint"], "model": made["model"], **given,
-        "matching of conditions": "asked for" if wanted else "not asked for",
+        "matching of conditions": _asked_for(wanted), "stress": _asked_for(stress),
         "validation of the gallery": _validated(made["validation"]),
         "what became of it": transcoding(case.result, case.asked)[1],
         "compared in condition": case.result.condition, "images of the probe": str(len(made["probe"])),
@@ -298,6 +299,10 @@ def _again(case: Case) -> list[Block]:
              "again and says what differs."),
         Table(("what", "value"), tuple(rows.items())),
     ]  # fmt: skip
+
+
+def _asked_for(wanted: object) -> str:
+    return "asked for" if wanted else "not asked for"
 
 
 def _validated(noted: Mapping[str, Any] | None) -> str:
