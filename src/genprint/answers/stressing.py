@@ -30,6 +30,7 @@ _DRAWS, _SHARE = 20, 2 / 3
 CONFIRMED = 0.9
 
 _CHANGES = "The images as they were made, or more of them."
+_ATTRIBUTED = "Look for evidence of another kind: of where the images come from, and of what their files say."
 _NEXT = "Name none of these sources. Find out how the images were delivered, and ask for the files as they were made."
 
 
@@ -105,7 +106,9 @@ def judged(
     said = tuple(_said(answer, delivered, draws, not_asked))
     stress = Stress(delivered, draws, not_asked, bool(turning), said)
     if not turning:
-        return replace(answer, stress=stress)
+        return replace(
+            answer, stress=stress, next_step=_ATTRIBUTED if answer.decision == ATTRIBUTED else answer.next_step
+        )
     reason = f"attributed to {answer.source} as the images are, but to {turning}"
     return replace(
         answer, decision=INCONCLUSIVE, source=None, reason=reason, changes=_CHANGES, next_step=_NEXT, stress=stress

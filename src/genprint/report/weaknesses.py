@@ -28,8 +28,8 @@ def weaknesses(result: Attribution, found: Evidence, asked: Asked) -> Terms:
         ("Mixed sets: the images may have several sources", OPEN,
          "All images are taken as of one source. genprint mixture asks whether they are."),
         ("The same images: a match with itself is no evidence", IN_PART,
-         "Images that are enrolled, byte for byte, are left out of the probe. Of those that were saved anew, this "
-         "is not sure."),
+         "Images that are enrolled, byte for byte or pixel for pixel, are left out of the probe. Those that look like "
+         "enrolled ones are named, and the answer is given without them, too; a copy that was cut much is not found."),
         ("Forged files: metadata can be written by anybody", ANSWERED,
          "What the files say is told apart, and no decision rests on it."),
         ("Opponents: traces can be removed or imitated on purpose", OPEN,
