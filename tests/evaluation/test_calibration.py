@@ -23,6 +23,15 @@ def test_costs_are_those_of_lir(rng):
     assert ours.cllr_min == pytest.approx(cllr_min(data), abs=1e-6)
 
 
+def test_bounds_are_as_far_as_the_probes_bear_out(rng):
+    true = {f"s{i}": tuple(rng.normal(3, 1, 20)) for i in range(5)}
+    false = {f"s{i}": tuple(rng.normal(-3, 1, 20)) for i in range(5)}
+    low, high = summarise(true, false, cap=9.0).elub
+    assert -np.log(101) <= low < -1
+    assert 1 < high <= np.log(101)
+    assert summarise(false, true, cap=9.0).elub == (0, 0)  # ratios that mislead bear out nothing
+
+
 def test_bins_of_the_posterior():
     llr = np.log(np.array([0.25 / 0.75] * 4 + [3.0] * 4))
     means, shares, gaps, masses = reliability_bins(llr, np.array([1, 0, 0, 0, 1, 1, 1, 1]), np.ones(8))

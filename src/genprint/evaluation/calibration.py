@@ -37,6 +37,9 @@ class Calibration:
         misleading: share of probes of sources not enrolled whose ratio for the best candidate is above one.
         capped: share of ratios for the true source that reach the cap.
         cap: largest natural log of a ratio.
+        elub: empirical lower and upper bound of the ratios, natural logs (Vergeer et al., "Numerical likelihood ratios
+            outputted by LR systems are often based on extrapolation: when to stop extrapolating?", 2016): beyond, so
+            many probes bear out no ratio. None without the extra ``evaluation``.
         same: log ratios for the true source, of each source's probes.
         different: log ratios for the best candidate, of probes whose source is not enrolled.
     """
@@ -47,6 +50,7 @@ class Calibration:
     misleading: Mean
     capped: Mean
     cap: float
+    elub: tuple[float, float] | None
     same: dict[str, tuple[float, ...]] = field(repr=False)
     different: dict[str, tuple[float, ...]] = field(repr=False)
 
@@ -141,9 +145,25 @@ def summarise(
         misleading=over_sources([float(np.mean(np.array(llrs) > 0)) for llrs in different.values()], seed),
         capped=over_sources([float(np.mean(np.array(llrs) >= cap - 1e-9)) for llrs in same.values()], seed),
         cap=cap,
+        elub=elub(values, truth),
         same=same,
         different=different,
     )
+
+
+def elub(llrs: np.ndarray, truth: np.ndarray) -> tuple[float, float] | None:
+    """Empirical lower and upper bound of ratios, in natural logs; None if ``lir`` is not installed.
+
+    Args:
+        llrs: natural logs, of true propositions and of false ones.
+        truth: of each, one or zero.
+    """
+    try:
+        from lir.algorithms.bayeserror import elub as bounds
+    except ImportError:
+        return None
+    low, high = bounds(llrs / np.log(10), truth)  # theirs are decimal
+    return float(low * np.log(10)), float(high * np.log(10))
 
 
 def cost(llr: np.ndarray) -> float:

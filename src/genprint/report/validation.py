@@ -117,16 +117,17 @@ def _ratios(found: Validation) -> list[Block]:
         "Cllr is the cost of the ratios: 0 is perfect, and 1 or more is no better than saying nothing. Cllr_min is "
         "what would be left if they were recalibrated perfectly. ECE is how far the posterior at even prior is from "
         "the truth on average. Misleading: of sets whose source is not enrolled, how many have a ratio above 1 for "
-        "the best other source, which is the one that an answer tells. No ratio is above the cap."
+        "the best other source, which is the one that an answer tells. No ratio is above the cap. ELUB: the least and "
+        "the largest ratio that so many sets bear out (Vergeer et al., 2016)."
     )
-    columns = "condition, images in a set", "sources", "Cllr", "Cllr_min", "ECE", "misleading", "cap"
+    columns = "condition, images in a set", "sources", "Cllr", "Cllr_min", "ECE", "misleading", "cap", "ELUB"
     of = [(f"{one.condition}, {one.images}", one.found) for one in found.ratios]
     rows = tuple(
         (name, str(one.cllr.sources),
          f"{one.cllr.mean:.2f} [{one.cllr.low:.2f}, {one.cllr.high:.2f}]", f"{one.cllr_min:.2f}",
          f"{one.ece:.3f}",
          f"{one.misleading.mean:.0%} [{one.misleading.low:.0%}, {one.misleading.high:.0%}]",
-         f"{math.exp(one.cap):.3g}")
+         f"{math.exp(one.cap):.3g}", _bounds(one.elub))
         for name, one in of
     )  # fmt: skip
     drawn = [
@@ -137,6 +138,10 @@ def _ratios(found: Validation) -> list[Block]:
         if one.condition == ORIGINAL
     ]
     return [Text(meant), Table(columns, rows), *drawn]
+
+
+def _bounds(elub: tuple[float, float] | None) -> str:
+    return "not worked out (extra evaluation)" if elub is None else " to ".join(f"{math.exp(one):.2g}" for one in elub)
 
 
 def _covers(made: Mapping[str, Any]) -> Table:
