@@ -523,3 +523,15 @@ def test_a_set_of_which_nothing_can_be_used_says_why_of_each(tmp_path):
     assert [left.reason for left in error.value.left_out] == ["not an image", "empty file"]
     again = pickle.loads(pickle.dumps(error.value))  # as it comes from another process
     assert (str(again), again.left_out) == (str(error.value), error.value.left_out)
+
+
+def test_images_beside_the_folders_of_sources_are_told(tmp_path, rng, caplog):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(textured(rng, 1)[0]).save(tmp_path / name / "0.png")
+    (tmp_path / "sources.csv").write_text("source\n")
+    assert len(read_sources(tmp_path)) == 2
+    assert caplog.text == ""
+    Image.fromarray(textured(rng, 1)[0]).save(tmp_path / "stray.png")
+    assert [images.name for images in read_sources(tmp_path)] == ["a", "b"]
+    assert "1 image beside the sub-folders, such as stray.png: of no source, so passed over" in caplog.text

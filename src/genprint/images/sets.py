@@ -35,7 +35,7 @@ from genprint.images.members import (
     load_arrays,
     size_in_file,
 )
-from genprint.words import counted
+from genprint.words import counted, printable
 
 log = logging.getLogger("genprint")
 
@@ -261,8 +261,10 @@ def read_sources(path: str | Path) -> list[ImageSet]:
     if path.is_dir():
         entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
         inside = [entry for entry in entries if _holds_images(entry)]
-        for entry in set(entries) - set(inside):
-            log.info("%s: not in a sub-folder, so of no source; passed over", entry)
+        endings = Pillow.registered_extensions()
+        if stray := [entry.name for entry in entries if entry not in inside and entry.suffix.lower() in endings]:
+            what = f"{counted(len(stray), 'image')} beside the sub-folders, such as {printable(stray[0])}"
+            log.warning("%s: %s: of no source, so passed over", path, what)
         sets = [_source(entry, path) for entry in inside]
     elif not path.exists():
         raise ImageSetError(f"{path}: no such file or folder")
