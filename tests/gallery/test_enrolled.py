@@ -10,7 +10,7 @@ from genprint.answers.attribution import Identifier
 from genprint.answers.results import INCONCLUSIVE
 from genprint.evaluation.answers import answers
 from genprint.fingerprints.conditions import CONDITIONS, KEPT
-from genprint.gallery.enrolled import _HELD, _LEAST_SCORE, ALPHA, Enrolled, EnrolledIn
+from genprint.gallery.enrolled import _HELD, ALPHA, LEAST_SCORE, Enrolled, EnrolledIn
 from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.lda import LDA
 from genprint.scoring.thresholds import upper_threshold
@@ -59,7 +59,7 @@ def test_few_sources_or_images_set_no_threshold(model, rng):
     mixed = Identifier(model, {**two, "single": source(rng, 1)}, rate=0.3)
     threshold, size = mixed.threshold(5)
     assert size == 1
-    assert threshold >= _LEAST_SCORE
+    assert threshold >= LEAST_SCORE
 
 
 @pytest.mark.parametrize(("sources", "rate"), [(12, 0.1), (12, 0.5), (19, 0.1), (39, 0.05)])
@@ -75,9 +75,9 @@ def test_the_threshold_is_that_of_all_sets_put_to_all_tests(model, rng, sources,
                 softmax(row).max() >= min_posterior and enrolled.exchangeability(own[drawn], int(row.argmax())) > ALPHA
                 for drawn, row in zip(sets, llrs, strict=True)
             ]
-            scores.append(np.where(passed, reached, _LEAST_SCORE).clip(_LEAST_SCORE))
+            scores.append(np.where(passed, reached, LEAST_SCORE).clip(LEAST_SCORE))
         expected = upper_threshold(scores, rate)
-        assert expected > _LEAST_SCORE or min_posterior
+        assert expected > LEAST_SCORE or min_posterior
         assert enrolled.threshold(2, rate, min_posterior) == (pytest.approx(expected), 2)
         assert Identifier(model, known, rate, min_posterior).threshold(2) == (pytest.approx(expected), 2)
 

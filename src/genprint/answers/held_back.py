@@ -12,13 +12,11 @@ from genprint.answers.attribution import Identifier
 from genprint.answers.decision import decide
 from genprint.answers.expected import Expected
 from genprint.answers.results import ATTRIBUTED, Attribution
-from genprint.gallery.enrolled import Enrolled
+from genprint.gallery.enrolled import LEAST_SCORE, Enrolled
 from genprint.scoring.cohort import Normaliser
 from genprint.scoring.exchangeability import QUICK
 from genprint.scoring.thresholds import smallest_rate, upper_threshold
 
-# What fails another test than the threshold counts as scored so.
-_LEAST_SCORE = 0.0
 _LEAST_SOURCES = 4  # with one left out, a threshold takes three
 
 
@@ -121,13 +119,13 @@ class _Rule:
         scale = Normaliser.fit(means[pairs], same=self.enrolled.twins.same[pairs])
         scores = scale(ratios[:, among], np.searchsorted(among, best))
         passed = [
-            self._attributes(score, _LEAST_SCORE, source, chosen, row, which)
+            self._attributes(score, LEAST_SCORE, source, chosen, row, which)
             for score, chosen, row, which in zip(scores.tolist(), sets, shown, best.tolist(), strict=True)
         ]
         return np.where(passed, scores, -np.inf)
 
     def _threshold(self, passed: Sequence[np.ndarray]) -> float:
-        others = [np.maximum(own, _LEAST_SCORE) for own in passed]
+        others = [np.maximum(own, LEAST_SCORE) for own in passed]
         return upper_threshold(others, max(self.rate, smallest_rate(len(others))))
 
     def _attributes(

@@ -44,10 +44,10 @@ def saved(pixels: np.ndarray, processing: Processing) -> bytes:
     if not isinstance(last, Jpeg | WebP):
         before = [*before, last]
     image = Pillow.fromarray(Chain(tuple(before))(pixels[None])[0])
-    buffer = io.BytesIO()
     if isinstance(last, Jpeg):
-        image.save(buffer, "JPEG", quality=last.quality, subsampling=last.subsampling)
-    elif isinstance(last, WebP):
+        return last.encode(image)
+    buffer = io.BytesIO()
+    if isinstance(last, WebP):  # by the quality that people set, where ``encode`` looks for a file's quantiser
         image.save(buffer, "WEBP", quality=usual_webp_quality(last.quantiser))
     else:
         image.save(buffer, "PNG")

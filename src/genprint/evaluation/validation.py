@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from genprint.answers.expected import ENOUGH_SETS, ENOUGH_SOURCES
 from genprint.answers.results import plain_values
 from genprint.evaluation.calibration import Calibration
 from genprint.evaluation.intervals import Mean
-
-#: Fewer sets or sources than these say too little to go by.
-ENOUGH_SETS, ENOUGH_SOURCES = 20, 5
 
 
 @dataclass(frozen=True)

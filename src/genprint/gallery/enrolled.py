@@ -32,8 +32,8 @@ from genprint.words import counted
 
 # Conditions that a gallery is held in at a time, beside the original.
 _HELD = 8
-# Scores below are those of other sources.
-_LEAST_SCORE = 0.0
+#: Scores below are those of other sources; what fails another test than the threshold counts as scored so.
+LEAST_SCORE = 0.0
 
 
 class Enrolled:
@@ -160,13 +160,13 @@ class Enrolled:
     def _upper_threshold(self, size: int, rate: float, min_posterior: float, tested: bool) -> float:
         """The score that sets of sources left out reach and pass all other tests at the given rate, at most."""
         trials, twins = list(self.cohort.unknown(size)), self.twins
-        scores = [np.full(len(reached), _LEAST_SCORE) for *_, reached in trials]
+        scores = [np.full(len(reached), LEAST_SCORE) for *_, reached in trials]
         places = [(float(score), i, j) for i, (*_, reached) in enumerate(trials) for j, score in enumerate(reached)]
         sets_of = np.bincount(twins.labels, [len(own) for own in scores])[twins.labels]  # of a source and its twins
         above = smallest_rate(len(twins))
         # From the highest score down, for as long as it matters: permutation tests take time.
         for score, i, j in sorted(places, reverse=True):
-            if score < _LEAST_SCORE or above > rate + 1e-12:  # as upper_threshold has it
+            if score < LEAST_SCORE or above > rate + 1e-12:  # as upper_threshold has it
                 break
             sets, llrs, _ = trials[i]
             best = int(llrs[j].argmax())

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from genprint._version import __version__
-from genprint.evaluation.validation import ENOUGH_SETS, ENOUGH_SOURCES, Share, Validation
+from genprint.answers.expected import ENOUGH_SETS, ENOUGH_SOURCES
+from genprint.evaluation.validation import Share, Validation
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.model import Model

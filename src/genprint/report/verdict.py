@@ -38,14 +38,22 @@ def verdict(result: Attribution) -> Verdict:
     found = result.evidence
     if found is None:
         return Verdict(
-            "No answer", result.decision, sentence(begun(result.reason)), _next("Give images that can be read.")
+            "No answer",
+            result.decision,
+            sentence(begun(result.reason)),
+            (("What to do next", "Give images that can be read."),),
         )
     best = found.candidates[0].source
     sources = counted(len(found.candidates), "enrolled source")
     images = "the image" if result.images == 1 else f"the {result.images} images"
     why = ("Why", sentence(begun(result.reason, best)))
     changes, to_do = (sentence(begun(text, best)) for text in (result.changes, result.next_step))
-    points = (why, ("How sure", _how_sure(result, found)), ("What would change it", changes), *_next(to_do))
+    points = (
+        why,
+        ("How sure", _how_sure(result, found)),
+        ("What would change it", changes),
+        ("What to do next", to_do),
+    )
     if result.decision == ATTRIBUTED:
         lead = f"Of {sources}, {best} explains {images} best, and passes every test that counts."
         return Verdict(f"Attributed to {best}", ATTRIBUTED, lead, points)
@@ -54,10 +62,6 @@ def verdict(result: Attribution) -> Verdict:
         return Verdict("Unknown", UNKNOWN, lead, points)
     lead = f"It is not decided which of {sources} made {images}, if any: none is named."
     return Verdict("Inconclusive", INCONCLUSIVE, lead, points)
-
-
-def _next(to_do: str) -> tuple[tuple[str, str], ...]:
-    return (("What to do next", to_do),)
 
 
 def support(ratio: LikelihoodRatio) -> str:
