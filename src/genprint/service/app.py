@@ -2,67 +2,40 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, File, Query, Request, Response, UploadFile
+from fastapi import Depends, FastAPI, File, Query, Response, UploadFile
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from pydantic import BaseModel
 
 from genprint import api
 from genprint._version import __version__
 from genprint.answers.families import MOST_DRAWN, MOST_LISTED, FamilyTree
 from genprint.answers.results import Attribution, plain_values
-from genprint.gallery.store import NotEnough
-from genprint.images.sets import ImageSetError
 from genprint.model import Model
 from genprint.report import figures
 from genprint.report.page import explained, page_of, tree_with_probe
 from genprint.report.record import FileSummary, to_json
 from genprint.report.templates import FILTER, LOOK
-from genprint.service.guard import Busy, RequestGuard, WorkQueue
+from genprint.service.guard import RequestGuard, WorkQueue
+from genprint.service.problems import PROBLEMS, PROBLEMS_AS_JSON, Problem, handle_errors
 from genprint.service.settings import Limits, Tokens
-from genprint.service.uploads import TooMuch, Unreadable, image_set
+from genprint.service.uploads import TooMuch, image_set
 from genprint.words import all_printable
 
-log = logging.getLogger("genprint.service")
 _STATIC = Path(__file__).parent / "static"
 
 Images = Annotated[list[UploadFile], File(description="Images, or zips of images.")]
 Linkage = Literal["average", "complete", "single", "ward"]
 Name = Annotated[str, InPath(pattern=r"^[\w][\w .+-]{0,99}$", description="Of the source.")]
 
-
-class Problem(BaseModel):
-    """Why a request was not answered."""
-
-    detail: str | list[dict[str, Any]]
-
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The upload was broken off, or is no form."},
-    401: {"description": "A token is needed."},
-    403: {"description": "The token is not good for it, or another page asks."},
-    408: {"description": "The upload took too long."},
-    409: {"description": "Too few sources are enrolled."},
-    413: {"description": "Over a limit, and which."},
-    422: {"description": "It cannot be read, or does not fit this description."},
-    429: {"description": "Busy; come again after the seconds in Retry-After."},
-    500: {"description": "An error of the service."},
-}
-# For operations that answer with text or a picture: FastAPI would describe their problems as such, too.
-_PROBLEMS_AS_JSON: dict[int | str, dict[str, Any]] = {
-    status: {**about, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for status, about in _PROBLEMS.items()
-}
 # The guard asks for tokens, before a body is read; this describes them to whoever generates a client.
 _TOKEN = HTTPBearer(scheme_name="token", description="A line of the token file, less its scope.", auto_error=False)
 _WANTS_TOKEN: dict[str, Any] = {"dependencies": [Depends(_TOKEN)]}
@@ -90,7 +63,7 @@ def create_app(
     seen = Counter("genprint_images", "Images fingerprinted", registry=registry)
     service = _Service(model, gallery, limits, rate, originals, registry, seen, WorkQueue(limits))
     service.opened()  # a gallery that cannot be used is found now, not at the first request
-    problems = {status: {**about, "model": Problem} for status, about in _PROBLEMS.items()}
+    problems = {status: {**about, "model": Problem} for status, about in PROBLEMS.items()}
     app = FastAPI(title="Genprint", version=__version__, redoc_url=None, docs_url=None, responses=problems)
     app.add_middleware(RequestGuard, limits=limits, tokens=tokens, registry=registry)
     _serve_operation(app, service)
@@ -111,7 +84,7 @@ def create_app(
         return FileResponse(FILTER)
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    _handle_errors(app)
+    handle_errors(app)
     return app
 
 
@@ -162,7 +135,7 @@ def _serve_operation(app: FastAPI, service: _Service) -> None:
         """Whether the service is up."""
         return {"status": "ok", "version": __version__, "model": service.model.identity}
 
-    @app.get("/metrics", response_class=PlainTextResponse, responses=_PROBLEMS_AS_JSON, **_WANTS_TOKEN)
+    @app.get("/metrics", response_class=PlainTextResponse, responses=PROBLEMS_AS_JSON, **_WANTS_TOKEN)
     async def metrics() -> Response:
         """Counts, for Prometheus."""
         return Response(generate_latest(service.registry), media_type="text/plain; version=0.0.4")
@@ -249,7 +222,7 @@ def _serve_families(app: FastAPI, service: _Service) -> None:
 
     @app.get(
         "/v1/families.svg", response_class=Response,
-        responses={**_PROBLEMS_AS_JSON, 200: {"content": {"image/svg+xml": {}}}}, **_WANTS_TOKEN,
+        responses={**PROBLEMS_AS_JSON, 200: {"content": {"image/svg+xml": {}}}}, **_WANTS_TOKEN,
     )  # fmt: skip
     async def families_picture(linkage: Linkage = "average") -> Response:
         """The same as a picture."""
@@ -281,26 +254,3 @@ def _report(result: Attribution) -> dict[str, Any]:
     shown = plain_values(all_printable({"verdict": verdict, "sections": sections}))
     # As text: JavaScript would write 1.0 as 1, and the seal would break.
     return {"page": page_of(record, verdict, sections), "case": to_json(record), **shown}
-
-
-def _handle_errors(app: FastAPI) -> None:
-    """Errors that a client can mend are returned with their message; all others as a plain 'internal error'."""
-    statuses = {TooMuch: 413, Unreadable: 422, ImageSetError: 422, NotEnough: 409}
-
-    def told(status: int) -> Any:
-        async def handler(_: Request, error: Exception) -> JSONResponse:
-            return JSONResponse({"detail": str(error)}, status)
-
-        return handler
-
-    for kind, status in statuses.items():
-        app.add_exception_handler(kind, told(status))
-
-    @app.exception_handler(Busy)
-    async def busy(_: Request, __: Busy) -> JSONResponse:
-        return JSONResponse({"detail": "busy; come again"}, 429, {"Retry-After": "2"})
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("%s %s", request.method, request.url.path, exc_info=error)
-        return JSONResponse({"detail": "internal error"}, 500)
