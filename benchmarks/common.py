@@ -17,7 +17,8 @@ import torch
 
 from genprint.encoder.encoder import SetEncoder
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 
 ROOT = Path(__file__).parent.parent

@@ -27,7 +27,8 @@ from genprint.answers.copies import Copies
 from genprint.api import Gallery
 from genprint.images.copies import BITS, MOST_APART, Look, alike, alike_within, look, most_apart
 from genprint.images.decoding import Image
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.storage.files import write_atomically
 

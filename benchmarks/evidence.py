@@ -23,7 +23,8 @@ from genprint.evaluation.mixture import Mixtures, mixtures
 from genprint.evaluation.open_set import open_set
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.report import figures as plots
 from genprint.scoring.cohort import Normalised

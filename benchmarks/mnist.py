@@ -17,7 +17,8 @@ from genprint.evaluation.attributability import top1
 from genprint.evaluation.families import agreement
 from genprint.evaluation.methods import METHODS
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.report import figures as plots
 

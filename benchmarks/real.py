@@ -26,7 +26,8 @@ from genprint.evaluation.methods import METHODS
 from genprint.evaluation.real import Populations, Told, less, real_or_generated
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import named
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.storage.files import write_atomically
 

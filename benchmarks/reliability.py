@@ -34,7 +34,8 @@ from genprint.fingerprints.bulk import Ledger, LedgerError, fingerprint
 from genprint.gallery.store import GalleryError, GalleryStore
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.images.decoding import Unusable, decode
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.storage.files import write_atomically
 from genprint.storage.weights import WeightsError

@@ -26,7 +26,8 @@ from genprint.evaluation.open_set import open_set
 from genprint.evaluation.stability import stability
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import Comparer
 from genprint.storage.files import write_atomically

@@ -21,7 +21,8 @@ from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer, Comparer
 from genprint.scoring.matching import Matched

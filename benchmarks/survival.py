@@ -30,7 +30,8 @@ from genprint.answers.stressing import CONFIRMED, Asking, stressed
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 
 #: Of small galleries: sources, images of each, images in a probe, the rate; how many others are asked.

@@ -22,7 +22,8 @@ from genprint.answers.results import ATTRIBUTED
 from genprint.evaluation.intervals import Mean, over_sources
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.modes import two_modes
 from genprint.scoring.twins import Twins

@@ -25,7 +25,8 @@ from genprint.evaluation.calibration import cost
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.enrolled import Enrolled
 from genprint.generators.collection import load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring import likelihood_ratio
 from genprint.scoring.thresholds import disjoint_subsets

@@ -24,7 +24,8 @@ from genprint.evaluation.methods import CONTROLS, METHODS
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import named as processing_of
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.storage.files import write_atomically
 

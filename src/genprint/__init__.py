@@ -37,7 +37,7 @@ _HOME = {
     "ImageSet": "genprint.images.sets",
     "Model": "genprint.api",
     "SetEncoder": "genprint.encoder.encoder",
-    "read_sources": "genprint.images.sets",
+    "read_sources": "genprint.images.known",
 }
 __all__ = [
     "CONDITIONS",
@@ -69,7 +69,8 @@ if TYPE_CHECKING:
     from genprint.fingerprints.conditions import CONDITIONS
     from genprint.fingerprints.fingerprint import Fingerprint
     from genprint.fingerprints.fingerprinter import Fingerprinter
-    from genprint.images.sets import ImageSet, read_sources
+    from genprint.images.known import read_sources
+    from genprint.images.sets import ImageSet
 
 
 def __getattr__(name: str) -> Any:

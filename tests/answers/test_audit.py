@@ -7,7 +7,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from genprint.answers.audit import audit, block_grid
 from genprint.images.headers import jpeg_quality
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from tests.conftest import textured
 
 

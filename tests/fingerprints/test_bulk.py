@@ -14,7 +14,8 @@ from genprint.baselines.content import ColourQuantiles
 from genprint.fingerprints import bulk
 from genprint.fingerprints.bulk import Chunk, Ledger, LedgerError, compute, pack, unpack
 from genprint.fingerprints.cluster import Cluster, ClusterError
-from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable
 from tests.conftest import textured
 
 

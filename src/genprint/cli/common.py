@@ -270,8 +270,8 @@ def sources_of(data: Path, strict: bool) -> Sources:
     Raises:
         ImageSetError: there is none, or, if strict, one cannot be used.
     """
-    from genprint.images.known import usable
-    from genprint.images.sets import ImageSetError, read_sources
+    from genprint.images.known import read_sources, usable
+    from genprint.images.sets import ImageSetError
 
     having, lacking = usable(read_sources(data))
     if lacking and (strict or not having):
@@ -311,7 +311,7 @@ def known_gallery(
             )
         return opened
     from genprint import api
-    from genprint.images.sets import read_sources
+    from genprint.images.known import read_sources
 
     made = api.Gallery(None, load_model(model, read_sources(known)))
     enroll(made, known, None, strict=strict)

@@ -63,7 +63,7 @@ def enroll_all(
     """
     from genprint.api import Gallery
     from genprint.gallery.store import GalleryStore
-    from genprint.images.sets import read_sources
+    from genprint.images.known import read_sources
 
     with errors():
         store = Gallery(gallery, load_model(model, read_sources(data), GalleryStore(gallery, None)))

@@ -88,7 +88,8 @@ def _is_image(path: Path) -> bool:
 
 
 def _folders(path: Path) -> Iterator[tuple[str, ImageSet | str]]:
-    from genprint.images.sets import ImageSet, read_sources
+    from genprint.images.known import read_sources
+    from genprint.images.sets import ImageSet
 
     for images in read_sources(path):
         yield images.origin, ImageSet(images.origin, images.members, images.origin)

@@ -1,12 +1,21 @@
-"""Known sources, in whatever form they are given."""
+"""Several sources, in whatever form they are given: a folder or archive of them, image sets, or a mapping."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genprint.images.sets import ImageSet, ImageSetError, LeftOut, read_sources
+from PIL import Image as Pillow
+
+from genprint.images import archives
+from genprint.images.archives import ArchiveError
+from genprint.images.members import Archive, ArrayFile, Nothing
+from genprint.images.sets import ImageSet, ImageSetError, LeftOut, arrays_in, check_array, stem_of
+from genprint.words import counted, printable
+
+log = logging.getLogger("genprint")
 
 
 def as_sources(sources: Any) -> list[ImageSet]:
@@ -41,3 +50,62 @@ def usable(sets: Iterable[ImageSet]) -> tuple[list[ImageSet], tuple[LeftOut, ...
         except ImageSetError as error:
             lacking.append(LeftOut(images.name, str(error)))
     return having, tuple(lacking)
+
+
+def read_sources(path: str | Path) -> list[ImageSet]:
+    """Several sources, named and in the order of their names.
+
+    A folder gives one source for each sub-folder, archive or array file in it (the ImageFolder layout); an
+    archive, one for each of its top-level folders; an ``.npz``, one for each array. A source that cannot be read is an
+    error when it is scanned.
+
+    Raises:
+        ImageSetError: there is no source there, or two of one name.
+    """
+    path = Path(path)
+    sets: list[ImageSet] = []
+    if path.is_dir():
+        entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+        inside = [entry for entry in entries if _holds_images(entry)]
+        endings = Pillow.registered_extensions()
+        if stray := [entry.name for entry in entries if entry not in inside and entry.suffix.lower() in endings]:
+            what = f"{counted(len(stray), 'image')} beside the sub-folders, such as {printable(stray[0])}"
+            log.warning("%s: %s: of no source, so passed over", path, what)
+        sets = [_source(entry, path) for entry in inside]
+    elif not path.exists():
+        raise ImageSetError(f"{path}: no such file or folder")
+    elif path.suffix.lower() == ".npz":
+        for name, array in sorted(arrays_in(path).items()):
+            check_array(array, name)
+            sets.append(ImageSet(name, ArrayFile(path, name, name), f"{path}:{name}"))
+    elif archives.is_archive(path):
+        try:
+            tops = {top for name, _ in archives.members(path) if (top := archives.top_folder(name))}
+        except ArchiveError as error:
+            raise ImageSetError(str(error)) from None
+        sets = [ImageSet(top, Archive(path, top), f"{path}:{top}") for top in sorted(tops)]
+    if not sets:
+        raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
+    named: dict[str, ImageSet] = {}
+    for images in sets:
+        twin = named.setdefault(images.name, images)
+        if twin is not images:
+            raise ImageSetError(f"{twin.origin} and {images.origin}: both are named {images.name}; rename one")
+    return sets
+
+
+def _holds_images(entry: Path) -> bool:
+    """Whether what lies in a folder of sources is one; a link that leads nowhere was meant to be."""
+    if entry.is_dir() or (entry.is_symlink() and not entry.exists()):
+        return True
+    return entry.suffix.lower() in (".npy", ".npz") or archives.is_archive(entry)
+
+
+def _source(entry: Path, folder: Path) -> ImageSet:
+    """One source of a folder of such."""
+    try:
+        if entry.is_dir() and folder.resolve().is_relative_to(entry.resolve()):
+            raise ImageSetError(f"{entry}: a link to a folder that it lies in")
+        return ImageSet.read(entry)
+    except ImageSetError as error:
+        return ImageSet(stem_of(entry) if entry.is_file() else entry.name, Nothing(str(error)), str(entry))

@@ -29,13 +29,12 @@ from genprint.images.members import (
     Contents,
     Files,
     Members,
-    Nothing,
     Rows,
     files_below,
     load_arrays,
     size_in_file,
 )
-from genprint.words import counted, printable
+from genprint.words import counted
 
 log = logging.getLogger("genprint")
 
@@ -203,7 +202,7 @@ class ImageSet:
         Raises:
             ImageSetError: another shape or dtype.
         """
-        _check_array(array, name)
+        check_array(array, name)
         return cls(name, Contents(name, array), name)
 
     @classmethod
@@ -214,18 +213,18 @@ class ImageSet:
             ImageSetError: no such path, or an archive that cannot be opened.
         """
         path = Path(path)
-        name = name or (_stem(path) if path.is_file() else path.name or path.resolve().name)
+        name = name or (stem_of(path) if path.is_file() else path.name or path.resolve().name)
         members: Members
         if path.is_dir():
             members = Files(files_below(path))
         elif not path.exists():
             raise ImageSetError(f"{path}: no such file or folder")
         elif path.suffix.lower() in (".npy", ".npz"):
-            arrays = _arrays(path)
+            arrays = arrays_in(path)
             if len(arrays) > 1 and "images" not in arrays:
                 raise ImageSetError(f"{path}: holds several arrays and none named 'images'; it is several sources")
             key = "images" if "images" in arrays else next(iter(arrays))
-            _check_array(arrays[key], name)
+            check_array(arrays[key], name)
             members = ArrayFile(path, name, key)
         elif archives.is_archive(path):
             members = Archive(path)
@@ -246,78 +245,29 @@ class ImageSet:
         return np.stack(pixels)
 
 
-def read_sources(path: str | Path) -> list[ImageSet]:
-    """Several sources, named and in the order of their names.
-
-    A folder gives one source for each sub-folder, archive or array file in it (the ImageFolder layout); an
-    archive, one for each of its top-level folders; an ``.npz``, one for each array. A source that cannot be read is an
-    error when it is scanned.
-
-    Raises:
-        ImageSetError: there is no source there, or two of one name.
-    """
-    path = Path(path)
-    sets: list[ImageSet] = []
-    if path.is_dir():
-        entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-        inside = [entry for entry in entries if _holds_images(entry)]
-        endings = Pillow.registered_extensions()
-        if stray := [entry.name for entry in entries if entry not in inside and entry.suffix.lower() in endings]:
-            what = f"{counted(len(stray), 'image')} beside the sub-folders, such as {printable(stray[0])}"
-            log.warning("%s: %s: of no source, so passed over", path, what)
-        sets = [_source(entry, path) for entry in inside]
-    elif not path.exists():
-        raise ImageSetError(f"{path}: no such file or folder")
-    elif path.suffix.lower() == ".npz":
-        for name, array in sorted(_arrays(path).items()):
-            _check_array(array, name)
-            sets.append(ImageSet(name, ArrayFile(path, name, name), f"{path}:{name}"))
-    elif archives.is_archive(path):
-        try:
-            tops = {top for name, _ in archives.members(path) if (top := archives.top_folder(name))}
-        except ArchiveError as error:
-            raise ImageSetError(str(error)) from None
-        sets = [ImageSet(top, Archive(path, top), f"{path}:{top}") for top in sorted(tops)]
-    if not sets:
-        raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
-    named: dict[str, ImageSet] = {}
-    for images in sets:
-        twin = named.setdefault(images.name, images)
-        if twin is not images:
-            raise ImageSetError(f"{twin.origin} and {images.origin}: both are named {images.name}; rename one")
-    return sets
-
-
-def _holds_images(entry: Path) -> bool:
-    """Whether what lies in a folder of sources is one; a link that leads nowhere was meant to be."""
-    if entry.is_dir() or (entry.is_symlink() and not entry.exists()):
-        return True
-    return entry.suffix.lower() in (".npy", ".npz") or archives.is_archive(entry)
-
-
-def _source(entry: Path, folder: Path) -> ImageSet:
-    """One source of a folder of such."""
-    try:
-        if entry.is_dir() and folder.resolve().is_relative_to(entry.resolve()):
-            raise ImageSetError(f"{entry}: a link to a folder that it lies in")
-        return ImageSet.read(entry)
-    except ImageSetError as error:
-        return ImageSet(_stem(entry) if entry.is_file() else entry.name, Nothing(str(error)), str(entry))
-
-
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
     """The name of a file less its ending, as of ``.tar.gz``."""
     return path.stem.removesuffix(".tar")
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def arrays_in(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a ``.npy`` or ``.npz``, by name.
+
+    Raises:
+        ImageSetError: it cannot be read, or holds none.
+    """
     try:
         return load_arrays(path)
     except ArraysError as error:
         raise ImageSetError(str(error)) from None
 
 
-def _check_array(array: np.ndarray, name: str) -> None:
+def check_array(array: np.ndarray, name: str) -> None:
+    """Refuses what is no array of images.
+
+    Raises:
+        ImageSetError: another shape or dtype.
+    """
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
         raise ImageSetError(
             f"{name}: images are uint8 of shape (n, h, w, 3) or (n, h, w), not {array.dtype} {array.shape}"
