@@ -19,7 +19,8 @@ import numpy as np
 from common import ROOT, encoder_of, provenance
 
 from genprint.answers.families import FamilyTree, grouped
-from genprint.fingerprints.fingerprint import Fingerprint, Moments
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.moments import Moments
 from genprint.gallery.index import Index
 from genprint.gallery.store import GalleryStore
 from genprint.model import Model

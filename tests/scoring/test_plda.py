@@ -7,7 +7,8 @@ import pytest
 from scipy.linalg import eigh
 from scipy.stats import multivariate_normal
 
-from genprint.fingerprints.fingerprint import Fingerprint, Moments, by_part
+from genprint.fingerprints.fingerprint import Fingerprint, by_part
+from genprint.fingerprints.moments import Moments
 from genprint.scoring.base import ByScorer
 from genprint.scoring.lda import LDA
 from genprint.scoring.plda import PLDA

@@ -11,8 +11,9 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.results import Asked, Attribution, Result
 from genprint.report import figures
 from genprint.report.blocks import Block, Items, Picture, Section, Table, Verdict
+from genprint.report.case import Case
 from genprint.report.record import FileSummary, known_files, record, to_json
-from genprint.report.sections import Case, sections
+from genprint.report.sections import sections
 from genprint.report.templates import fill
 from genprint.report.verdict import verdict
 from genprint.storage.files import write_atomically

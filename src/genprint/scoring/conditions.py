@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from genprint.fingerprints.conditions import CONDITIONS, SHIFTS
-from genprint.fingerprints.fingerprint import Fingerprint, Moments
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.fingerprints.moments import Moments
 from genprint.images.processing import Chain, Jpeg, Noise, Processing, Scale, WebP
 from genprint.scoring.base import Densities, Scorer
 from genprint.scoring.plda import PLDA
