@@ -148,7 +148,7 @@ def test_features_of_a_chosen_model_are_kept_in_the_cache(tmp_path, known):
         digests = [image.sha256 for image in genprint.read_sources(known[80])[0]]
         assert all(row is not None for row in Cache(features).features(model.extractor_id, digests))
     finally:
-        from genprint.cli.common import use_cache
+        from genprint.cli.loading import use_cache
 
         use_cache(None)
 

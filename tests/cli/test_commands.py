@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from genprint.cli import common
+from genprint.cli import loading
 from genprint.cli.app import app
 from genprint.fingerprints.conditions import ORIGINAL
 from genprint.gallery.store import GalleryStore
@@ -132,7 +132,7 @@ def test_commands_use_the_cache(folder, tmp_path):
     try:
         first, again = (CliRunner().invoke(app, command) for _ in range(2))
     finally:
-        common.use_cache(None)
+        loading.use_cache(None)
     assert first.exit_code == again.exit_code == 0, first.output
     assert first.stdout == again.stdout
     assert path.exists()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genprint.cli import common
+from genprint.cli import loading
 from genprint.encoder.encoder import SetEncoder
 from tests.cli.conftest import run
 from tests.conftest import textured
@@ -177,7 +177,7 @@ def test_enrolling_that_was_stopped_goes_on_where_it_was(tmp_path, folder, monke
 @pytest.mark.parametrize("command", [("attribute", "PROBE"), ("mixture", "PROBE"), ("families",)])
 def test_a_gallery_with_nothing_in_it_is_told_before_a_model_is_loaded(tmp_path, probe, monkeypatch, command, name):
     (tmp_path / "blank.sqlite").touch()
-    monkeypatch.setattr(common, "load_model", None)
+    monkeypatch.setattr(loading, "load_model", None)
     words = [probe if word == "PROBE" else word for word in command]
     told = run(*words, "--gallery", tmp_path / name, code=1).stderr
     assert f"{name}: {'no such file' if name.startswith('mis') else 'nothing is enrolled in it'}; enroll" in told

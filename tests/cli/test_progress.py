@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from genprint.cli import common
+from genprint.cli import progress
 from genprint.cli.app import app
 from tests.conftest import JPEG_IMAGES, JPEG_SOURCES
 
@@ -15,7 +15,7 @@ from tests.conftest import JPEG_IMAGES, JPEG_SOURCES
 def clock(monkeypatch):
     """Time that passes only when a test says so."""
     now = [100.0]
-    monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -24,8 +24,8 @@ def told(capsys):
 
 
 def test_a_line_is_written_every_five_seconds(clock, capsys):
-    assert common._EVERY == 5
-    with common.bar("reading images") as advance:
+    assert progress._EVERY == 5
+    with progress.bar("reading images") as advance:
         advance.expect(100)
         for _ in range(10):
             clock[0] += 2
@@ -38,8 +38,8 @@ def test_a_line_is_written_every_five_seconds(clock, capsys):
 
 
 def test_what_is_to_come_comes_beside_what_is_done(clock, capsys, monkeypatch):
-    monkeypatch.setattr(common, "_EVERY", 0.0)
-    with common.bar("reading images") as advance:
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    with progress.bar("reading images") as advance:
         advance(16)  # nobody said how many there are
         advance.expect(64)
         clock[0] += 10
@@ -56,10 +56,10 @@ def test_what_is_to_come_comes_beside_what_is_done(clock, capsys, monkeypatch):
 
 
 def test_where_there_is_a_bar_there_are_no_lines(monkeypatch):
-    monkeypatch.setattr(common, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-    monkeypatch.setattr(common, "err", screen)
-    with common.bar("reading images") as advance:
+    monkeypatch.setattr(progress, "err", screen)
+    with progress.bar("reading images") as advance:
         advance.expect(64)
         advance(16)
     shown = screen.file.getvalue()
@@ -68,7 +68,7 @@ def test_where_there_is_a_bar_there_are_no_lines(monkeypatch):
 
 
 def test_commands_say_how_far_they_are(jpeg_case, tmp_path, monkeypatch):
-    monkeypatch.setattr(common, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
     gallery, images = tmp_path / "g.sqlite", JPEG_IMAGES * len(JPEG_SOURCES)
 
     def told(*arguments):

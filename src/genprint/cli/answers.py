@@ -9,31 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genprint.cli.common import (
-    DEFAULT_GALLERY,
-    EXIT_CODES,
-    AsJson,
-    Conditions,
-    GalleryFile,
-    Known,
-    Model,
-    Rate,
-    Strict,
-    Trust,
-    bar,
-    csv_bytes,
-    errors,
-    known_gallery,
-    load_model,
-    say,
-    show,
-    tell,
-    tell_left_out,
-    tell_small,
-    too_small,
-    warn_small,
-)
+from genprint.cli.common import EXIT_CODES, csv_bytes, errors, say, show, tell, tell_left_out
+from genprint.cli.loading import known_gallery, load_model, tell_small, too_small, warn_small
+from genprint.cli.options import DEFAULT_GALLERY, AsJson, Conditions, GalleryFile, Known, Model, Rate, Strict, Trust
 from genprint.cli.probes import Each, answer_table, probes_of, summary
+from genprint.cli.progress import bar
 from genprint.words import all_printable, counted
 
 if TYPE_CHECKING:

@@ -11,8 +11,10 @@ import typer
 
 from genprint._version import __version__
 from genprint.cli import answers, enrollment, fingerprinting, generators, report, sources, training
-from genprint.cli.common import bar, errors, load_model, say, tell, use_cache
+from genprint.cli.common import errors, say, tell
 from genprint.cli.evaluate import app as evaluate
+from genprint.cli.loading import load_model, use_cache
+from genprint.cli.progress import bar
 from genprint.cli.serve import serve
 
 # Words of before 0.2.

@@ -7,21 +7,10 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import (
-    DEFAULT_GALLERY,
-    AsJson,
-    GalleryFile,
-    Model,
-    Originals,
-    Strict,
-    errors,
-    listed_gallery,
-    load_model,
-    say,
-    show,
-    tell,
-)
-from genprint.cli.common import enroll as enroll_images
+from genprint.cli.common import errors, say, show, tell
+from genprint.cli.loading import enroll as enroll_images
+from genprint.cli.loading import listed_gallery, load_model
+from genprint.cli.options import DEFAULT_GALLERY, AsJson, GalleryFile, Model, Originals, Strict
 from genprint.words import counted, printable
 
 

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, Strict, bar, csv_bytes, errors, load_model, show, sources_of, tell
+from genprint.cli.common import csv_bytes, errors, show, tell
+from genprint.cli.loading import load_model, sources_of
+from genprint.cli.options import AsJson, Model, Strict
+from genprint.cli.progress import bar
 from genprint.words import counted
 
 

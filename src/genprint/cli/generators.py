@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, bar, errors, say, show
+from genprint.cli.common import errors, say, show
+from genprint.cli.options import AsJson
+from genprint.cli.progress import bar
 from genprint.storage.files import write_atomically
 from genprint.words import counted
 

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, bar, csv_bytes, errors, known_gallery, show
+from genprint.cli.common import csv_bytes, errors, show
+from genprint.cli.loading import known_gallery
+from genprint.cli.options import AsJson, Model
+from genprint.cli.progress import bar
 from genprint.words import counted
 
 app = typer.Typer(no_args_is_help=True, help="Checks reports of genprint attribute --report.")

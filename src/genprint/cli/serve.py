@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import DEFAULT_GALLERY, GalleryFile, Model, errors, load_model, tell
+from genprint.cli.common import errors, tell
+from genprint.cli.loading import load_model
+from genprint.cli.options import DEFAULT_GALLERY, GalleryFile, Model
 
 
 def serve(

@@ -8,21 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genprint.cli.common import (
-    DEFAULT_GALLERY,
-    AsJson,
-    GalleryFile,
-    Model,
-    Strict,
-    bar,
-    csv_bytes,
-    errors,
-    known_gallery,
-    open_gallery,
-    show,
-    sources_of,
-    tell_left_out,
-)
+from genprint.cli.common import csv_bytes, errors, show, tell_left_out
+from genprint.cli.loading import known_gallery, open_gallery, sources_of
+from genprint.cli.options import DEFAULT_GALLERY, AsJson, GalleryFile, Model, Strict
+from genprint.cli.progress import bar
 from genprint.words import all_printable
 
 if TYPE_CHECKING:

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import Model, Strict, bar, errors, load_model, say, sources_of
+from genprint.cli.common import errors, say
+from genprint.cli.loading import load_model, sources_of
+from genprint.cli.options import Model, Strict
+from genprint.cli.progress import bar
 
 # Images of each generator in the reference population.
 POPULATION_IMAGES = 100

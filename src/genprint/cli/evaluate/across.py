@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import bar
 from genprint.cli.evaluate.common import Reader, about_sources, interval
+from genprint.cli.progress import bar
 
 if TYPE_CHECKING:
     from genprint.evaluation.across import Across, Label, Pair

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import AsJson, Model, Strict, bar, errors, load_model, show, sources_of
+from genprint.cli.common import errors, show
 from genprint.cli.evaluate.common import (
     Data,
     Enrolled,
@@ -27,6 +27,9 @@ from genprint.cli.evaluate.common import (
     show_results,
     with_left_out,
 )
+from genprint.cli.loading import load_model, sources_of
+from genprint.cli.options import AsJson, Model, Strict
+from genprint.cli.progress import bar
 from genprint.storage.files import write_atomically
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genprint.cli.common import Sources, bar, show, tell_left_out
+from genprint.cli.common import show, tell_left_out
+from genprint.cli.loading import Sources
+from genprint.cli.progress import bar
 
 if TYPE_CHECKING:
     from genprint.evaluation.attributability import Rate

@@ -10,8 +10,11 @@ from typing import Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, Rate, bar, errors, open_gallery, show
+from genprint.cli.common import errors, show
 from genprint.cli.evaluate.common import Seed, Sizes, set_sizes
+from genprint.cli.loading import open_gallery
+from genprint.cli.options import AsJson, Model, Rate
+from genprint.cli.progress import bar
 
 
 def gallery_command(

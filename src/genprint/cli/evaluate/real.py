@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genprint.cli.common import AsJson, Model, Strict, bar, errors, load_model, show, sources_of
+from genprint.cli.common import errors, show
 from genprint.cli.evaluate.common import Data, Methods, Reader, Repeats, Seed, Sizes, about_sources, interval, set_sizes
+from genprint.cli.loading import load_model, sources_of
+from genprint.cli.options import AsJson, Model, Strict
+from genprint.cli.progress import bar
 from genprint.storage.files import write_atomically
 from genprint.words import counted
 
