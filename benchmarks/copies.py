@@ -147,7 +147,7 @@ def without_copies() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch("genprint.fingerprints.fingerprinter.look", lambda image: None))
         nothing = Copies((), None, MOST_APART, 0, ())
-        stack.enter_context(patch("genprint.answering.Copies.of", lambda *asked: nothing))
+        stack.enter_context(patch("genprint.answers.asking.Copies.of", lambda *asked: nothing))
         yield
 
 

@@ -5,28 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import genprint.report.page  # noqa: F401 (it is what results are saved by)
 from genprint import shipped
 from genprint.answers import gallery_audit
+from genprint.answers.asking import asked
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
-from genprint.answers.claims import SetClaims
-from genprint.answers.copies import Copies
 from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
-from genprint.answers.held_back import expected
 from genprint.answers.mixture import Mixture, unmix
-from genprint.answers.results import Asked, Attribution
-from genprint.answers.sizes import said_of_sizes
-from genprint.answers.stressing import Asking, stressed
-from genprint.answers.unknown import said_of_unknown
-from genprint.answers.verification import Verification
+from genprint.answers.results import Attribution
+from genprint.answers.verification import Verification, pair_of, population_of
 from genprint.answers.verification import verify as compare
 from genprint.errors import GenprintError
-from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.derived import Derived, Made
@@ -39,7 +31,6 @@ from genprint.images.processing import Processing
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
 from genprint.scoring.population import ReferencePopulation
-from genprint.storage.sqlite import is_database
 from genprint.words import counted
 
 GROUPS = 2000
@@ -179,37 +170,8 @@ class Gallery(GalleryStore):
             NotEnough: nothing is enrolled.
             TrustError: the file holds no such certificates.
         """
-        trusted = TrustList.read(trust)
-        probe = ImageSet.of(images, name, default="probe")
-        expect(progress, probe.count)
-        fingerprint = self.model.fingerprint(replace(probe, claims=trusted), progress, looks=True)
-        identifier = self.identifier(fingerprint, rate, conditions, progress)
-        result = identifier.identify(fingerprint, thorough, progress)
-        ask = partial(identifier.identify, grown=False, progress=progress)
-        copies = Copies.of(fingerprint, identifier.known, result, ask)
-        result = replace(result, expected=expected(identifier, result, count=thorough))
-        if stress:
-            again = Asking(
-                self.model.fingerprint,
-                lambda one, told: self.identifier(one, rate, conditions, told).identify(one, False, told),
-            )
-            result = stressed(result, probe, fingerprint.without(identifier.known), again, progress)
-        on_disk = bool(probe.files or probe.container) and Path(probe.origin).exists()
-        inputs: dict[str, str | float | bool | None] = {
-            "probe": str(Path(probe.origin).resolve()) if on_disk else None,
-            "known": self.origin if self.in_memory else None,
-            "gallery": None if self.in_memory else str(Path(self.path).resolve()),
-            "model": self.model.origin, "rate": rate, "conditions": conditions,
-            "trust": str(Path(trusted.origin).resolve()) if trusted.origin else None, "stress": stress,
-            "thorough": thorough,
-        }  # fmt: skip
-        sources = self.sources if self.in_memory else ()
-        compared = identifier.enrolled.called(result.condition).fingerprints
-        asked = Asked(self.model, probe, fingerprint, identifier.known, tuple(compared), sources, inputs)
-        resized = "scale" in result.condition  # which the condition tells
-        sizes = said_of_sizes(fingerprint, identifier.known.values(), resized)
-        said = (*said_of_unknown(result.decision), *sizes, *copies.said)
-        return replace(result, claims=SetClaims.of(fingerprint, trusted), said=said, copies=copies, asked=asked)
+        trusted, probe = TrustList.read(trust), ImageSet.of(images, name, default="probe")
+        return asked(self, probe, rate, conditions, trusted, stress, thorough, progress)
 
     def audit(self) -> gallery_audit.GalleryAudit:
         """Whether the gallery is well: sources that are one under two names, several under one, too few, or unlike."""
@@ -245,18 +207,9 @@ class Gallery(GalleryStore):
 
         def make() -> ReferencePopulation:
             known = self._judges()
-            name = (
-                f"{counted(len(known), 'source')} of {self.origin}"
-                if self.origin
-                else counted(len(known), "enrolled source")
-            )
-            if conditions:
-                known = {source: fingerprint.kept(KEPT) for source, fingerprint in known.items()}
-                expect(progress, len(conditions) * sum(map(len, known.values())))
-            try:
-                return ReferencePopulation.fit(self.model.plda, known, name, rate, conditions, progress)
-            except ValueError as error:
-                raise NotEnough(str(error)) from None
+            name = counted(len(known), "source" if self.origin else "enrolled source")
+            name += f" of {self.origin}" if self.origin else ""
+            return population_of(self.model, known, name, rate, conditions, progress)
 
         return self._keep(f"population {rate} {conditions!r}", make)
 
@@ -267,7 +220,7 @@ class Gallery(GalleryStore):
         self, left: Any, right: Any, rate: float = 0.05, conditions: bool = True, progress: Progress | None = None
     ) -> Verification:
         """Whether two sets have one source, judged by the enrolled sources; in the sets' condition, if so wanted."""
-        pair = _pair(self.model, left, right, progress)
+        pair = pair_of(self.model, left, right, progress)
         in_conditions = self._keep(f"judges {conditions}", lambda: EnrolledIn(self.model, self._judges(), conditions))
         likely = {processing for one in pair for processing in in_conditions.candidates([one])}
         judge = self.population(rate, sorted(likely, key=lambda processing: processing.name), progress)
@@ -314,19 +267,6 @@ class Gallery(GalleryStore):
         return self._derived.keep(self.state(), what, make)
 
 
-def verify_pair(
-    model: BaseModel, left: Any, right: Any, judge: ReferencePopulation | None, progress: Progress | None
-) -> Verification:
-    """Whether two sets have one source, by a population; None for the model's."""
-    return compare(model, *_pair(model, left, right, progress), judge)
-
-
-def _pair(model: BaseModel, left: Any, right: Any, progress: Progress | None) -> tuple[Fingerprint, Fingerprint]:
-    """Fingerprints of two image sets."""
-    one, other = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-    return model.fingerprint(one, progress, looks=True), model.fingerprint(other, progress, looks=True)
-
-
 def load(model: str | Path | None = None, revision: str | None = None, offline: bool = False) -> Model:
     """A saved model; by default the one that GENPRINT_MODEL names, else the shipped one for thumbnails.
 
@@ -358,32 +298,3 @@ def choose(sets: Iterable[ImageSet] = (), gallery: GalleryStore | None = None) -
         other = load(shipped.PREFIX + name)
         found = other if gallery.maker.fits(other) else found  # if none does, the gallery says so
     return found
-
-
-def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
-    """The gallery in a file.
-
-    Raises:
-        GalleryError: there is none, or it was made with another model.
-    """
-    if not Path(path).exists():
-        raise GalleryError(f"{path}: no such file; enroll sources first, or give their folder as known sources")
-    return Gallery(path, model)
-
-
-def is_gallery(known: Any) -> bool:
-    """Whether that names a gallery's file, be it there or not."""
-    if not isinstance(known, str | Path) or Path(known).is_dir():
-        return False
-    return Path(known).suffix in (".sqlite", ".gallery") or is_database(known)
-
-
-def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:
-    """A gallery of known sources, in memory unless it is one on disk already."""
-    if isinstance(known, Gallery):
-        return known
-    if is_gallery(known):
-        return open(known, model)
-    gallery = Gallery(None, model)
-    gallery.enroll(known, progress=progress)
-    return gallery

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genprint.answering import Gallery, Model, as_gallery, choose, is_gallery, load, open, verify_pair
+from genprint.answering import Gallery, Model, choose, load
 from genprint.answers import audit as audits
 from genprint.answers.families import FamilyTree
 from genprint.answers.gallery_audit import GalleryAudit
@@ -19,13 +19,16 @@ from genprint.answers.lineage import Lineage
 from genprint.answers.lineage import lineage as compare_lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
-from genprint.answers.verification import Verification
+from genprint.answers.verification import Verification, pair_of
+from genprint.answers.verification import verify as compare
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.gallery.derived import Derived
 from genprint.gallery.enrolling import Added
+from genprint.gallery.store import GalleryError
 from genprint.images.known import as_sources
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
+from genprint.storage.sqlite import is_database
 
 __all__ = [
     "Added", "Derived", "Gallery", "Model", "attribute", "audit", "choose", "families", "lineage", "load", "mixture",
@@ -104,7 +107,8 @@ def verify(
     if population is not None:
         return as_gallery(population, model, progress).verify(left, right, rate, conditions, progress)
     pair = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
-    return verify_pair(model or choose(pair), *pair, None, progress)
+    model = model or choose(pair)
+    return compare(model, *pair_of(model, *pair, progress))
 
 
 def mixture(
@@ -171,3 +175,32 @@ def audit(
     if isinstance(sources, Gallery) or is_gallery(sources):
         return as_gallery(sources, model).audit()
     return audits.audit(as_sources(sources), progress)
+
+
+def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
+    """The gallery in a file.
+
+    Raises:
+        GalleryError: there is none, or it was made with another model.
+    """
+    if not Path(path).exists():
+        raise GalleryError(f"{path}: no such file; enroll sources first, or give their folder as known sources")
+    return Gallery(path, model)
+
+
+def is_gallery(known: Any) -> bool:
+    """Whether that names a gallery's file, be it there or not."""
+    if not isinstance(known, str | Path) or Path(known).is_dir():
+        return False
+    return Path(known).suffix in (".sqlite", ".gallery") or is_database(known)
+
+
+def as_gallery(known: Any, model: BaseModel | None, progress: Progress | None = None) -> Gallery:
+    """A gallery of known sources, in memory unless it is one on disk already."""
+    if isinstance(known, Gallery):
+        return known
+    if is_gallery(known):
+        return open(known, model)
+    gallery = Gallery(None, model)
+    gallery.enroll(known, progress=progress)
+    return gallery

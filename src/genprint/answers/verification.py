@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genprint.answers.copies import check_no_copies
 from genprint.answers.results import DIFFERENT, INCONCLUSIVE, SAME, Result
+from genprint.fingerprints.conditions import KEPT
 from genprint.fingerprints.fingerprint import Fingerprint, check_disjoint
-from genprint.images.sets import LeftOut
+from genprint.fingerprints.fingerprinter import Progress, expect
+from genprint.gallery.store import NotEnough
+from genprint.images.processing import Processing
+from genprint.images.sets import ImageSet, LeftOut
 from genprint.model import Model
 from genprint.scoring.equalising import ALL, equalised
 from genprint.scoring.population import Judgement, ReferencePopulation
@@ -74,6 +79,34 @@ class Verification(Result):
         ax.set(xlim=(-1, 1), yticks=[], xlabel="similarity (cosine)")
         ax.legend()
         return ax
+
+
+def population_of(
+    model: Model,
+    known: Mapping[str, Fingerprint],
+    name: str,
+    rate: float,
+    conditions: Sequence[Processing],
+    progress: Progress | None,
+) -> ReferencePopulation:
+    """How alike sets of known sources are, in these conditions, too; by images whose originals are kept, if in any.
+
+    Raises:
+        NotEnough: fewer than two sources, or one of a single image.
+    """
+    if conditions:
+        known = {source: fingerprint.kept(KEPT) for source, fingerprint in known.items()}
+        expect(progress, len(conditions) * sum(map(len, known.values())))
+    try:
+        return ReferencePopulation.fit(model.plda, known, name, rate, conditions, progress)
+    except ValueError as error:
+        raise NotEnough(str(error)) from None
+
+
+def pair_of(model: Model, left: Any, right: Any, progress: Progress | None) -> tuple[Fingerprint, Fingerprint]:
+    """Fingerprints of two image sets that are to be compared; either is whatever ``ImageSet.of`` takes."""
+    one, other = ImageSet.of(left, default="left"), ImageSet.of(right, default="right")
+    return model.fingerprint(one, progress, looks=True), model.fingerprint(other, progress, looks=True)
 
 
 def verify(

@@ -17,11 +17,10 @@ from genprint.errors import GenprintError
 from genprint.fingerprints.cache import Cache, CacheError
 from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors
 from genprint.fingerprints.originals import Images
-from genprint.gallery import looks, saved
+from genprint.gallery import features, looks, saved
 from genprint.gallery.index import Index
 from genprint.gallery.maker import Maker
 from genprint.gallery.originals import OriginalsStore
-from genprint.storage.files import digest
 from genprint.storage.sqlite import open_database, tables_of
 
 if TYPE_CHECKING:
@@ -32,16 +31,8 @@ CACHED_BYTES = 2**30
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS source (
-    name TEXT PRIMARY KEY, rows INTEGER NOT NULL, features BLOB NOT NULL, digests TEXT NOT NULL, sha256 TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS vector (
-    source TEXT NOT NULL REFERENCES source (name) ON DELETE CASCADE, change TEXT NOT NULL, value BLOB NOT NULL,
-    PRIMARY KEY (source, change)
-) WITHOUT ROWID;
 INSERT OR IGNORE INTO about VALUES ('state', hex(randomblob(16)));
 """
-_AS_ENROLLED = "none"  # how the tables name the original condition; before 0.2, there were vectors in others
 
 
 class GalleryError(GenprintError, RuntimeError):
@@ -50,10 +41,6 @@ class GalleryError(GenprintError, RuntimeError):
 
 class NotEnough(GenprintError, ValueError):
     """Too few sources are enrolled for what was asked."""
-
-
-class Damaged(Exception):
-    """What is read is not what was written."""
 
 
 def merge(old: Fingerprint | None, new: Fingerprint) -> tuple[Fingerprint | None, int]:
@@ -93,7 +80,7 @@ class GalleryStore:
             tables = set() if self.in_memory else tables_of(self.path)
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
-            self._connection = open_database(self.path, _TABLES + saved.TABLE + looks.TABLE)
+            self._connection = open_database(self.path, _TABLES + features.TABLES + saved.TABLE + looks.TABLE)
             if model:
                 self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:
@@ -170,7 +157,7 @@ class GalleryStore:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, Damaged) as error:
+        except (sqlite3.Error, features.Damaged) as error:
             raise GalleryError(
                 f"{self.path}: damaged ({error}); take a copy of it from before, or enroll anew"
             ) from None
@@ -213,17 +200,18 @@ class GalleryStore:
             raise GalleryError("a source needs a name")
         check_extractors(self.path, self.model.fingerprinter.extractor_id, name, fingerprint.extractor)
         kept, added = merge(self._read(connection, name, Maker.of(connection)), fingerprint)
-        if kept is None:
-            return added
-        connection.execute("DELETE FROM source WHERE name = ?", (name,))
-        values, digests = _pack(kept.values), json.dumps(kept.digests)
-        row = (name, len(kept), values, digests, digest(values + digests.encode()))
-        connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?)", row)
-        saved.write(connection, name, kept.facts)
-        looks.write(connection, name, kept.looks)
-        vector = _pack(self.model.fingerprinter.embed(kept))
-        connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (name, _AS_ENROLLED, vector))
+        if kept is not None:
+            features.write(connection, name, kept, self.model.fingerprinter.embed(kept))
+            saved.write(connection, name, kept.facts)
+            looks.write(connection, name, kept.looks)
         return added
+
+    def _read(self, connection: sqlite3.Connection, name: str, maker: Maker) -> Fingerprint | None:
+        found = features.read(connection, name, maker.features, self.model.fingerprinter.parts)
+        if found is None:
+            return None
+        facts, seen = saved.read(connection, name, len(found)), looks.read(connection, name, len(found))
+        return replace(found, facts=facts, looks=seen)
 
     def _keep_originals(self, name: str, fingerprint: Fingerprint) -> None:
         if self._kept is None:
@@ -283,18 +271,15 @@ class GalleryStore:
 
     def index(self) -> Index:
         """What search needs, read into memory."""
-        rows = self._ask("SELECT source, value FROM vector ORDER BY source, change")
-        owners = [source for source, _ in rows]
+        with self._reading():
+            owners, vectors = features.vectors(self._connection)
         starts = [i for i, owner in enumerate(owners) if i == 0 or owner != owners[i - 1]]
-        vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
         return Index(tuple(owners[i] for i in starts), vectors, np.array(starts, int))
 
     def vectors(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Names of the sources and the unit vector of each, float32 ``(n, e)``, of its images as they are."""
-        query = "SELECT source, value FROM vector WHERE change = ? ORDER BY source"
-        rows = self._ask(query, _AS_ENROLLED)
-        vectors = _unpack(b"".join(value for _, value in rows), len(rows)) if rows else np.empty((0, 0), np.float32)
-        return tuple(source for source, _ in rows), vectors
+        with self._reading():
+            return features.vectors(self._connection, features.AS_ENROLLED)
 
     def fingerprints(self, names: Iterable[str] | None = None, caching: bool = True) -> dict[str, Fingerprint]:
         """The fingerprint of each source, by name; of all sources, or of those named that are enrolled.
@@ -309,24 +294,3 @@ class GalleryStore:
             found = {name: self._read(connection, name, maker) for name in wanted}
         kept = self._originals(caching)
         return {name: replace(own, originals=kept.get(name, ())) for name, own in found.items() if own}
-
-    def _read(self, connection: sqlite3.Connection, name: str, maker: Maker) -> Fingerprint | None:
-        query = "SELECT rows, features, digests, sha256 FROM source WHERE name = ?"
-        row = connection.execute(query, (name,)).fetchone()
-        if row is None:
-            return None
-        rows, values, digests, sha256 = row
-        if digest(values + digests.encode()) != sha256:
-            raise Damaged(f"the features of {name} are not those that were enrolled")
-        features, parts = maker.features, self.model.fingerprinter.parts
-        facts, seen = saved.read(connection, name, rows), looks.read(connection, name, rows)
-        values = _unpack(values, rows)
-        return Fingerprint(name, values, tuple(json.loads(digests)), features, parts, facts=facts, looks=seen)
-
-
-def _pack(values: np.ndarray) -> bytes:
-    return values.astype("<f4").tobytes()
-
-
-def _unpack(values: bytes, rows: int) -> np.ndarray:
-    return np.frombuffer(values, "<f4").reshape(rows, -1)
