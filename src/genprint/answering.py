@@ -130,12 +130,12 @@ class Gallery(GalleryStore):
         self.concerns = ()
         with suppress(GenprintError):  # what is enrolled stays so; whoever asks this gallery is told what is damaged
             if len(self) <= SHORTLIST:
-                known = self.fingerprints(caching=False)
-                self.concerns = gallery_audit.look(self.model, list(known.values()), found)
+                self.concerns = gallery_audit.look(
+                    self.model, self.outlines(), found, lambda name: self.fingerprints([name], caching=False)[name]
+                )
         self.sources += tuple(images for images in sets if images.name in found)
         # A folder is where they all came from only if nothing else was enrolled.
-        whole = first and not name and isinstance(sources, str | Path)
-        self.origin = str(Path(sources).resolve()) if whole else None
+        self.origin = str(Path(sources).resolve()) if first and not name and isinstance(sources, str | Path) else None
         return [*(Added(source, count, found[source].left_out) for source, count in added.items()), *unusable]
 
     def attribute(

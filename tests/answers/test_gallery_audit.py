@@ -8,7 +8,8 @@ import pytest
 
 from genprint.answering import Gallery
 from genprint.answers import gallery_audit
-from genprint.answers.gallery_audit import GalleryAudit, audit_gallery, look
+from genprint.answers.gallery_audit import GalleryAudit, audit_gallery
+from genprint.gallery.outlines import Outline
 from genprint.gallery.store import NotEnough
 from genprint.images.decoding import FileFacts
 from tests.conftest import GivenOriginals, drawn_digests, given, model_of_sources, textured
@@ -30,6 +31,12 @@ def source(rng, name, images=30, centre=None):
 def known(rng):
     """Twenty sources that are well."""
     return [source(rng, f"s{i}") for i in range(20)]
+
+
+def look(model, known, fresh):
+    """At fingerprints, by their outlines."""
+    outlines, by_name = [Outline.of(one, model.scorer) for one in known], {one.source: one for one in known}
+    return gallery_audit.look(model, outlines, fresh, by_name.__getitem__)
 
 
 def said(concerns):

@@ -11,7 +11,8 @@ from genprint.answers import attribution
 from genprint.answers.attribution import GalleryIdentifier, Identifier
 from genprint.fingerprints.conditions import CONDITIONS
 from genprint.fingerprints.fingerprint import ExtractorError
-from genprint.gallery.store import GalleryError, GalleryStore, merge
+from genprint.gallery.enrolling import merge
+from genprint.gallery.store import GalleryError, GalleryStore
 from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer

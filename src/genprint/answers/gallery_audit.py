@@ -6,8 +6,9 @@ gallery looks at everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ import numpy as np
 from genprint.answers.results import Result
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery.enrolled import Enrolled
+from genprint.gallery.outlines import Outline
 from genprint.images.copies import alike_within, most_apart
 from genprint.images.saving import LOSSLESS, Savings
 from genprint.model import Model
+from genprint.scoring.exchangeability import exchangeable
 from genprint.scoring.modes import two_modes
 from genprint.scoring.thresholds import smallest_rate
 from genprint.scoring.twins import Twins
@@ -26,6 +29,9 @@ from genprint.words import counted, in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# What is looked at without features is in both.
+_Seen = Fingerprint | Outline
 
 SAME_FILES, COPIES, TWINS = "same files", "near copies", "twins"
 FEW_SOURCES, FEW_IMAGES = "few sources", "few images"
@@ -96,21 +102,30 @@ def audit_gallery(model: Model, gallery: Sequence[Fingerprint]) -> GalleryAudit:
     return GalleryAudit({source.source: source.count for source in gallery}, tuple(found))
 
 
-def look(model: Model, gallery: Sequence[Fingerprint], fresh: Iterable[str]) -> tuple[Concern, ...]:
+def look(
+    model: Model, gallery: Sequence[Outline], fresh: Iterable[str], read: Callable[[str], Fingerprint]
+) -> tuple[Concern, ...]:
     """What is told when sources are enrolled: what costs next to nothing to see, of these sources.
 
     Args:
-        model: of the fingerprints.
+        model: of the gallery.
         gallery: all enrolled sources, the fresh ones among them.
         fresh: names of those that images were just added to.
+        read: the fingerprint of a source by its name; asked for sources that lie near one another.
     """
-    twins, named = Enrolled(model.scorer, gallery).twins, set(fresh)
+
+    @cache
+    def white(i: int) -> np.ndarray:
+        return model.scorer.whiten(read(gallery[i].source).values)
+
+    files, centres = [one.digests for one in gallery], [one.centre for one in gallery]
+    twins, named = Twins.by(files, centres, lambda i, j: exchangeable(white(i), white(j))), set(fresh)
     found = [*_joined(gallery, twins), *_few_sources(len(twins), gallery)]
     found += [*_few_images(gallery), *_sizes(gallery), *_formats(gallery)]
     return tuple(concern for concern in found if named.intersection(concern.sources))
 
 
-def _joined(gallery: Sequence[Fingerprint], twins: Twins, enrolled: Enrolled | None = None) -> Iterable[Concern]:
+def _joined(gallery: Sequence[_Seen], twins: Twins, enrolled: Enrolled | None = None) -> Iterable[Concern]:
     """Sources that share files, and sources that no test tells apart; of these, how well sets are named, if asked."""
     same = twins.same
     for i, j in combinations(range(len(gallery)), 2):
@@ -147,7 +162,7 @@ def _near_copies(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
         yield Concern(COPIES, names, said + "copies, saved anew, remove them from one of the two.")
 
 
-def _few_sources(count: int, gallery: Sequence[Fingerprint], to_rate: bool = False) -> Iterable[Concern]:
+def _few_sources(count: int, gallery: Sequence[_Seen], to_rate: bool = False) -> Iterable[Concern]:
     """Fewer than a threshold takes, or, if so wanted, than the usual rate of false attributions does."""
     names, many = tuple(source.source for source in gallery), counted(count, "source")
     if count < 3:
@@ -159,7 +174,7 @@ def _few_sources(count: int, gallery: Sequence[Fingerprint], to_rate: bool = Fal
         yield Concern(FEW_SOURCES, names, said)
 
 
-def _few_images(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
+def _few_images(gallery: Sequence[_Seen]) -> Iterable[Concern]:
     few = [source for source in gallery if source.count < _IMAGES]
     if few:
         fewest = min(source.count for source in few)
@@ -171,7 +186,7 @@ def _few_images(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
         yield Concern(FEW_IMAGES, names, said)
 
 
-def _sizes(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
+def _sizes(gallery: Sequence[_Seen]) -> Iterable[Concern]:
     """Sources whose images are larger or smaller than those of most."""
     sides = {source.source: source.side for source in gallery}
     known = {name: side for name, side in sides.items() if side}
@@ -183,7 +198,7 @@ def _sizes(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
             yield Concern(SIZES, (name,), said)
 
 
-def _formats(gallery: Sequence[Fingerprint]) -> Iterable[Concern]:
+def _formats(gallery: Sequence[_Seen]) -> Iterable[Concern]:
     """Sources that were saved in another way than most."""
     ways = {source.source: next(iter(Savings.of(source.facts).words)) for source in gallery if source.facts}
     kinds, counts = np.unique(list(ways.values()), return_counts=True)

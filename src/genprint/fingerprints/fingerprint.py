@@ -163,8 +163,7 @@ class Fingerprint:
     @property
     def side(self) -> float | None:
         """The median of the images' longer sides, in pixels, where originals say it."""
-        sides = [side for one in self.originals for side in one.sides]
-        return float(np.median(sides)) if sides else None
+        return side_of(self.originals)
 
     def kept(self, most: int | None = None) -> Fingerprint:
         """The fingerprint of the images whose originals are at hand, or so many of them: the first by digest."""
@@ -234,6 +233,12 @@ class Fingerprint:
             if own and own.pixels in pixels and i not in reasons:
                 reasons[i] = "is enrolled under {} as {}, pixel for pixel".format(*pixels[own.pixels])
         return reasons
+
+
+def side_of(originals: Iterable[Originals]) -> float | None:
+    """The median of images' longer sides, in pixels, as far as originals say it."""
+    sides = [side for one in originals for side in one.sides]
+    return float(np.median(sides)) if sides else None
 
 
 def check_comparable(fingerprints: Iterable[Fingerprint]) -> None:

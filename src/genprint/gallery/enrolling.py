@@ -1,4 +1,4 @@
-"""Reading sources that are to be enrolled: what comes of each."""
+"""Enrolling: sources are read, and added to what is there of them."""
 
 from __future__ import annotations
 
@@ -87,3 +87,16 @@ def read_all(
     if not found:
         raise ImageSetError(f"none of {len(sets)} sources can be used; {unusable[0].reason}")
     return found, unusable
+
+
+def merge(old: Fingerprint | None, new: Fingerprint) -> tuple[Fingerprint | None, int]:
+    """What is kept of a source when images are added; images it has already are passed over.
+
+    Returns:
+        The fingerprint to keep (None: what is there stays as it is), and how many images it adds.
+    """
+    if old is None:
+        return new, len(new)
+    known = set(old.digests)
+    fresh = new[[i for i, digest in enumerate(new.digests) if digest not in known]]
+    return (old + fresh, len(fresh)) if len(fresh) else (None, 0)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ import numpy as np
 
 from genprint.errors import GenprintError
 from genprint.fingerprints.cache import Cache, CacheError
-from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors
+from genprint.fingerprints.fingerprint import Fingerprint, Originals, check_extractors, side_of
 from genprint.fingerprints.originals import Images
-from genprint.gallery import features, looks, saved
+from genprint.gallery import features, looks, outlines, saved
+from genprint.gallery.enrolling import merge
 from genprint.gallery.index import Index
 from genprint.gallery.maker import Maker
 from genprint.gallery.originals import OriginalsStore
@@ -33,6 +34,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 INSERT OR IGNORE INTO about VALUES ('state', hex(randomblob(16)));
 """
+_TABLES += features.TABLES + saved.TABLE + looks.TABLE + outlines.TABLE
 
 
 class GalleryError(GenprintError, RuntimeError):
@@ -41,19 +43,6 @@ class GalleryError(GenprintError, RuntimeError):
 
 class NotEnough(GenprintError, ValueError):
     """Too few sources are enrolled for what was asked."""
-
-
-def merge(old: Fingerprint | None, new: Fingerprint) -> tuple[Fingerprint | None, int]:
-    """What is kept of a source when images are added; images it has already are passed over.
-
-    Returns:
-        The fingerprint to keep (None: what is there stays as it is), and how many images it adds.
-    """
-    if old is None:
-        return new, len(new)
-    known = set(old.digests)
-    fresh = new[[i for i, digest in enumerate(new.digests) if digest not in known]]
-    return (old + fresh, len(fresh)) if len(fresh) else (None, 0)
 
 
 class GalleryStore:
@@ -80,7 +69,9 @@ class GalleryStore:
             tables = set() if self.in_memory else tables_of(self.path)
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
-            self._connection = open_database(self.path, _TABLES + features.TABLES + saved.TABLE + looks.TABLE)
+            self._connection = open_database(
+                self.path, _TABLES + features.TABLES + saved.TABLE + looks.TABLE + outlines.TABLE
+            )
             if model:
                 self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:
@@ -294,3 +285,11 @@ class GalleryStore:
             found = {name: self._read(connection, name, maker) for name in wanted}
         kept = self._originals(caching)
         return {name: replace(own, originals=kept.get(name, ())) for name, own in found.items() if own}
+
+    def outlines(self) -> list[outlines.Outline]:
+        """What a look at the gallery needs of each source; what is not kept yet, is made and kept."""
+        originals, model = self._originals(caching=False), self.model
+        with self._reading(), self._change() as connection:
+            read = partial(self._read, connection, maker=Maker.of(connection))
+            every = outlines.read(connection, model.identity, model.scorer, read)
+        return [replace(one, side=side_of(originals.get(one.source, ()))) for one in every]

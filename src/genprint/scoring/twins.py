@@ -7,7 +7,7 @@ scores as the source itself does. So twins are left out together, and count as o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Self
@@ -29,6 +29,26 @@ FEWEST = 24
 _LEVEL = 0.05
 # Squared distance of means, over what is expected of two halves of one source: beyond, no test is needed.
 _FAR = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Centre:
+    """Where the images of a source lie, for seeing at once that most sources are far from one another.
+
+    Attributes:
+        mean: of their scaled features, float64 ``(d,)``.
+        noise: expected squared distance of that mean from the source's.
+    """
+
+    mean: np.ndarray = field(repr=False)
+    noise: float
+
+    @classmethod
+    def of(cls, white: np.ndarray) -> Self | None:
+        """Of a source's scaled features ``(images, d)``; None if they are too few for a test."""
+        if len(white) < FEWEST:
+            return None
+        return cls(white.mean(0), float(white.var(0, ddof=1).sum() / len(white)))
 
 
 @dataclass(frozen=True)
@@ -54,11 +74,24 @@ class Twins:
             white: features of each one's images ``(images, d)``, scaled so that variance within a source is about one;
                 without these, only shared files are looked at.
         """
-        shared = shared_files([source.digests for source in fingerprints])
-        counts = [source.count for source in fingerprints]
-        pairs = {pair for pair, files in shared.items() if files >= SHARED * min(counts[i] for i in pair)}
-        alike = frozenset(pair for pair in _near(white) if pair not in pairs and not _told_apart(white, *pair))
-        return cls(_labels(len(counts), pairs, alike), shared, alike)
+        files, centres = [source.digests for source in fingerprints], [Centre.of(rows) for rows in white]
+        return cls.by(files, centres, lambda i, j: exchangeable(white[i], white[j]))
+
+    @classmethod
+    def by(
+        cls, files: Sequence[Sequence[str]], centres: Sequence[Centre | None], test: Callable[[int, int], float]
+    ) -> Self:
+        """The same, by what is kept of each source.
+
+        Args:
+            files: digests of each one's images.
+            centres: of each; where there is none, or no centres at all, only shared files are looked at.
+            test: p of the exchangeability test of two sources, by their numbers; asked of those that are near.
+        """
+        shared = shared_files(files)
+        pairs = {pair for pair, count in shared.items() if count >= SHARED * min(len(files[i]) for i in pair)}
+        alike = frozenset(pair for pair in _near(centres) if pair not in pairs and test(*pair) > _LEVEL)
+        return cls(_labels(len(files), pairs, alike), shared, alike)
 
     def __len__(self) -> int:
         """Number of groups."""
@@ -100,21 +133,16 @@ def shared_files(digests: Sequence[Sequence[str]]) -> dict[tuple[int, int], int]
     return dict(Counter(pair for several in owners.values() for pair in combinations(several, 2)))
 
 
-def _near(white: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """Pairs of sources of images enough whose means are not far apart."""
-    enough = [i for i, rows in enumerate(white) if len(rows) >= FEWEST]
-    if len(enough) < 2:
+def _near(centres: Sequence[Centre | None]) -> list[tuple[int, int]]:
+    """Pairs of sources that are not far apart."""
+    there = [(i, centre) for i, centre in enumerate(centres) if centre]
+    if len(there) < 2:
         return []
-    means = np.stack([white[i].mean(0) for i in enough])
-    noise = np.array([white[i].var(0, ddof=1).sum() / len(white[i]) for i in enough])
+    means, noise = np.stack([one.mean for _, one in there]), np.array([one.noise for _, one in there])
     squared = np.square(means).sum(1)
     apart = squared[:, None] + squared - 2 * means @ means.T
     near = np.argwhere(np.triu(apart < _FAR * (noise[:, None] + noise), 1))
-    return [(enough[i], enough[j]) for i, j in near]
-
-
-def _told_apart(white: Sequence[np.ndarray], one: int, other: int) -> bool:
-    return exchangeable(white[one], white[other]) <= _LEVEL
+    return [(there[i][0], there[j][0]) for i, j in near]
 
 
 def _labels(count: int, sharing: set[tuple[int, int]], alike: frozenset[tuple[int, int]]) -> np.ndarray:
