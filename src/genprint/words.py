@@ -60,16 +60,16 @@ def first_of(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
-def in_words(names: Iterable[str]) -> str:
-    """Names in a sentence; of many, the first.
+def in_words(names: Iterable[str], most: int = _NAMED) -> str:
+    """Names in a sentence; of many, the first: so many, or all if that leaves out only one.
 
     Example:
-        >>> in_words("ab"), in_words("abcd"), in_words("abcde")
-        ('a and b', 'a, b, c and d', 'a, b, c and 2 others')
+        >>> in_words("ab"), in_words("abcd"), in_words("abcde"), in_words("abcde", 5)
+        ('a and b', 'a, b, c and d', 'a, b, c and 2 others', 'a, b, c, d and e')
     """
     every = list(names)
-    if len(every) > _NAMED + 1:
-        return f"{', '.join(every[:_NAMED])} and {len(every) - _NAMED} others"
+    if len(every) > most + 1:
+        return f"{', '.join(every[:most])} and {len(every) - most} others"
     return " and ".join([", ".join(every[:-1]), every[-1]] if every[1:] else every)
 
 

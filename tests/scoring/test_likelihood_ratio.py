@@ -1,5 +1,7 @@
 """Likelihood ratios of sources whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -7,7 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from genprint.answers.attribution import Identifier
 from genprint.scoring.base import ByScorer
 from genprint.scoring.cohort import Cohort
-from genprint.scoring.likelihood_ratio import LEAST, LEAST_UNTESTED, LikelihoodRatioSystem, calibration_features
+from genprint.scoring.lda import LDA
+from genprint.scoring.likelihood_ratio import (
+    LEAST,
+    LEAST_UNTESTED,
+    LikelihoodRatioSystem,
+    calibration_features,
+    times,
+)
 from genprint.scoring.logistic import LogisticCalibration, _regression
 from tests.conftest import drawn_digests, given, model_of_sources
 
@@ -100,6 +109,27 @@ def test_two_sources_give_no_ratio(world):
     answer = Identifier(model, few).identify(sources["source 0"][np.arange(40, 80)])
     assert answer.evidence.ratio is None
     assert answer.llr is None
+    assert answer.evidence.no_ratio == (
+        "No likelihood ratio is given: it takes 3 enrolled sources or more; there are 2."
+    )
+
+
+def test_that_a_scorer_which_learned_nothing_takes_more_sources_is_said(world):
+    model, sources = world
+    some = {name: own[np.arange(12)] for name, own in list(sources.items())[:5]}
+    answer = Identifier(replace(model, scorer=LDA()), dict(list(some.items())[:4]), conditions=False).identify(
+        sources["source 0"][np.arange(12, 20)]
+    )
+    assert answer.evidence.p_counts
+    assert answer.evidence.no_ratio == (
+        "No likelihood ratio is given: it takes 5 enrolled sources or more where the exchangeability test has no part "
+        "in it; there are 4."
+    )
+    copied = {**some, "source 4": replace(some["source 3"], source="source 4")}
+    answer = Identifier(replace(model, scorer=LDA()), copied, conditions=False).identify(
+        sources["source 0"][np.arange(12, 20)]
+    )
+    assert answer.evidence.no_ratio.endswith("in it; there are 4, those that are one counted once.")
 
 
 def test_a_ratio_of_one_source_hardly_moves_with_another_in_the_gallery(world):
@@ -120,6 +150,13 @@ def test_too_few_sources_or_images_give_no_calibration(world):
     few = [own[np.arange(8)] for own in list(sources.values())[:LEAST_UNTESTED]]
     assert system(few).calibration(4).sources == LEAST_UNTESTED
     assert system(few[1:]).calibration(4) is None
-    assert system([*few[1:], few[0][[0]]]).calibration(4) is None
+    assert system(few).lacking == ""
+    alone = system([*few[1:], few[0][[0]]])
+    assert alone.calibration(4) is None
+    assert alone.lacking.endswith("two images of each enrolled source; source 0 has one.")
     assert system(few[1:]).likelihood_ratio(few[0], 0) is None
     assert ByScorer(model.scorer).score(few, few).argmax(1).tolist() == list(range(LEAST_UNTESTED))
+
+
+def test_ratios_are_said_without_exponents():
+    assert [times(np.log(ratio)) for ratio in (190, 12.4, 1.0, 1 / 190)] == ["190", "12", "1", "0.0053"]

@@ -126,6 +126,7 @@ class Identifier:
                     for i in order
                 ),
                 ratio=ratio, condition=compared.found, p_counts=tested,
+                no_ratio="" if ratio else enrolled.no_ratio(tested),
             ),
             left_out=probe.left_out,
         )  # fmt: skip

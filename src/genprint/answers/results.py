@@ -114,8 +114,9 @@ class Evidence:
         p_counts: whether the decision takes that test into account. It does not where the probe came in another
             condition than what is enrolled, for then the test may reject images of the source, too.
         candidates: the best first.
-        ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources.
+        ratio: calibrated likelihood ratio for the best candidate; None where there are too few sources or images.
         condition: what was found of the probe's condition; None if nothing was, and all could be compared.
+        no_ratio: why there is no ratio, in a sentence; '' if there is one.
     """
 
     score: float | None
@@ -127,6 +128,7 @@ class Evidence:
     ratio: LikelihoodRatio | None = None
     condition: ConditionFound | None = None
     p_counts: bool = True
+    no_ratio: str = ""
 
 
 @dataclass(frozen=True)

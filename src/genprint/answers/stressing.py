@@ -140,7 +140,7 @@ def _said(
 ) -> Iterator[str]:
     same = [one.name for one in delivered if (one.decision, one.source) == (answer.decision, answer.source)]
     if same:
-        yield f"Asked again, the answer is the same after {_all(same)}."
+        yield f"Asked again, the answer is the same after {in_words(same, len(same))}."
     for one in delivered:
         if one.name in same:
             continue
@@ -166,10 +166,6 @@ def _said(
 
 def _answer(decision: str, source: str | None) -> str:
     return f"{decision} to {source}" if source else decision
-
-
-def _all(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _drawn(images: int) -> Iterator[np.ndarray]:

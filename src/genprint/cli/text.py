@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from genprint.answers.audit import Audit
 from genprint.answers.claims import CAUTION
 from genprint.answers.gallery_audit import GalleryAudit
@@ -12,15 +10,10 @@ from genprint.answers.mixture import Mixture
 from genprint.answers.results import UNKNOWN, Attribution
 from genprint.answers.verification import Verification
 from genprint.scoring.exchangeability import ALPHA
-from genprint.scoring.likelihood_ratio import LikelihoodRatio, support
+from genprint.scoring.likelihood_ratio import LikelihoodRatio, support, times
 from genprint.words import counted
 
 NOT_COUNTED = "What to expect of this gallery has not been counted for such sets: --report or --stress counts it, once."
-
-
-def times(llr: float) -> str:
-    """A log likelihood ratio as a ratio."""
-    return f"{math.exp(llr):.2g}"
 
 
 def tested(p: float) -> str:
@@ -36,6 +29,8 @@ def attribution(result: Attribution) -> str:
     lines = [result.verdict, f"  would change it: {result.changes}", f"  next: {result.next_step}"]
     if evidence.ratio:
         lines += _ratio(evidence.ratio)
+    else:
+        lines.append(f"  {evidence.no_ratio}")
     if evidence.threshold is not None:
         size = counted(evidence.calibrated_at or 0, "image")
         lines.append(

@@ -130,6 +130,10 @@ class Enrolled:
         """
         return self.ratios(p is not None).likelihood_ratio(probe, source, p, grown)
 
+    def no_ratio(self, tested: bool = True) -> str:
+        """Why there is no likelihood ratio, with or without the exchangeability test; '' where there is one."""
+        return self.ratios(tested).lacking
+
     def rate(self, wanted: float) -> float:
         """The rate of false attributions that can be had: 1 / (sources + 1) at least, where twins count as one."""
         return max(wanted, smallest_rate(len(self.twins)))

@@ -6,15 +6,16 @@ from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribut
 from genprint.report import figures
 from genprint.report.blocks import Block, Items, Picture, Table, Terms, Text
 from genprint.report.case import Case
-from genprint.report.verdict import begun, no_ratio, sentence, support, times
+from genprint.report.verdict import begun, sentence, support
 from genprint.scoring.exchangeability import ALPHA
+from genprint.scoring.likelihood_ratio import times
 from genprint.words import counted
 
 
 def support_of(case: Case) -> list[Block]:
     ratio = case.found.ratio
     if ratio is None:
-        return [Text(no_ratio(case.found))]
+        return [Text(case.found.no_ratio)]
     blocks: list[Block] = [
         Terms((("First proposition", "", sentence(begun(ratio.hp, case.best))),
                ("Second proposition", "", sentence(begun(ratio.hd, case.best))))),
@@ -81,7 +82,7 @@ def calibration(case: Case) -> list[Block]:
                     f"It is kept within {times(found.ratio.cap)} to one, either way: so many sources show no "
                     "more.")  # fmt: skip
     else:
-        said.append(no_ratio(found))
+        said.append(found.no_ratio)
     if found.threshold is not None and found.rate is not None:
         size = counted(found.calibrated_at or 0, "image")
         said.append(f"The threshold is set on the same sources, each left out in turn, with sets of {size}: at most "

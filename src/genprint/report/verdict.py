@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Evidence
 from genprint.answers.unknown import NOT_REAL
 from genprint.report.blocks import Verdict
-from genprint.scoring.likelihood_ratio import LEAST, LEAST_UNTESTED, LikelihoodRatio
+from genprint.scoring.likelihood_ratio import LikelihoodRatio, times
 from genprint.scoring.likelihood_ratio import support as supports
 from genprint.words import counted
-
-
-def times(llr: float) -> str:
-    """A log likelihood ratio as a ratio, of two digits.
-
-    Example:
-        >>> times(0.0), times(math.log(137.4)), times(math.log(0.0526))
-        ('1', '137', '0.053')
-    """
-    ratio = math.exp(llr)
-    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
 def sentence(text: str) -> str:
@@ -81,14 +68,6 @@ def _end(ratio: LikelihoodRatio) -> str:
     return "most" if ratio.llr > 0 else "least"
 
 
-def no_ratio(found: Evidence) -> str:
-    """Why there is no likelihood ratio."""
-    least = LEAST if found.p_counts else LEAST_UNTESTED
-    if len(found.candidates) < least or min(one.images for one in found.candidates) < 2:
-        return f"No likelihood ratio is given: it takes {least} enrolled sources or more, of two images each."
-    return "No likelihood ratio is given: the calibration supports none for this probe."
-
-
 def _how_sure(result: Attribution, found: Evidence) -> str:
     """The ratio of what is attributed; of other answers, what they leave open."""
     if result.decision == ATTRIBUTED:
@@ -97,7 +76,7 @@ def _how_sure(result: Attribution, found: Evidence) -> str:
             rate = (f" Of sources that are not enrolled, at most {found.rate:.1%} come to be attributed, if they "
                     "are like those that are.")  # fmt: skip
         if found.ratio is None:
-            return no_ratio(found) + rate
+            return found.no_ratio + rate
         ratio = f"{begun(supports(found.ratio.llr))}: likelihood ratio {times(found.ratio.llr)}"
         if found.ratio.capped:
             ratio += f", the {_end(found.ratio)} that {counted(found.ratio.sources, 'source')} can show"

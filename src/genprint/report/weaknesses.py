@@ -69,7 +69,7 @@ def _coverage(found: Evidence) -> tuple[str, str]:
 def _calibration(found: Evidence) -> tuple[str, str]:
     apart = "Raw scores are under a heading of their own."
     if found.ratio is None:
-        return OPEN, f"There is no calibrated likelihood ratio. {apart}"
+        return OPEN, f"{found.no_ratio} {apart}"
     return ANSWERED, (
         f"The likelihood ratio is calibrated on {counted(found.ratio.sources, 'enrolled source')}, and kept within "
         f"as many to one. {apart}"

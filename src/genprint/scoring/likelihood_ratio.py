@@ -13,10 +13,13 @@ from genprint.scoring.exchangeability import QUICK
 from genprint.scoring.logistic import LogisticCalibration
 from genprint.scoring.tested import ExchangeabilityTests
 from genprint.scoring.thresholds import SIZES
+from genprint.words import in_words
 
 #: Fewer sources support no ratio, and fewer none where the exchangeability test is no evidence: ratios of sources that
 #: are not enrolled come to cost more than saying nothing (docs/verdicts.md).
 LEAST, LEAST_UNTESTED = 3, 5
+#: How the sentence begins that says why there is none.
+NO_RATIO = "No likelihood ratio is given"
 # Draws of a probe's images for the interval, and parts of it for each number of images.
 _DRAWS, _PARTS = 200, 20
 _INTERVAL = 0.025, 0.975
@@ -37,6 +40,17 @@ def support(llr: float) -> str:
         ('moderate support', 'moderate support', 'hardly any support')
     """
     return f"{next((word for least, word in _SCALE if abs(llr) >= np.log(least) - 1e-9), 'hardly any')} support"
+
+
+def times(llr: float) -> str:
+    """A log likelihood ratio as a ratio, of two digits.
+
+    Example:
+        >>> times(0.0), times(np.log(137.4)), times(np.log(0.0526))
+        ('1', '137', '0.053')
+    """
+    ratio = float(np.exp(llr))
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
 @dataclass(frozen=True)
@@ -87,18 +101,32 @@ class LikelihoodRatioSystem:
         self._cohort, self._tests = cohort, tests
         self._calibrations: dict[int, LogisticCalibration] = {}
 
+    @property
+    def lacking(self) -> str:
+        """Why there is no calibration, in a sentence; '' if there is one."""
+        least, sources = LEAST if self._tests else LEAST_UNTESTED, len(self._cohort.twins)
+        if sources < least:
+            uncounted = "" if self._tests else " where the exchangeability test has no part in it"
+            joined = "" if sources == len(self._cohort.fingerprints) else ", those that are one counted once"
+            return f"{NO_RATIO}: it takes {least} enrolled sources or more{uncounted}; there are {sources}{joined}."
+        single = [source.source for source in self._cohort.fingerprints if source.count < 2]
+        if single:
+            has = "has" if len(single) == 1 else "have"
+            return f"{NO_RATIO}: it takes two images of each enrolled source; {in_words(single)} {has} one."
+        return ""
+
     def calibration(self, images: int) -> LogisticCalibration | None:
         """For probes of so many images; None with fewer than ``LEAST`` sources (``LEAST_UNTESTED`` without tests), or
-        one of a single image.
+        one of a single image; ``lacking`` says so.
 
         Twins count as one.
 
         Sets of each enrolled source's images are compared with a gallery that lacks them, and, for sources that are
         not enrolled, with one that lacks their source: the best candidate of these, for that is what is asked of.
         """
-        counts, twins = [source.count for source in self._cohort.fingerprints], self._cohort.twins
-        if len(twins) < (LEAST if self._tests else LEAST_UNTESTED) or min(counts) < 2:
+        if self.lacking:
             return None
+        twins = self._cohort.twins
         size = self._cohort.size(images)
         if size not in self._calibrations:
             own = [
