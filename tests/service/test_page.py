@@ -90,6 +90,7 @@ def test_enroll(visit, tmp_path, rng):
         page.click("#enroll button")
         page.locator("#sources th", has_text=name).wait_for()
         page.locator("#enrolled", has_text="4 images added, 4 enrolled").wait_for()
+        page.locator("#concerns li", has_text=f"{name}: few images (4 at least)").wait_for()
     page.wait_for_selector("#tree svg")
     page.wait_for_function("() => [...document.querySelectorAll('#tree text title')].some(t => t.textContent === "
                            "'fine: 4 images enrolled')")  # fmt: skip

@@ -87,11 +87,21 @@ def client(gallery, served):
 def test_what_is_enrolled_is_there(tmp_path, served, rng):
     images = textured(rng, 3)
     with local(served(tmp_path / "g.sqlite")) as client:
-        assert client.post("/v1/sources/a", files=files(images)).json() == {"added": 3, "enrolled": 3}
-        assert client.post("/v1/sources/a", files=files([images[0], images[0] // 2])).json() == {
-            "added": 1, "enrolled": 4
-        }  # fmt: skip
+        first = client.post("/v1/sources/a", files=files(images)).json()
+        assert (first["added"], first["enrolled"]) == (3, 3)
+        again = client.post("/v1/sources/a", files=files([images[0], images[0] // 2])).json()
+        assert (again["added"], again["enrolled"]) == (1, 4)
         assert client.get("/v1/sources").json() == {"a": 4}
+
+
+def test_what_is_not_well_with_what_is_enrolled_is_told(client, rng):
+    images = files(textured(rng, 3))
+    assert client.post("/v1/sources/one", files=images).json()["concerns"][0]["kind"] == "few images"
+    twice = client.post("/v1/sources/two", files=images).json()["concerns"]
+    assert (twice[0]["kind"], twice[0]["sources"]) == ("same files", ["one", "two"])
+    assert twice[0]["said"] == "one and two share 3 files. They count as one source: remove one, or these files."
+    well = client.post("/v1/sources/three", files=files(textured(rng, 24, grain=100))).json()
+    assert well["concerns"] == []
 
 
 def test_answers(client, rng):

@@ -150,16 +150,17 @@ def _serve_sources(app: FastAPI, service: _Service) -> None:
         return await service.queue.run(lambda: service.opened().counts())
 
     @app.post("/v1/sources/{name}", **_WANTS_TOKEN)
-    async def enroll(name: Name, images: Images) -> dict[str, int]:
-        """Enrolls images of a source; again, to add more. What it answers is on disk."""
+    async def enroll(name: Name, images: Images) -> dict[str, Any]:
+        """Enrolls images of a source; again, to add more. What it answers is on disk; with what is not well with it."""
         files = await _contents(images)
 
-        def work() -> dict[str, int]:
+        def work() -> dict[str, Any]:
             store = service.opened()
             (added,) = store.enroll(
                 image_set(name, files, service.limits), name, service.originals, progress=service.in_time()
             )
-            return {"added": added.images, "enrolled": store.counts()[name]}
+            concerns = plain_values(all_printable(store.concerns))
+            return {"added": added.images, "enrolled": store.counts()[name], "concerns": concerns}
 
         return await service.queue.run(work)
 

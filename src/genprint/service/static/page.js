@@ -221,10 +221,12 @@ at("enroll").addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = at("enrolled");
   said.textContent = "enrolling";
+  at("concerns").replaceChildren();
   try {
     const path = `/v1/sources/${encodeURIComponent(at("name").value)}`;
     const done = await send(path, at("images").files, "images", () => {});
     said.textContent = `${several(done.added, "image")} added, ${done.enrolled} enrolled`;
+    for (const concern of done.concerns) make("li", concern.said, at("concerns"));
     at("enroll").reset();
     await showSources();
   } catch (error) {
