@@ -119,7 +119,8 @@ def _coverage(case: Case) -> list[Block]:
 def _weaknesses(case: Case) -> list[Block]:
     return [
         Text(
-            "What examiners ask of any classification of an image's source (SOLVE-IT technique DFT-1176), one by one."
+            "What may be asked of any naming of an image's source, one by one. The list is Genprint's own; SOLVE-IT has "
+            "the technique (DFT-1176)."
         ),
         weaknesses(case.result, case.found, case.asked),
     ]

@@ -1,6 +1,6 @@
 """Known weaknesses of source attribution, and what was done about each in this answer.
 
-They are those that examiners ask about where image sources are classified (SOLVE-IT, technique DFT-1176).
+The list is ours: SOLVE-IT, a catalogue of forensic techniques, has the technique (DFT-1176), but lists no weakness of it.
 """
 
 from __future__ import annotations
