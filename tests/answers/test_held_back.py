@@ -92,3 +92,14 @@ def test_the_condition_is_named_where_it_is_not_the_original():
     assert "sets of 1 image in this condition (JPEG 75), held back" in Expected.of(
         1, "JPEG 75", (20, 5, 9, 1), (20, 5, 2)
     ).said  # fmt: skip
+
+
+def test_of_a_larger_gallery_it_says_that_it_is_of_the_nearest_sources():
+    found = Expected.of(6, "original", (30, 10, 28, 1), (30, 10, 2), nearest=200)
+    assert found.nearest
+    assert found.said.startswith(
+        "What to expect: of the own sets of the 200 sources nearest to the probe, of 6 images, held back in turn, 28 of"
+    )
+    few = Expected.of(6, "original", (3, 3, 2, 1), (3, 3, 2), nearest=200)
+    assert "The 200 sources nearest to the probe can hold back 3 sets" in few.said
+    assert not Expected.of(6, "original", (30, 10, 28, 1), (30, 10, 2)).nearest

@@ -133,6 +133,7 @@ def test_tree_and_answer_tell_one_story_or_say_why_not(answer, monkeypatch):
 
 
 def test_every_weakness_is_answered_with_a_mark_and_a_reason(answer):
+    assert "The list is Genprint's own" in words(shown(answer)["Known weaknesses"])
     (terms,) = (one for one in shown(answer)["Known weaknesses"] if isinstance(one, Terms))
     assert {mark for _, mark, _ in terms.terms} == {ANSWERED, IN_PART, OPEN}
     assert all(len(text) > 20 for *_, text in terms.terms)

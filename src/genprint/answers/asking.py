@@ -39,7 +39,8 @@ def asked(
     result = identifier.identify(fingerprint, thorough, progress)
     ask = partial(identifier.identify, grown=False, progress=progress)
     copies = Copies.of(fingerprint, identifier.known, result, ask)
-    result = replace(result, expected=expected(identifier, result, count=thorough))
+    nearest = len(gallery) > len(identifier.known)
+    result = replace(result, expected=expected(identifier, result, count=thorough, nearest=nearest))
     if stress:
         again = Asking(
             gallery.model.fingerprint,

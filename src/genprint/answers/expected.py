@@ -26,6 +26,8 @@ class Expected:
         unknown_sources: that these are of.
         attributed: of them, how many were attributed all the same, each by a threshold that its source had no part in.
         enough: whether these are sets and sources enough to say anything.
+        nearest: whether it is counted among the sources nearest to the probe, of a gallery with more; every probe has
+            others.
         said: all of it, in a sentence.
     """
 
@@ -39,11 +41,17 @@ class Expected:
     unknown_sources: int
     attributed: int
     enough: bool
+    nearest: bool
     said: str
 
     @classmethod
     def of(
-        cls, images: int, condition: str, known: tuple[int, int, int, int], unknown: tuple[int, int, int]
+        cls,
+        images: int,
+        condition: str,
+        known: tuple[int, int, int, int],
+        unknown: tuple[int, int, int],
+        nearest: int | None = None,
     ) -> Expected:
         """From the counts.
 
@@ -52,20 +60,23 @@ class Expected:
             condition: its name.
             known: sets, sources, right and wrong, of sources that stayed enrolled.
             unknown: sets, sources and attributed ones, of sources that were left out.
+            nearest: number of sources that were compared, if the gallery has more.
         """
         sets, sources, right, wrong = known
         enough = min(sets, unknown[0]) >= ENOUGH_SETS and min(sources, unknown[1]) >= ENOUGH_SOURCES
         size = counted(images, "image")
         where = "" if condition == ORIGINAL else f" in this condition ({condition})"
+        whose = f"the own sets of the {nearest} sources nearest to the probe," if nearest else "this gallery's own sets"
         if enough:
             said = (
-                f"What to expect: of this gallery's own sets of {size}{where}, held back in turn, {right} of {sets} "
+                f"What to expect: of {whose} of {size}{where}, held back in turn, {right} of {sets} "
                 f"from {counted(sources, 'source')} were attributed to their source and {wrong} to another; of sets "
                 f"whose source was left out, {unknown[2]} of {unknown[0]} were attributed."
             )
         else:
+            who = f"The {nearest} sources nearest to the probe" if nearest else "This gallery"
             said = (
-                f"What to expect: too few to say. This gallery can hold back {counted(sets, 'set')} of {size} from "
+                f"What to expect: too few to say. {who} can hold back {counted(sets, 'set')} of {size} from "
                 f"{counted(sources, 'source')}; it takes {ENOUGH_SETS} from {ENOUGH_SOURCES}."
             )
-        return cls(images, condition, sets, sources, right, wrong, *unknown, enough, said)
+        return cls(images, condition, sets, sources, right, wrong, *unknown, enough, nearest is not None, said)

@@ -20,15 +20,17 @@ from genprint.scoring.thresholds import smallest_rate, upper_threshold
 _LEAST_SOURCES = 4  # with one left out, a threshold takes three
 
 
-def expected(identifier: Identifier, answer: Attribution, count: bool = True) -> Expected | None:
+def expected(identifier: Identifier, answer: Attribution, count: bool = True, nearest: bool = False) -> Expected | None:
     """What to expect of answers like this one: of as many images, in its condition, by its tests.
 
-    It is counted once for each gallery, condition and set size, and kept with the gallery.
+    It is counted once for each gallery, condition and set size, and kept with the gallery; of a gallery with more
+    sources than are compared closely, for each shortlist of these.
 
     Args:
         identifier: that gave the answer.
         answer: of its own.
         count: whether it is counted if that was not done before; it takes longer than an answer.
+        nearest: whether the gallery has more sources than the identifier compares, and says so.
 
     Returns:
         None where no threshold could be set, or if it was not counted.
@@ -44,7 +46,9 @@ def expected(identifier: Identifier, answer: Attribution, count: bool = True) ->
     if counts is None:
         return None
     sets, sources, right, wrong, *unknown = map(int, counts)
-    return Expected.of(size, answer.condition, (sets, sources, right, wrong), (unknown[0], unknown[1], unknown[2]))
+    compared = len(identifier.known) if nearest else None
+    known, left_out = (sets, sources, right, wrong), (unknown[0], unknown[1], unknown[2])
+    return Expected.of(size, answer.condition, known, left_out, compared)
 
 
 @dataclass(frozen=True)

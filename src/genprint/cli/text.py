@@ -13,7 +13,7 @@ from genprint.scoring.exchangeability import ALPHA
 from genprint.scoring.likelihood_ratio import LikelihoodRatio, support, times
 from genprint.words import counted
 
-NOT_COUNTED = "What to expect of this gallery has not been counted for such sets: --report or --stress counts it, once."
+NOT_COUNTED = "What to expect of this gallery has not been counted for such sets: --report or --stress counts it."
 
 
 def tested(p: float) -> str:

@@ -119,8 +119,8 @@ def _coverage(case: Case) -> list[Block]:
 def _weaknesses(case: Case) -> list[Block]:
     return [
         Text(
-            "What may be asked of any naming of an image's source, one by one. The list is Genprint's own; SOLVE-IT has "
-            "the technique (DFT-1176)."
+            "What may be asked of any who names an image's source, one by one. The list is Genprint's own; SOLVE-IT "
+            "has the technique (DFT-1176)."
         ),
         weaknesses(case.result, case.found, case.asked),
     ]

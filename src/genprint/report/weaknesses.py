@@ -1,6 +1,7 @@
 """Known weaknesses of source attribution, and what was done about each in this answer.
 
-The list is ours: SOLVE-IT, a catalogue of forensic techniques, has the technique (DFT-1176), but lists no weakness of it.
+The list is ours: SOLVE-IT, a catalogue of forensic techniques, has the technique (DFT-1176),
+and lists no weakness of it.
 """
 
 from __future__ import annotations
