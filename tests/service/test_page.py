@@ -84,13 +84,13 @@ def first_candidate(page):
 def test_enroll(visit, tmp_path, rng):
     page = visit()
     page.locator("#tree", has_text="It takes two enrolled sources or more.").wait_for()
-    for name in ("fine", "coarse"):
+    for name, few in (("fine", "fine"), ("coarse", "coarse and fine")):
         page.fill("#name", name)
         page.set_input_files("#images", write(tmp_path / name, textured(rng, 4, grain=GRAINS[name])))
         page.click("#enroll button")
         page.locator("#sources th", has_text=name).wait_for()
         page.locator("#enrolled", has_text="4 images added, 4 enrolled").wait_for()
-        page.locator("#concerns li", has_text=f"{name}: few images (4 at least)").wait_for()
+        page.locator("#concerns li", has_text=f"{few}: few images (4 at least)").wait_for()
     page.wait_for_selector("#tree svg")
     page.wait_for_function("() => [...document.querySelectorAll('#tree text title')].some(t => t.textContent === "
                            "'fine: 4 images enrolled')")  # fmt: skip
