@@ -95,3 +95,24 @@ def test_images_beside_the_folders_of_sources_are_told(tmp_path, rng, caplog):
     Image.fromarray(textured(rng, 1)[0]).save(tmp_path / "stray.png")
     assert [images.name for images in read_sources(tmp_path)] == ["a", "b"]
     assert "1 image beside the sub-folders, such as stray.png: of no source, so passed over" in caplog.text
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_around_all_sources_is_told(tmp_path, folder, caplog, packed):
+    around = tmp_path / "around"
+    around.mkdir()
+    folder.rename(around / "models")
+    data = around
+    if packed:
+        data = tmp_path / "a.zip"
+        with zipfile.ZipFile(data, "w") as archive:
+            for path in sorted(around.rglob("*.png")):
+                archive.write(path, path.relative_to(around))
+    assert [images.name for images in read_sources(data)] == ["models"]
+    assert "one source, models, of which all images lie in sub-folders (coarse, fine, middle)" in caplog.text
+    caplog.clear()
+    if not packed:
+        (around / "models" / "own.png").write_bytes(b"an image of its own")
+        assert len(read_sources(data)) == 1
+        assert len(read_sources(around / "models")) == 3
+        assert "lie in sub-folders" not in caplog.text

@@ -13,7 +13,7 @@ from genprint.images import archives
 from genprint.images.archives import ArchiveError
 from genprint.images.members import Archive, ArrayFile, Nothing
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut, arrays_in, check_array, stem_of
-from genprint.words import counted, printable
+from genprint.words import counted, first_of, printable
 
 log = logging.getLogger("genprint")
 
@@ -86,12 +86,29 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         sets = [ImageSet(top, Archive(path, top), f"{path}:{top}") for top in sorted(tops)]
     if not sets:
         raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
+    if len(sets) == 1 and len(folders := _folders_in(sets[0])) > 1:
+        what = f"one source, {printable(sets[0].name)}, of which all images lie in sub-folders"
+        log.warning(
+            "%s: %s (%s); if each of these is a source, give the folder that they are in, or pack them by themselves",
+            path, what, printable(first_of(folders)),
+        )  # fmt: skip
     named: dict[str, ImageSet] = {}
     for images in sets:
         twin = named.setdefault(images.name, images)
         if twin is not images:
             raise ImageSetError(f"{twin.origin} and {images.origin}: both are named {images.name}; rename one")
     return sets
+
+
+def _folders_in(images: ImageSet) -> list[str]:
+    """Sub-folders of a source, by its members' names, if all of these lie in one; else none."""
+    if images.files:
+        below = [path.relative_to(images.origin).parts for path in images.files]
+    elif isinstance(images.members, Archive):
+        below = [Path(name.removeprefix("./")).parts[1:] for name, _ in images.members]
+    else:
+        below = []
+    return sorted({parts[0] for parts in below}) if all(len(parts) > 1 for parts in below) else []
 
 
 def _holds_images(entry: Path) -> bool:
