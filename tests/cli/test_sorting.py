@@ -47,7 +47,7 @@ def test_a_line_a_group_then_strays_what_was_left_out_and_what_to_do(pile):
     assert head == f"{pile}: 16 images in 3 groups; 1 stray"
     assert [line.split("  ")[1] for line in lines[:3]] == ["group 1", "group 2", "group 3"]
     assert "6 images" in lines[0]
-    assert "% expected of one source; may be one with group 2: hardly any support for it" in lines[0]
+    assert "% expected of one source; may be one with group 2: weak support for it, likelihood ratio 4.5" in lines[0]
     assert "nearest is group 3" in lines[1]
     assert lines[3] == "  strays (1): 0.png"
     assert lines[4] == r"  left out notes\x1b[31m.txt: not an image"
