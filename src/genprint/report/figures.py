@@ -26,6 +26,7 @@ from genprint.storage.files import write_atomically
 _MARK, _LINE = "#c2410c", "#2f6fde"
 _PHONE, _LONGEST = 4.4, 24  # inches, and letters of a name: so wide, a picture can be read on a phone
 _NAMED = 12  # groups of a map, the first ones
+_DOTS = 2000  # from which on shapes would be megabytes
 # Black, white and these colours follow the reader's system, also where a page shows the picture as an image. SVG leaves
 # black out where a shape is filled with it, so that it is inherited.
 _FOLLOW = {"#000000": "var(--ink)", "#ffffff": "var(--paper)", _MARK: "var(--mark)", _LINE: "var(--line)"}
@@ -174,10 +175,15 @@ def map_figure(result: Sorting) -> Figure:
     """The map of a sorted pile: each group's name stands in its middle, where there are not too many of them."""
     figure = new_figure(_PHONE, _PHONE)
     ax = result.plot(figure.subplots())
-    for dots in ax.collections:  # a picture in the picture: of thousands of dots, shapes would be megabytes
-        dots.set_rasterized(True)
+    if sum(len(dots.get_offsets()) for dots in ax.collections) > _DOTS:
+        figure.set_dpi(200)
+        for dots in ax.collections:  # as a picture in the picture
+            dots.set_rasterized(True)
     for group in result.groups[:_NAMED]:
-        x, y = np.median([one.at for one in group.images], axis=0)
-        name = ax.annotate(plain_text(_shortened(group.name)), (x, y), ha="center", va="center", fontsize=8)
+        x, y = np.array([one.at for one in group.images]).T
+        place = (np.median(x), np.quantile(y, 0.9))
+        name = ax.annotate(
+            plain_text(_shortened(group.name)), place, (0, 3), textcoords="offset points", ha="center", fontsize=8
+        )
         name.set_path_effects([withStroke(linewidth=3, foreground="#ffffff")])  # so that it is read upon dots
     return figure

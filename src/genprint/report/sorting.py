@@ -154,13 +154,19 @@ def _map(result: Sorting) -> list[Block]:
 
 
 def _table(result: Sorting) -> list[Block]:
+    """The groups in few words, for a phone, too; under each group stands more."""
     asked = any(group.answer for group in result.groups)
-    columns = ("group", "images", "expected of one source", "nearest group", *(["known sources"] if asked else []))
+    columns = ("group", "images", "purity", "may be one with", *(["answer"] * asked))
     rows = tuple(
-        (group.name, str(len(group.images)), f"{group.purity:.0%}", begun(nearest(group)), *([known(group)] * asked))
+        (
+            group.name, str(len(group.images)), f"{group.purity:.0%}",
+            group.nearest or "" if (group.llr or 0) > 0 else "no other",
+            *([group.answer.decision if group.answer else ""] * asked),
+        )
         for group in result.groups
-    )
-    return [Table(columns, rows)] if rows else []
+    )  # fmt: skip
+    said = "Purity: the share of a group's images that are expected to be of one source."
+    return [Text(said), Table(columns, rows)] if rows else []
 
 
 def _title(group: Group) -> str:
