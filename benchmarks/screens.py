@@ -137,7 +137,7 @@ def reports(browser: Browser, files: dict[str, list[str]], folder: Path) -> None
 
 
 def pile(files: dict[str, list[str]], folder: Path) -> Path:
-    """A folder with images of all sources that are not enrolled elsewhere, of each fewer than of the one before."""
+    """A folder with images of all sources that are enrolled nowhere, of each fewer than of the one before."""
     mixed = folder / "pile"
     mixed.mkdir()
     for i, (name, paths) in enumerate(files.items()):

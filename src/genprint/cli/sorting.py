@@ -97,7 +97,7 @@ def sort(
 
 def _known(known: Path | None, model: str | None) -> Gallery | None:
     """The known sources, if any: of a gallery's file or of a folder."""
-    from genprint.api import is_gallery
+    from genprint.answering import is_gallery
 
     if known is None:
         return None

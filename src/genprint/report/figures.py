@@ -175,10 +175,9 @@ def map_figure(result: Sorting) -> Figure:
     """The map of a sorted pile: each group's name stands in its middle, where there are not too many of them."""
     figure = new_figure(_PHONE, _PHONE)
     ax = result.plot(figure.subplots())
-    if sum(len(dots.get_offsets()) for dots in ax.collections) > _DOTS:
+    if sum(len(group.images) for group in result.groups) + len(result.strays) > _DOTS:
         figure.set_dpi(200)
-        for dots in ax.collections:  # as a picture in the picture
-            dots.set_rasterized(True)
+        ax.set_rasterization_zorder(1.5)  # dots, all in one picture; names are above
     for group in result.groups[:_NAMED]:
         x, y = np.array([one.at for one in group.images]).T
         place = (np.median(x), np.quantile(y, 0.9))

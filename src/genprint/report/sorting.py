@@ -55,7 +55,7 @@ def verdict(result: Sorting, enroll: str = BY_FOLDERS) -> Verdict:
     left = f", and {counted(len(result.left_out), 'file')} could not be used" if result.left_out else ""
     lead = (
         f"Of {counted(grouped + len(result.strays), 'image')} in {result.pile}, {grouped} are in groups of one source "
-        f"each, as far as can be told; {counted(len(result.strays), 'stray')} left alone{left}."
+        f"each, as far as can be told; {counted(len(result.strays), 'stray is', 'strays are')} left alone{left}."
     )
     points = (
         ("How sure", _how_sure(result)),
@@ -73,7 +73,7 @@ def _how_sure(result: Sorting) -> str:
     by_purity = sorted(result.groups, key=lambda group: group.purity)
     worst, best = by_purity[0], by_purity[-1]
     said = f"{worst.purity:.0%} of the {len(worst.images)} images of {worst.name} are expected to be of one source"
-    if worst is not best:
+    if worst.purity < best.purity:
         said += f", the least of all groups; {best.purity:.0%} of the {len(best.images)} of {best.name}, the most"
     pairs = {
         frozenset((group.name, group.nearest)) for group in result.groups if group.nearest and (group.llr or 0) > 0
@@ -89,7 +89,7 @@ def _unknown(result: Sorting) -> str:
         return ""
     if any(group.answer for group in result.groups):
         return NOT_REAL
-    return f"They were compared with no known sources (--known FOLDER or GALLERY does it). {NOT_REAL}"
+    return f"There were no known sources to compare them with. {NOT_REAL}"
 
 
 def sections(result: Sorting, small: Mapping[str, str]) -> tuple[Section, ...]:
