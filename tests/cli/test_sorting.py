@@ -54,6 +54,7 @@ def test_a_line_a_group_then_strays_what_was_left_out_and_what_to_do(pile):
     assert lines[-1].startswith("  next: Look through the groups")
     assert "enroll-all" in lines[-1]
     assert "\x1b" not in done.stdout
+    assert "Unknown does not mean real" not in done.stdout  # nobody asked whose they are
 
 
 def test_known_sources_name_groups(pile, gallery, tmp_path, rng):
@@ -65,6 +66,7 @@ def test_known_sources_name_groups(pile, gallery, tmp_path, rng):
         assert "3 groups, 1 of them of known sources" in done.stdout
         assert "attributed to bright (by its level)" in done.stdout.splitlines()[1]
         assert "of the known sources: unknown (by its level)" in done.stdout.splitlines()[2]
+        assert done.stdout.count("Unknown does not mean real") == 1
 
 
 def test_the_json_is_whole(pile, gallery):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from genprint import read_sources
 from genprint.images.folders import check_empty, write_sources
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.sets import ImageSet
 from tests.conftest import encoded, textured
 
 

@@ -124,6 +124,9 @@ def text(
     known: Path | None = None,
 ) -> str:
     """A sorted pile in words, its verdict first."""
+    from genprint.answers.results import UNKNOWN
+    from genprint.answers.unknown import NOT_REAL
+
     lines = [result.verdict]
     width = min(30, max((len(group.name) for group in result.groups), default=0))
     lines += [f"  {_line(group, width)}" for group in result.groups]
@@ -133,7 +136,8 @@ def text(
     lines += [f"  left out {os.path.basename(left.name)}: {left.reason}" for left in result.left_out[:_LISTED]]
     if len(result.left_out) > _LISTED:
         lines.append(f"  ... and {len(result.left_out) - _LISTED} more (all are in --json)")
-    lines += [f"  {sentence}" for sentence in result.said]
+    unknown = any(group.answer and group.answer.decision == UNKNOWN for group in result.groups)
+    lines += [f"  {sentence}" for sentence in dict.fromkeys([*result.said, *([NOT_REAL] * unknown)])]
     written = {"whose each image is": table, "map and contact sheets": page, "a folder of each group": folders}
     lines += [f"  {what}: {path}" for what, path in written.items() if path]
     return "\n".join([*lines, f"  next: {_next(result, folders, known)}"])

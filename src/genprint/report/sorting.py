@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from genprint.answers.results import UNKNOWN
 from genprint.answers.sorting import Group, Sorted, Sorting
 from genprint.answers.unknown import NOT_REAL
 from genprint.report import figures
@@ -176,8 +175,6 @@ def _title(group: Group) -> str:
 def _group(group: Group, small: Mapping[str, str], most: int) -> list[Block]:
     said = [f"{group.purity:.0%} of them are expected to be of one source."]
     said += [sentence(begun(text)) for text in (nearest(group), known(group)) if text]
-    if group.answer and group.answer.decision == UNKNOWN:
-        said.append(NOT_REAL)
     return [Items(tuple(said)), _sheet(group.name, group.images, small, most)]
 
 
