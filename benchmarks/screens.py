@@ -19,6 +19,7 @@ from common import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+import genprint
 from genprint.answering import Gallery
 from genprint.generators.collection import demonstrated, load, sample
 from genprint.model import Model
@@ -39,6 +40,10 @@ STATES = {
     "page-dark": "The same in the dark, of a single image: what one image cannot show is not there.",
     "page-phone": "On a phone that likes it dark, 390 px wide.",
     "page-error": "A file that is no image; the tree below is enlarged, by a click or Enter.",
+    "sorted": "A sorted pile, as a page: what was found, the map, and a contact sheet of each group.",
+    "sorted-dark": "The same in the dark.",
+    "sorted-phone": "The same on a phone.",
+    "page-sorted": "The service: a folder was dropped, and is sorted; groups are enrolled under a name.",
     "page-token": "Where a token is asked for.",
 }
 WIDE, PHONE = {"width": 1000, "height": 800}, {"width": 390, "height": 844}
@@ -131,6 +136,45 @@ def reports(browser: Browser, files: dict[str, list[str]], folder: Path) -> None
         save(page, state)
 
 
+def pile(files: dict[str, list[str]], folder: Path) -> Path:
+    """A folder with images of all sources that are enrolled nowhere, of each fewer than of the one before."""
+    mixed = folder / "pile"
+    mixed.mkdir()
+    for i, (name, paths) in enumerate(files.items()):
+        for path in paths[ENROLLED : ENROLLED + PROBE - 2 * i]:
+            shutil.copy(path, mixed / f"{name[0]}{i}-{Path(path).name}")
+    return mixed
+
+
+def sorted_pile(browser: Browser, files: dict[str, list[str]], mixed: Path, folder: Path) -> None:
+    """The page of a pile of which three sources are known, and its state in the service."""
+    gallery = Gallery()
+    gallery.enroll({name: files[name][:ENROLLED] for name in list(files)[:3]})
+    genprint.sort(mixed, known=gallery).save(folder / "sorted.html")
+    for state, size, scheme in (
+        ("sorted", WIDE, "light"),
+        ("sorted-dark", WIDE, "dark"),
+        ("sorted-phone", PHONE, "light"),
+    ):
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        page.goto((folder / "sorted.html").as_uri())
+        page.evaluate("document.querySelectorAll('img').forEach(one => { one.loading = 'eager' })")
+        page.wait_for_function("[...document.images].every(one => one.naturalWidth)")
+        save(page, state)
+
+
+def sort_on_page(browser: Browser, url: str, mixed: Path) -> None:
+    """Drops a folder on the page of the service."""
+    page = browser.new_page(viewport=WIDE)
+    page.goto(url)
+    page.wait_for_selector("#tree svg")
+    page.set_input_files("#sort-folder", str(mixed))
+    page.wait_for_selector("#sorted:not([hidden])", timeout=300_000)
+    page.wait_for_function("() => !document.querySelector('#sort-sections .sheet code')")
+    page.evaluate("window.scrollTo(0, 0)")
+    save(page, "page-sorted")
+
+
 def main() -> None:
     """Draws all states."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -148,8 +192,11 @@ def main() -> None:
                 files[source.name].append(str(path))
         browser = playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
         reports(browser, files, folder)
+        mixed = pile(files, folder)
+        sorted_pile(browser, files, mixed, folder)
         server, url = serve(folder / "gallery.sqlite")
         walk(browser, url, files, folder)
+        sort_on_page(browser, url, mixed)
         server.should_exit = True
         (folder / "tokens").write_text("read " + "t" * 20)
         server, url = serve(folder / "gallery.sqlite", folder / "tokens")

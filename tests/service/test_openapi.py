@@ -43,7 +43,7 @@ def test_it_says_that_a_token_is_needed_and_where(app):
     found = operations(description)
     assert {path for path, *_ in found} == {
         "/health", "/metrics", "/v1/sources", "/v1/sources/{name}", "/v1/attribute", "/v1/verify", "/v1/families",
-        "/v1/families.svg",
+        "/v1/families.svg", "/v1/sort",
     }  # fmt: skip
     for path, _, operation in found:
         assert operation.get("security", []) == ([] if path == "/health" else [{"token": []}]), path

@@ -364,7 +364,8 @@ def test_metrics_and_headers(client):
 
 
 def test_the_page_asks_nobody_else(client):
-    for path in ("/", "/static/page.js", "/static/style.css", "/static/look.css", "/static/filter.js"):
+    for name in ("", *(f"static/{one}" for one in ("page.js", "sorting.js", "style.css", "look.css", "filter.js"))):
+        path = f"/{name}"
         assert client.get(path).status_code == 200
         assert not re.search(r"(?:https?:)?//[a-z]", client.get(path).text.replace("// ", ""))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genprint.answers.results import Attribution, Result, plain_text
-from genprint.images.sets import LeftOut
+from genprint.images.sets import ImageSet, LeftOut
 from genprint.words import counted
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Sorting(Result):
         strays: images that are alone with their source, or of which it cannot be told.
         left_out: images that could not be used, and why.
         said: what else is to be known, in sentences.
+        images: the pile itself, for contact sheets and folders; no part of the answer.
     """
 
     pile: str
@@ -70,6 +71,7 @@ class Sorting(Result):
     strays: tuple[Sorted, ...]
     left_out: tuple[LeftOut, ...] = ()
     said: tuple[str, ...] = ()
+    images: ImageSet | None = field(default=None, repr=False, compare=False, metadata={"aside": True})
 
     @property
     def verdict(self) -> str:

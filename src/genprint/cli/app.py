@@ -16,6 +16,7 @@ from genprint.cli.evaluate import app as evaluate
 from genprint.cli.loading import load_model, use_cache
 from genprint.cli.progress import bar
 from genprint.cli.serve import serve
+from genprint.cli.sorting import sort
 
 # Words of before 0.2.
 _OLD_OPTIONS = {"--histories": "--conditions", "--no-histories": "--no-conditions"}
@@ -34,6 +35,7 @@ app.command()(answers.attribute)
 app.command()(answers.verify)
 app.command()(answers.mixture)
 app.command()(answers.lineage)
+app.command()(sort)
 app.command("compare", hidden=True)(answers.lineage)  # the word of before 0.2
 app.command()(sources.families)
 app.command()(sources.audit)

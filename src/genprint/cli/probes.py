@@ -48,16 +48,25 @@ def probes_of(paths: Sequence[Path], each: Each | None, together: bool) -> Itera
     if each and together:
         raise ValueError("--each makes many probes, --together one: give either")
     if together:
-        if others := [path for path in paths if not (path.is_dir() or _is_image(path))]:
-            raise ValueError(f"{others[0]}: --together takes folders and image files; unpack it first")
-        return iter([_as_one(paths)])
+        return iter([as_one(paths, "--together")])
     files = sum(map(_is_image, paths))
     if files > 1 and not each:
         tell(f"{files} image files: each is a probe of its own (--each image); --together takes them as one set")
     return (probe for path in paths for probe in _of_path(path, each))
 
 
-def _as_one(paths: Sequence[Path]) -> tuple[str, ImageSet]:
+def as_one(paths: Sequence[Path], taker: str) -> tuple[str, ImageSet]:
+    """One set of folders and image files, and its name: the folder that they are all in.
+
+    Args:
+        paths: of these.
+        taker: what wants them so, for the message.
+
+    Raises:
+        ValueError: one is something else.
+    """
+    if others := [path for path in paths if not (path.is_dir() or _is_image(path))]:
+        raise ValueError(f"{others[0]}: {taker} takes folders and image files; unpack it first")
     from genprint.images.members import Files, files_below
     from genprint.images.sets import ImageSet
 

@@ -59,7 +59,34 @@ class Picture:
     kind: str = field(default="picture", init=False)
 
 
-Block = Text | Items | Terms | Table | Picture
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture of an image: its name, a word under it, and the address that holds it; '' where there is none."""
+
+    name: str
+    caption: str
+    uri: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet.
+
+    Attributes:
+        group: whose images they are; None of strays.
+        first: thumbnails, in order.
+        more: images between these and the last, which are not shown.
+        last: thumbnails after these.
+    """
+
+    group: str | None
+    first: tuple[Thumbnail, ...]
+    more: int = 0
+    last: tuple[Thumbnail, ...] = ()
+    kind: str = field(default="sheet", init=False)
+
+
+Block = Text | Items | Terms | Table | Picture | Sheet
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from genprint.answers.families import MOST_DRAWN, TOP, FamilyTree
 from genprint.answers.results import plain_text
+from genprint.answers.sorting import Sorting
 from genprint.fingerprints.residuals import high_pass, log_spectrum, to_pixels
 from genprint.scoring.likelihood_ratio import LikelihoodRatio
 from genprint.storage.files import write_atomically
@@ -23,6 +25,8 @@ from genprint.storage.files import write_atomically
 # What is read on white; on black, what _THEME has for it.
 _MARK, _LINE = "#c2410c", "#2f6fde"
 _PHONE, _LONGEST = 4.4, 24  # inches, and letters of a name: so wide, a picture can be read on a phone
+_NAMED = 12  # groups of a map, the first ones
+_DOTS = 2000  # from which on shapes would be megabytes
 # Black, white and these colours follow the reader's system, also where a page shows the picture as an image. SVG leaves
 # black out where a shape is filled with it, so that it is inherited.
 _FOLLOW = {"#000000": "var(--ink)", "#ffffff": "var(--paper)", _MARK: "var(--mark)", _LINE: "var(--line)"}
@@ -164,4 +168,21 @@ def error_rates_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> F
         ax.step(*zip(*curve, strict=True), where="post", label=plain_text(name))
     ax.set(xlabel="unknown probes attributed (FPIR)", ylabel="known probes not attributed right (FNIR)", ylim=(0, 1))
     ax.legend()
+    return figure
+
+
+def map_figure(result: Sorting) -> Figure:
+    """The map of a sorted pile: each group's name stands in its middle, where there are not too many of them."""
+    figure = new_figure(_PHONE, _PHONE)
+    ax = result.plot(figure.subplots())
+    if sum(len(group.images) for group in result.groups) + len(result.strays) > _DOTS:
+        figure.set_dpi(200)
+        ax.set_rasterization_zorder(1.5)  # dots, all in one picture; names are above
+    for group in result.groups[:_NAMED]:
+        x, y = np.array([one.at for one in group.images]).T
+        place = (np.median(x), np.quantile(y, 0.9))
+        name = ax.annotate(
+            plain_text(_shortened(group.name)), place, (0, 3), textcoords="offset points", ha="center", fontsize=8
+        )
+        name.set_path_effects([withStroke(linewidth=3, foreground="#ffffff")])  # so that it is read upon dots
     return figure

@@ -9,7 +9,8 @@ from typing import Any
 from genprint._version import __version__
 from genprint.answers.families import FamilyTree
 from genprint.answers.results import Asked, Attribution, Result
-from genprint.report import figures
+from genprint.answers.sorting import Sorting
+from genprint.report import figures, sorting
 from genprint.report.blocks import Block, Items, Picture, Section, Table, Verdict
 from genprint.report.case import Case
 from genprint.report.record import FileSummary, known_files, record, to_json
@@ -43,6 +44,8 @@ def save(result: Result, path: Path) -> None:
 
 def render(result: Result) -> str:
     """The page of any result: its verdict, its picture, what is said of it, its numbers."""
+    if isinstance(result, Sorting):
+        return of_pile(result, sorting.sections(result, sorting.small_pictures(result)))
     values = result.to_dict()
     drawn = "Raw scores" if isinstance(result, Attribution) else "The evidence"
     left_out = values.pop("left_out", ())
@@ -63,6 +66,13 @@ def render(result: Result) -> str:
     shown = [Section(title, (block,), folded) for title, block, folded in every if block]
     about = f"{type(result).__name__}, by Genprint {__version__}"
     return fill("page.html", title=told, about=about, verdict=head, sections=shown)
+
+
+def of_pile(result: Sorting, shown: tuple[Section, ...]) -> str:
+    """The page of a sorted pile, with these sections."""
+    about = f"Images of {result.pile} by source. Genprint {__version__}"
+    head = sorting.verdict(result)
+    return fill("page.html", title=f"{result.pile}: {head.title}", about=about, verdict=head, sections=shown)
 
 
 def _drawn(result: Result, told: str) -> Picture | None:

@@ -1,4 +1,4 @@
-"""The API: attribute, verify, enroll, families, sources, health, metrics; and the page."""
+"""The API: attribute, verify, sort, enroll, families, sources, health, metrics; and the page."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from genprint.report.templates import FILTER, LOOK
 from genprint.service.guard import RequestGuard, WorkQueue
 from genprint.service.problems import PROBLEMS, PROBLEMS_AS_JSON, Problem, handle_errors
 from genprint.service.settings import Limits, Tokens
+from genprint.service.sorting import sort_upload
 from genprint.service.uploads import TooMuch, image_set
 from genprint.words import all_printable
 
@@ -69,6 +70,7 @@ def create_app(
     _serve_operation(app, service)
     _serve_sources(app, service)
     _serve_questions(app, service)
+    _serve_sorting(app, service)
     _serve_families(app, service)
 
     @app.get("/", include_in_schema=False)
@@ -211,6 +213,21 @@ def _serve_questions(app: FastAPI, service: _Service) -> None:
             return result.to_dict()
 
         return await service.queue.run(work)
+
+
+def _serve_sorting(app: FastAPI, service: _Service) -> None:
+    """What a pile without labels holds."""
+
+    @app.post("/v1/sort", **_WANTS_TOKEN)
+    async def sort(
+        images: Images,
+        report: Annotated[bool, Query(description="With the report: a page, and what it says as values.")] = False,
+    ) -> dict[str, Any]:
+        """The images by source: groups of one each, named if they are of enrolled ones; strays are left alone."""
+        files = [(file.filename or "upload", await file.read()) for file in images]  # with folders: names, no paths
+        return await service.queue.run(
+            lambda: sort_upload(files, service.opened(), service.limits, service.rate, service.in_time(), report)
+        )
 
 
 def _serve_families(app: FastAPI, service: _Service) -> None:

@@ -33,9 +33,9 @@ async function asked(response) {
 }
 
 // fetch tells nothing of an upload's progress; XMLHttpRequest does.
-function send(path, files, field, progress) {
+function send(path, files, field, progress, name = (file) => file.name) {
   const form = new FormData();
-  for (const file of files) form.append(field, file, file.name);
+  for (const file of files) form.append(field, file, name(file));
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
@@ -95,8 +95,7 @@ const draw = {
   },
 };
 
-function showVerdict({ title, tone, lead, points }, used) {
-  const box = at("verdict");
+function showVerdict({ title, tone, lead, points }, used, box = at("verdict")) {
   box.replaceChildren();
   box.className = `verdict ${tone}`;
   make("p", used, box).className = "about";
@@ -110,8 +109,7 @@ function showVerdict({ title, tone, lead, points }, used) {
   }
 }
 
-function showSections(sections) {
-  const box = at("sections");
+function showSections(sections, box = at("sections")) {
   box.replaceChildren();
   for (const { title, blocks, folded } of sections) {
     const section = make(folded ? "details" : "section", undefined, box);
@@ -139,30 +137,35 @@ function showAnswer(answer) {
   at("answer").focus();
 }
 
-async function attribute(files) {
+// Uploads files and shows the answer; a card's parts are called alike, after its own beginning ("" or "sort-").
+async function ask(card, path, files, { answer, waiting, show, name }) {
   if (!files.length) return;
-  at("error").textContent = "";
-  at("answer").hidden = true;
-  const progress = at("progress");
+  at(`${card}error`).textContent = "";
+  at(answer).hidden = true;
+  const [progress, status] = [at(`${card}progress`), at(`${card}status`)];
   progress.hidden = false;
   progress.value = 0;
-  at("status").textContent = `uploading ${several(files.length, "file")}`;
+  status.textContent = `uploading ${several(files.length, "file")}`;
   try {
-    const answer = await send("/v1/attribute?report=true", files, "images", (share) => {
+    const found = await send(path, files, "images", (share) => {
       progress.value = share;
       if (share >= 1) {
         progress.removeAttribute("value");
-        at("status").textContent = "looking at the images";
+        status.textContent = waiting;
       }
-    });
-    at("status").textContent = "";
-    showAnswer(answer);
+    }, name);
+    status.textContent = "";
+    show(found);
   } catch (error) {
-    at("status").textContent = "";
-    at("error").textContent = error.message;
+    status.textContent = "";
+    at(`${card}error`).textContent = error.message;
   }
   progress.hidden = true;
 }
+
+const attribute = (files) => ask("", "/v1/attribute?report=true", files, {
+  answer: "answer", waiting: "looking at the images", show: showAnswer,
+});
 
 const none = at("none").textContent;
 const MANY = 12;  // sources from which on one wants to search
@@ -210,13 +213,17 @@ at("tree").addEventListener("keydown", (event) => {
 });
 at("probe").addEventListener("change", () => attribute(at("probe").files));
 at("token").addEventListener("change", showSources);
-for (const kind of ["dragover", "dragleave", "drop"]) {
-  at("drop").addEventListener(kind, (event) => {
-    event.preventDefault();
-    at("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") attribute(event.dataTransfer.files);
-  });
+function onDrop(box, take) {
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    box.addEventListener(kind, (event) => {
+      event.preventDefault();
+      box.classList.toggle("over", kind === "dragover");
+      if (kind === "drop") take(event.dataTransfer);
+    });
+  }
 }
+
+onDrop(at("drop"), (dropped) => attribute(dropped.files));
 at("enroll").addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = at("enrolled");
