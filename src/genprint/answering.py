@@ -16,7 +16,8 @@ from genprint.answers import gallery_audit
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
 from genprint.answers.claims import SetClaims
 from genprint.answers.copies import Copies
-from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
+from genprint.answers.families import MOST_LINKED, FamilyTree
+from genprint.answers.grouping import grouped
 from genprint.answers.held_back import expected
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Asked, Attribution
