@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from genprint.answers.families import FamilyTree, _branches, locally_scaled
+from genprint.answers.families import FamilyTree, locally_scaled
 from genprint.answers.grouping import grouped
 from genprint.answers.resampling import bootstrapped, halves
 from genprint.report.figures import tree_figure
@@ -94,8 +94,8 @@ def test_sources_are_added_where_the_linkage_would_have_put_them(method, rng):
     assert sum(family == families["nobody's"] for family in families.values()) == 1
     assert new.support == (1.0,) * 17
     # what was there stays: without the new leaves, its branches and their heights are those of before
-    heights = {leaves & set(range(15)): row[2] for leaves, row in zip(_branches(new.linkage), new.linkage, strict=True)}
-    for leaves, row in zip(_branches(old.linkage), old.linkage, strict=True):
+    heights = {leaves & set(range(15)): row[2] for leaves, row in zip(new.branches(), new.linkage, strict=True)}
+    for leaves, row in zip(old.branches(), old.linkage, strict=True):
         assert leaves in heights
         assert row[2] in new.linkage[:, 2]
     assert (np.diff(new.linkage[:, 2]) >= 0).all()

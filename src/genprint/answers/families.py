@@ -34,6 +34,7 @@ NEIGHBOUR, FEWEST_SCALED = 3, 8
 LINKAGES = ("average", "complete", "single", "ward")
 # Support from which on a branch is taken for a family.
 SUPPORTED = 0.8
+# Of images, for support. A bootstrap says as much (docs/families.md) and draws images twice.
 RESAMPLING = "halves"
 
 
@@ -152,11 +153,11 @@ class FamilyTree(Result):
         Args:
             resampled: distances of the same sources, from random parts of their images.
         """
-        branches = _branches(self.linkage)
+        branches = self.branches()
         found = np.zeros(len(branches))
         count = 0
         for distances in resampled:
-            others = set(_branches(FamilyTree.build(list(self.sources), distances, self.method).linkage))
+            others = set(FamilyTree.build(list(self.sources), distances, self.method).branches())
             found += [branch in others for branch in branches]
             count += 1
         if not count:
@@ -218,7 +219,7 @@ class FamilyTree(Result):
             raise ValueError("families by support need a tree with support: ask for some resamplings")
         families: list[frozenset[int]] = []
         taken: set[int] = set()
-        for leaves, share in reversed(list(zip(_branches(self.linkage), self.support, strict=True))):
+        for leaves, share in reversed(list(zip(self.branches(), self.support, strict=True))):
             if share >= support and 2 * len(leaves) <= len(self.sources) and not leaves & taken:
                 families.append(leaves)
                 taken |= leaves
@@ -226,6 +227,13 @@ class FamilyTree(Result):
         families.sort(key=lambda leaves: (-len(leaves), min(leaves)))
         numbers = {i: number for number, leaves in enumerate(families, 1) for i in leaves}
         return {name: numbers[i] for i, name in enumerate(self.sources)}
+
+    def branches(self) -> list[frozenset[int]]:
+        """The numbers of the sources below each branch, row by row of ``linkage``."""
+        below = [frozenset([i]) for i in range(len(self.sources))]
+        for left, right, *_ in self.linkage:
+            below.append(below[int(left)] | below[int(right)])
+        return below[len(self.sources) :]
 
     def cut(self, families: int) -> dict[str, int]:
         """Which of so many families each source is in."""
@@ -236,12 +244,18 @@ class FamilyTree(Result):
         """The tree in Newick format: branch lengths as in ``linkage``, support in percent as names of branches."""
         return written(self.sources, self.linkage, self.support)
 
-    def plot(self, ax: Axes) -> Axes:
-        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top."""
+    def plot(self, ax: Axes, supported: float = SUPPORTED) -> Axes:
+        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top.
+
+        Branches with less support than ``supported`` are grey.
+        """
+        sure = [share >= supported for share in self.support or ()]
+        count = len(self.sources)
         top = len(self.sources) > MOST_DRAWN
         drawn = hierarchy.dendrogram(
             self.linkage, p=TOP, truncate_mode="lastp" if top else None, orientation="left", ax=ax,
             leaf_label_func=self._label,
+            link_color_func=lambda node: "#000000" if not sure or sure[node - count] else "#909090",
         )  # fmt: skip
         if self.support is not None and not top:
             heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
@@ -289,11 +303,3 @@ class FamilyTree(Result):
             for child in (int(left), int(right)):
                 graph.add_edge(i, nodes[child], length=float(height - heights[child]))
         return graph
-
-
-def _branches(linkage: np.ndarray) -> list[frozenset[int]]:
-    """The leaves below each merge."""
-    below = [frozenset([i]) for i in range(len(linkage) + 1)]
-    for left, right, *_ in linkage:
-        below.append(below[int(left)] | below[int(right)])
-    return below[len(linkage) + 1 :]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from genprint.fingerprints.fingerprint import Fingerprint, Moments, by_part
+from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress
 
 Resampled = Iterator[list[Fingerprint]]
@@ -18,19 +18,15 @@ def bootstrapped(sources: Sequence[Fingerprint], count: int, seed: int, progress
 
     An image that is drawn twice counts twice in the mean, and is one image still. The mean of ``n`` images drawn from
     ``n`` varies about that of the source as the mean of ``n / 2`` does: once by which images there were, once by which
-    were drawn. So it says that it is of so many, for distances that allow for the number of images.
+    were drawn. For distances that allow for the number of images, a drawn set therefore is one of ``n / 2``: of pairs
+    of drawn images, brought to vary as single ones do about the mean of all that were drawn.
     """
 
     def draw(source: Fingerprint, rng: np.random.Generator) -> Fingerprint:
-        total = len(source)
-        times = rng.multinomial(total, np.full(total, 1 / total)).astype(np.float64)
-        values = source.values.astype(np.float64)
-        mean = times @ values / total
-        deviations = by_part(values - mean, source.parts)
-        scatter = (deviations * times[:, None]).swapaxes(1, 2) @ deviations
-        worth = max(1, total // 2)
-        moments = Moments(worth, mean, scatter * worth / total)
-        return replace(source, features=None, facts=(), looks=(), originals=(), moments=moments)
+        worth = max(1, len(source) // 2)
+        pairs = source.values[rng.integers(len(source), size=(worth, 2))].mean(1)
+        mean = pairs.mean(0)
+        return replace(source[np.arange(worth)], features=mean + np.sqrt(2, dtype=pairs.dtype) * (pairs - mean))
 
     return _each(sources, count, seed, progress, draw)
 

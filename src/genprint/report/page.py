@@ -11,6 +11,7 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.results import Asked, Attribution, Result
 from genprint.report import figures
 from genprint.report.blocks import Block, Items, Picture, Section, Table, Verdict
+from genprint.report.family_tree import tree_page
 from genprint.report.record import FileSummary, known_files, record, to_json
 from genprint.report.sections import Case, sections
 from genprint.report.templates import fill
@@ -42,6 +43,8 @@ def save(result: Result, path: Path) -> None:
 
 def render(result: Result) -> str:
     """The page of any result: its verdict, its picture, what is said of it, its numbers."""
+    if isinstance(result, FamilyTree):
+        return tree_page(result)
     values = result.to_dict()
     drawn = "Raw scores" if isinstance(result, Attribution) else "The evidence"
     left_out = values.pop("left_out", ())
