@@ -100,7 +100,7 @@ def test_sources_are_added_where_the_linkage_would_have_put_them(method, rng):
         assert row[2] in new.linkage[:, 2]
     assert (np.diff(new.linkage[:, 2]) >= 0).all()
     assert new.newick().count(",") == 17
-    with pytest.raises(ValueError, match="twice: s3"):
+    with pytest.raises(ValueError, match="already in the tree: s3"):
         old.adding(["s3"], whole[:16, :16])
     with pytest.raises(ValueError, match="rows and columns"):
         old.adding(["x"], apart)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from genprint.answers.newick import written
+from genprint.answers.newick import as_graph, written
 from genprint.answers.placing import as_linkage, grown, place
 from genprint.answers.resampling import RESAMPLINGS
 from genprint.answers.results import Result, plain_text
@@ -176,7 +176,7 @@ class FamilyTree(Result):
             ValueError: a source is in the tree, Ward's linkage, or distances of another shape.
         """
         if twice := sorted({name for name in names if [*self.sources, *names].count(name) > 1}):
-            raise ValueError(f"in the tree twice: {', '.join(twice)}")
+            raise ValueError(f"already in the tree: {', '.join(twice)}")
         count = len(self.sources)
         if distances.shape != (count + len(names),) * 2:
             raise ValueError(f"{count + len(names)} sources need as many rows and columns, not {distances.shape}")
@@ -281,6 +281,7 @@ class FamilyTree(Result):
         return {
             "verdict": self.verdict, "sources": list(self.sources), "distances": listed,
             "linkage": self.linkage.tolist(), "method": self.method, "newick": self.newick(), "support": self.support,
+            "added": list(self.added), "cophenetic": None if listed is None else self.cophenetic,
         }  # fmt: skip
 
     def to_frame(self) -> pandas.DataFrame:
@@ -294,12 +295,4 @@ class FamilyTree(Result):
 
         Leaves are names, branches numbers, edges have lengths.
         """
-        import networkx
-
-        graph = networkx.DiGraph()
-        nodes: list[str | int] = [*self.sources, *range(len(self.linkage))]
-        heights = np.concatenate([np.zeros(len(self.sources)), self.linkage[:, 2]])
-        for i, (left, right, height, _) in enumerate(self.linkage):
-            for child in (int(left), int(right)):
-                graph.add_edge(i, nodes[child], length=float(height - heights[child]))
-        return graph
+        return as_graph(self.sources, self.linkage)

@@ -1,10 +1,14 @@
-"""Trees in Newick format, which programs for trees of species read."""
+"""Trees in forms that other programs read: Newick, networkx."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import networkx
 
 
 def written(names: Sequence[str], linkage: np.ndarray, support: Sequence[float] | None = None) -> str:
@@ -18,6 +22,19 @@ def written(names: Sequence[str], linkage: np.ndarray, support: Sequence[float] 
         texts[len(names) + i] = f"({','.join(parts)}){share}"
     (whole,) = texts.values()
     return f"{whole};"
+
+
+def as_graph(names: Sequence[str], linkage: np.ndarray) -> networkx.DiGraph:
+    """A tree from its root down: leaves are names, branches numbers, edges have lengths (needs networkx)."""
+    import networkx
+
+    graph = networkx.DiGraph()
+    nodes: list[str | int] = [*names, *range(len(linkage))]
+    heights = np.concatenate([np.zeros(len(names)), linkage[:, 2]])
+    for i, (left, right, height, _) in enumerate(linkage):
+        for child in (int(left), int(right)):
+            graph.add_edge(i, nodes[child], length=float(height - heights[child]))
+    return graph
 
 
 def _plain(name: str) -> bool:

@@ -28,9 +28,7 @@ def tree_page(tree: FamilyTree, support: float = SUPPORTED) -> str:
 def _families(tree: FamilyTree, support: float) -> list[Block]:
     """Who is in one family, and the support of its branch."""
     if tree.support is None:
-        return [
-            Text("The tree was drawn without support, so that no branch is known to be sure. Ask for some resamplings.")
-        ]
+        return [Text("Drawn without support, so that no branch is known to be sure. Ask for some resamplings.")]
     members: dict[int, list[str]] = {}
     for name, family in tree.families(support).items():
         members.setdefault(family, []).append(name)
