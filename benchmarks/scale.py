@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from common import ROOT, encoder_of, provenance
 
-from genprint.answers.families import FamilyTree, grouped
+from genprint.answers.families import FamilyTree
+from genprint.answers.grouping import grouped
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.moments import Moments
 from genprint.gallery.index import Index

@@ -13,7 +13,8 @@ from genprint import shipped
 from genprint.answers import gallery_audit
 from genprint.answers.asking import asked
 from genprint.answers.attribution import SHORTLIST, GalleryIdentifier, Identifier
-from genprint.answers.families import MOST_LINKED, FamilyTree, grouped
+from genprint.answers.families import MOST_LINKED, RESAMPLING, FamilyTree
+from genprint.answers.grouping import grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Attribution
 from genprint.answers.verification import Verification, pair_of, population_of
@@ -232,19 +233,29 @@ class Gallery(GalleryStore):
         return unmix(self.model, self.fingerprints(), probe, conditions=conditions, progress=progress)
 
     def families(
-        self, linkage: str = "average", support: int = 0, groups: int | None = None, progress: Progress | None = None
+        self,
+        linkage: str = "average",
+        support: int = 0,
+        groups: int | None = None,
+        progress: Progress | None = None,
+        add: Any = None,
+        resampling: str = RESAMPLING,
     ) -> FamilyTree:
         """The family tree of the enrolled sources.
 
         Args:
             linkage: 'average', 'complete', 'single' or 'ward'.
-            support: how many trees of random halves of the images say how sure each branch is.
+            support: how many trees of resampled images say how sure each branch is.
             groups: cluster the sources' vectors into so many groups first, and draw the tree of these; of more than
                 20,000 sources, 2,000.
             progress: called with 1 after every such tree.
+            add: further sources, as ``enroll`` takes them or as a gallery: each is added where it joins the tree of
+                the others, which stays as it is.
+            resampling: 'halves' of the images, or 'bootstrap'.
 
         Raises:
             NotEnough: fewer than two sources.
+            ValueError: sources to add to a tree of groups, or of the name of one that is there.
         """
         if len(self) < 2:
             raise NotEnough(f"a tree needs two sources or more; there is {', '.join(self.counts()) or 'none'}")
@@ -253,9 +264,14 @@ class Gallery(GalleryStore):
             if groups or len(self) > MOST_LINKED:
                 return self.groups(groups or GROUPS, linkage)[0]
             known = list(self.fingerprints().values())
-            return FamilyTree.of(self.model.scorer, known, linkage, support, progress=progress)
+            return FamilyTree.of(self.model.scorer, known, linkage, support, 0, progress, further, resampling)
 
-        return self._keep(f"families {linkage} {support} {groups}", make)
+        further = [] if add is None else list(as_gallery(add, self.model).fingerprints().values())
+        if further:
+            if groups or len(self) > MOST_LINKED:
+                raise ValueError("sources are added to the tree of sources, not to that of groups")
+            return make()
+        return self._keep(f"families {linkage} {support} {groups} {resampling}", make)
 
     def groups(self, count: int, linkage: str = "average") -> tuple[FamilyTree, dict[str, str]]:
         """The tree of so many groups of sources, and which group each source is in."""

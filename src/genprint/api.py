@@ -13,7 +13,7 @@ from typing import Any
 
 from genprint.answering import Gallery, Model, choose, load
 from genprint.answers import audit as audits
-from genprint.answers.families import FamilyTree
+from genprint.answers.families import RESAMPLING, FamilyTree
 from genprint.answers.gallery_audit import GalleryAudit
 from genprint.answers.lineage import Lineage
 from genprint.answers.lineage import lineage as compare_lineage
@@ -154,10 +154,22 @@ def families(
     model: BaseModel | None = None,
     linkage: str = "average",
     support: int = 0,
+    add: Any = None,
+    resampling: str = RESAMPLING,
     progress: Progress | None = None,
 ) -> FamilyTree:
-    """The family tree of sources: hierarchical clustering by the distance of their fingerprints."""
-    return as_gallery(sources, model, progress).families(linkage, support)
+    """The family tree of sources: hierarchical clustering by the distance of their fingerprints.
+
+    Args:
+        sources: folders of images, image sets, or a gallery.
+        model: what fingerprints them, by default the gallery's or the one for their size.
+        linkage: 'average', 'complete', 'single' or 'ward'.
+        support: how many trees of resampled images say how sure each branch is.
+        resampling: 'halves' of the images, or 'bootstrap'.
+        add: further sources; each is added where it joins the tree of the others, which stays as it is.
+        progress: called with the number of images done since its last call.
+    """
+    return as_gallery(sources, model, progress).families(linkage, support, add=add, resampling=resampling)
 
 
 def audit(

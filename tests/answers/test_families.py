@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from genprint.answers.families import FamilyTree, _halves, grouped, locally_scaled
+from genprint.answers.families import FamilyTree, locally_scaled
+from genprint.answers.grouping import grouped
+from genprint.answers.resampling import bootstrapped, halves
 from genprint.report.figures import tree_figure
 from genprint.scoring.lda import LDA
 from tests.conftest import given, model_of_sources
@@ -32,15 +34,87 @@ def test_support_counts_the_trees_that_have_a_branch():
 def test_resampling_draws_halves(rng):
     sets = [given(rng.normal(i, 1, (20, 2))) for i in range(3)]
     told = []
-    drawn = list(_halves(sets, 5, 0, told.append))
+    drawn = list(halves(sets, 5, 0, told.append))
     assert len(drawn) == len(told) == 5
-    means = [np.stack([part.mean for part in halves]) for halves in drawn]
+    means = [np.stack([part.mean for part in parts]) for parts in drawn]
     assert len({own.tobytes() for own in means}) == 5
-    for halves in drawn:
-        assert [len(part) for part in halves] == [10, 10, 10]
-        assert all(len(set(part.digests)) == 10 for part in halves)  # none twice
+    for parts in drawn:
+        assert [len(part) for part in parts] == [10, 10, 10]
+        assert all(len(set(part.digests)) == 10 for part in parts)  # none twice
     assert all(np.abs(own - np.array([[0], [1], [2]])).max() < 1.5 for own in means)
-    assert [len(part) for part in next(iter(_halves([sets[0][[0]]], 1, 0, None)))] == [1]
+    assert [len(part) for part in next(iter(halves([sets[0][[0]]], 1, 0, None)))] == [1]
+
+
+def test_the_bootstrap_varies_as_halves_do_and_counts_as_many(rng):
+    source = given(rng.normal(0, 1, (40, 3)))
+    spread = {}
+    for kind in (bootstrapped, halves):
+        drawn = [parts[0] for parts in kind([source], 2000, 1)]
+        spread[kind] = np.stack([part.mean for part in drawn]).var(0)
+        assert {len(part) for part in drawn} == {20}
+        assert np.mean([part.variance.mean() for part in drawn]) == pytest.approx(source.variance.mean(), rel=0.1)
+    assert spread[bootstrapped] == pytest.approx(source.variance / 40, rel=0.15)
+    assert spread[halves] == pytest.approx(spread[bootstrapped], rel=0.2)
+    same = next(iter(bootstrapped([given(np.ones((1, 2)))], 1, 0)))[0]
+    assert len(same) == 1
+    assert same.mean.tolist() == [1, 1]
+
+
+def test_families_are_supported_branches(rng):
+    points = np.concatenate([centre + rng.normal(0, 0.1, (4, 2)) for centre in ((0, 0), (9, 0), (0, 9))])
+    names = [f"s{i}" for i in range(12)]
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    tree = FamilyTree.build(names, apart).with_support([apart, apart])
+    assert list(tree.families().values()) == [1] * 4 + [2] * 4 + [3] * 4
+    with pytest.raises(ValueError, match="with support"):
+        FamilyTree.build(names, apart).families()
+    # no branch is in most trees any more
+    other = apart[:, order := rng.permutation(12)][order]
+    unsure = FamilyTree.build(names, apart).with_support([apart, other, apart[::-1, ::-1].copy()])
+    assert len(set(unsure.families(0.9).values())) > 3
+    assert tree.cophenetic > 0.9
+    assert FamilyTree.build(["a", "b"], np.array([[0, 1], [1, 0.0]])).cophenetic is None
+
+
+@pytest.mark.parametrize("method", ["average", "complete", "single"])
+def test_sources_are_added_where_the_linkage_would_have_put_them(method, rng):
+    points = np.concatenate([centre + rng.normal(0, 1, (5, 2)) for centre in ((0, 0), (30, 0), (0, 40))])
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    names = [f"s{i}" for i in range(15)]
+    old = FamilyTree.build(names, apart, method).with_support([apart])
+    far = np.array([[0.5, 0.5], [30, 1.0], [400, 400]])
+    every = np.concatenate([points, far])
+    whole = np.linalg.norm(every[:, None] - every[None], axis=2)
+    new = old.adding(["near", "right", "nobody's"], whole, [whole, whole])
+    assert new.sources == (*names, "near", "right", "nobody's")
+    assert new.added == ("near", "right", "nobody's")
+    families = new.cut(4)
+    assert families["near"] == families["s0"]
+    assert families["right"] == families["s5"]
+    assert sum(family == families["nobody's"] for family in families.values()) == 1
+    assert new.support == (1.0,) * 17
+    # what was there stays: without the new leaves, its branches and their heights are those of before
+    heights = {leaves & set(range(15)): row[2] for leaves, row in zip(new.branches(), new.linkage, strict=True)}
+    for leaves, row in zip(old.branches(), old.linkage, strict=True):
+        assert leaves in heights
+        assert row[2] in new.linkage[:, 2]
+    assert (np.diff(new.linkage[:, 2]) >= 0).all()
+    assert new.newick().count(",") == 17
+    with pytest.raises(ValueError, match="already in the tree: s3"):
+        old.adding(["s3"], whole[:16, :16])
+    with pytest.raises(ValueError, match="rows and columns"):
+        old.adding(["x"], apart)
+
+
+def test_adding_a_source_that_was_left_out_puts_it_back(rng):
+    points = np.concatenate([centre + rng.normal(0, 1, (5, 2)) for centre in ((0, 0), (30, 0), (0, 40))])
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    names = [f"s{i}" for i in range(15)]
+    whole = set(FamilyTree.build(names, apart).cut(3).items())
+    back = FamilyTree.build(names[:-1], apart[:-1, :-1]).adding(names[-1:], apart)
+    assert set(back.cut(3).items()) == whole
+    with pytest.raises(ValueError, match="ward"):
+        FamilyTree.build(names[:-1], apart[:-1, :-1], "ward").adding(names[-1:], apart)
 
 
 @pytest.mark.parametrize("scorer", [model_of_sources(4 * np.eye(6)).scorer, LDA()])
@@ -54,6 +128,10 @@ def test_a_tree_is_of_the_distances_that_the_adapted_scorer_sees(scorer, rng):
     assert tree.support == (1, 1, 1)
     assert FamilyTree.of(scorer, sources).support is None
     assert FamilyTree.of(scorer, sources, "ward").method == "ward"
+    added = FamilyTree.of(scorer, sources[:3], support=7, add=sources[3:])
+    assert added.added == ("s3",)
+    assert added.cut(2)["s2"] == added.cut(2)["s3"] != added.cut(2)["s0"]
+    assert added.support == (1, 1, 1)
     # moments are enough without support
     assert np.allclose(FamilyTree.of(scorer, [own.pooled() for own in sources]).distances, tree.distances)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.cluster import hierarchy
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import squareform
 
+from genprint.answers.newick import as_graph, written
+from genprint.answers.placing import as_linkage, grown, place
+from genprint.answers.resampling import RESAMPLINGS
 from genprint.answers.results import Result, plain_text
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.scoring.base import Scorer
-from genprint.words import counted
 
 if TYPE_CHECKING:
     import networkx
@@ -30,18 +32,27 @@ MOST_LINKED = 20_000
 # Distances are scaled by each source's neighbourhood, up to this neighbour, where there are as many sources as that.
 NEIGHBOUR, FEWEST_SCALED = 3, 8
 LINKAGES = ("average", "complete", "single", "ward")
+# Support from which on a branch is taken for a family.
+SUPPORTED = 0.8
+# Of images, for support. A bootstrap says as much (docs/families.md) and draws images twice.
+RESAMPLING = "halves"
 
 
-def locally_scaled(distances: np.ndarray) -> np.ndarray:
+def locally_scaled(distances: np.ndarray, known: int | None = None) -> np.ndarray:
     """Distances ``(n, n)`` in units of how far from both sources their neighbours are, 0 to 1.
+
+    Neighbours are among the first ``known`` sources, or all: so, sources that are added change nothing between others.
 
     Some sources lie far from all others and some among many: by plain distances, the former leave the tree one by one
     and all others are one family. (Zelnik-Manor & Perona, "Self-Tuning Spectral Clustering", 2004: one less their
     affinity.) Of fewer than ``FEWEST_SCALED`` sources, which have no neighbourhoods, the distances as they are.
     """
-    if len(distances) < FEWEST_SCALED:
+    known = len(distances) if known is None else known
+    if known < FEWEST_SCALED:
         return distances
-    reach = np.partition(distances, NEIGHBOUR, axis=1)[:, NEIGHBOUR]  # each row's zero on the diagonal comes first
+    reach = np.partition(distances[:, :known], NEIGHBOUR, axis=1)[:, NEIGHBOUR]  # each row's zero comes first
+    if known < len(distances):  # of sources that are added, there is none
+        reach[known:] = np.partition(distances[known:, :known], NEIGHBOUR - 1, axis=1)[:, NEIGHBOUR - 1]
     reach = np.maximum(reach, 1e-9 * max(1e-9, float(reach.max())))
     # In place: of many sources, one more such matrix is as much as fits.
     scaled: np.ndarray = np.square(distances)
@@ -60,7 +71,9 @@ class FamilyTree(Result):
         distances: ``(n, n)``, symmetric, zero diagonal, before they are ``locally_scaled``.
         linkage: SciPy's linkage matrix, ``(n - 1, 4)``, of distances after that.
         method: of linkage.
-        support: share of resampled trees that have each branch, row by row of ``linkage``; None if not asked for.
+        support: share of resampled trees that have each branch, row by row of ``linkage``; None if not asked for. Of a
+            branch by which a source was added, the share of them in which it joins the same others.
+        added: the last of the sources, that were added to a tree of the others.
 
     Example:
         >>> tree = FamilyTree.build(["a", "b", "c"], np.array([[0, 1, 4], [1, 0, 4], [4, 4, 0.0]]))
@@ -75,6 +88,7 @@ class FamilyTree(Result):
     linkage: np.ndarray = field(repr=False)
     method: str = "average"
     support: tuple[float, ...] | None = None
+    added: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -89,6 +103,8 @@ class FamilyTree(Result):
         support: int = 0,
         seed: int = 0,
         progress: Progress | None = None,
+        add: Sequence[Fingerprint] = (),
+        resampling: str = RESAMPLING,
     ) -> FamilyTree:
         """The tree of sources by their fingerprints.
 
@@ -96,20 +112,26 @@ class FamilyTree(Result):
             scorer: adapted to these sources first.
             sources: a fingerprint each.
             method: of linkage.
-            support: how many trees of random halves of the images say how sure each branch is; 0 for none.
-            seed: of the halves.
+            support: how many trees of resampled images say how sure each branch is; 0 for none.
+            seed: of the resampling.
             progress: called with 1 after every such tree.
+            add: sources that are added to the tree of the others, which stays as it is.
+            resampling: 'bootstrap' or 'halves' of the images.
 
         Raises:
-            ValueError: fewer than two sources.
+            ValueError: fewer than two sources, or two of one name.
         """
-        check_comparable(sources)
+        every = [*sources, *add]
+        check_comparable(every)
         adapted = scorer.adapt(sources)
-        tree = cls.build([source.source for source in sources], adapted.distances(sources), method)
-        if not support:
-            return tree
-        halved = (adapted.distances(halves) for halves in _halves(sources, support, seed, progress))
-        return tree.with_support(halved)
+        apart = adapted.distances(every)
+        names, count = [source.source for source in every], len(sources)
+        tree = cls.build(names[:count], apart[:count, :count], method)
+        drawn = RESAMPLINGS[resampling](every, support, seed, progress)
+        resampled = [adapted.distances(parts) for parts in drawn]
+        if resampled:
+            tree = tree.with_support(one[:count, :count] for one in resampled)
+        return tree.adding(names[count:], apart, resampled) if add else tree
 
     @classmethod
     def build(cls, sources: list[str], distances: np.ndarray, method: str = "average") -> FamilyTree:
@@ -131,16 +153,87 @@ class FamilyTree(Result):
         Args:
             resampled: distances of the same sources, from random parts of their images.
         """
-        branches = _branches(self.linkage)
+        branches = self.branches()
         found = np.zeros(len(branches))
         count = 0
         for distances in resampled:
-            others = set(_branches(FamilyTree.build(list(self.sources), distances, self.method).linkage))
+            others = set(FamilyTree.build(list(self.sources), distances, self.method).branches())
             found += [branch in others for branch in branches]
             count += 1
         if not count:
             raise ValueError("support needs at least one resampling")
         return replace(self, support=tuple((found / count).tolist()))
+
+    def adding(self, names: Sequence[str], distances: np.ndarray, resampled: Iterable[np.ndarray] = ()) -> FamilyTree:
+        """The tree with more sources, each where it joins; all that was there stays as it is.
+
+        Args:
+            names: of the sources that are added.
+            distances: ``(n + m, n + m)`` of all, those of the tree first.
+            resampled: as many for each resampling; how often a source joins the same others is its branch's support.
+
+        Raises:
+            ValueError: a source is in the tree, Ward's linkage, or distances of another shape.
+        """
+        if twice := sorted({name for name in names if [*self.sources, *names].count(name) > 1}):
+            raise ValueError(f"already in the tree: {', '.join(twice)}")
+        count = len(self.sources)
+        if distances.shape != (count + len(names),) * 2:
+            raise ValueError(f"{count + len(names)} sources need as many rows and columns, not {distances.shape}")
+        nodes = grown(self.linkage, self.support)
+        before = len(nodes)
+        beside = place(nodes, locally_scaled(distances, count), self.method)
+        again = [place(grown(self.linkage, None), locally_scaled(one, count), self.method) for one in resampled]
+        for branch in nodes[before:]:
+            if again and branch.children:
+                (new,) = branch.children[1].leaves
+                branch.support = float(np.mean([one[new - count] == beside[new - count] for one in again]))
+        linkage, branches = as_linkage(nodes)
+        shares = [branch.support for branch in branches]
+        support = None if None in shares else tuple(share for share in shares if share is not None)
+        return replace(
+            self, sources=(*self.sources, *names), distances=distances, linkage=linkage, support=support,
+            added=(*self.added, *names),
+        )  # fmt: skip
+
+    @property
+    def cophenetic(self) -> float | None:
+        """Correlation of the heights at which pairs of sources join with their scaled distances.
+
+        (Sokal & Rohlf, "The Comparison of Dendrograms by Objective Methods", 1962.) None where one of both is constant.
+        """
+        scaled = locally_scaled(self.distances, len(self.sources) - len(self.added))
+        pairs = hierarchy.cophenet(self.linkage), squareform(scaled, checks=False)
+        constant = any(len(one) < 2 or np.ptp(one) == 0 for one in pairs)
+        return None if constant else float(np.corrcoef(*pairs)[0, 1])
+
+    def families(self, support: float = SUPPORTED) -> dict[str, int]:
+        """Which family each source is in: the largest branches of such support, of half the sources at most.
+
+        Numbered from 1, the largest first; a source that no such branch has is a family of its own.
+
+        Raises:
+            ValueError: the tree has no support.
+        """
+        if self.support is None:
+            raise ValueError("families by support need a tree with support: ask for some resamplings")
+        families: list[frozenset[int]] = []
+        taken: set[int] = set()
+        for leaves, share in reversed(list(zip(self.branches(), self.support, strict=True))):
+            if share >= support and 2 * len(leaves) <= len(self.sources) and not leaves & taken:
+                families.append(leaves)
+                taken |= leaves
+        families += [frozenset([i]) for i in range(len(self.sources)) if i not in taken]
+        families.sort(key=lambda leaves: (-len(leaves), min(leaves)))
+        numbers = {i: number for number, leaves in enumerate(families, 1) for i in leaves}
+        return {name: numbers[i] for i, name in enumerate(self.sources)}
+
+    def branches(self) -> list[frozenset[int]]:
+        """The numbers of the sources below each branch, row by row of ``linkage``."""
+        below = [frozenset([i]) for i in range(len(self.sources))]
+        for left, right, *_ in self.linkage:
+            below.append(below[int(left)] | below[int(right)])
+        return below[len(self.sources) :]
 
     def cut(self, families: int) -> dict[str, int]:
         """Which of so many families each source is in."""
@@ -149,22 +242,20 @@ class FamilyTree(Result):
 
     def newick(self) -> str:
         """The tree in Newick format: branch lengths as in ``linkage``, support in percent as names of branches."""
-        texts = {i: name if _plain(name) else _quoted(name) for i, name in enumerate(self.sources)}
-        heights = np.concatenate([np.zeros(len(self.sources)), self.linkage[:, 2]])
-        # From the leaves to the root, and not by recursion: trees of many sources are deep.
-        for i, (left, right, height, _) in enumerate(self.linkage):
-            parts = [f"{texts.pop(int(child))}:{height - heights[int(child)]:.6g}" for child in (left, right)]
-            support = "" if self.support is None else f"{100 * self.support[i]:.0f}"
-            texts[len(self.sources) + i] = f"({','.join(parts)}){support}"
-        (whole,) = texts.values()
-        return f"{whole};"
+        return written(self.sources, self.linkage, self.support)
 
-    def plot(self, ax: Axes) -> Axes:
-        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top."""
+    def plot(self, ax: Axes, supported: float = SUPPORTED) -> Axes:
+        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top.
+
+        Branches with less support than ``supported`` are grey.
+        """
+        sure = [share >= supported for share in self.support or ()]
+        count = len(self.sources)
         top = len(self.sources) > MOST_DRAWN
         drawn = hierarchy.dendrogram(
             self.linkage, p=TOP, truncate_mode="lastp" if top else None, orientation="left", ax=ax,
             leaf_label_func=self._label,
+            link_color_func=lambda node: "#000000" if not sure or sure[node - count] else "#909090",
         )  # fmt: skip
         if self.support is not None and not top:
             heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
@@ -190,6 +281,7 @@ class FamilyTree(Result):
         return {
             "verdict": self.verdict, "sources": list(self.sources), "distances": listed,
             "linkage": self.linkage.tolist(), "method": self.method, "newick": self.newick(), "support": self.support,
+            "added": list(self.added), "cophenetic": None if listed is None else self.cophenetic,
         }  # fmt: skip
 
     def to_frame(self) -> pandas.DataFrame:
@@ -203,81 +295,4 @@ class FamilyTree(Result):
 
         Leaves are names, branches numbers, edges have lengths.
         """
-        import networkx
-
-        graph = networkx.DiGraph()
-        nodes: list[str | int] = [*self.sources, *range(len(self.linkage))]
-        heights = np.concatenate([np.zeros(len(self.sources)), self.linkage[:, 2]])
-        for i, (left, right, height, _) in enumerate(self.linkage):
-            for child in (int(left), int(right)):
-                graph.add_edge(i, nodes[child], length=float(height - heights[child]))
-        return graph
-
-
-def grouped(
-    sources: Sequence[str], vectors: np.ndarray, groups: int, method: str = "average", seed: int = 0
-) -> tuple[FamilyTree, np.ndarray]:
-    """The tree of groups of sources, for collections whose whole tree would be too large.
-
-    Groups are clusters of vectors (mini-batch k-means: Sculley, "Web-Scale K-Means Clustering", 2010); each is named
-    after the source nearest to its centre, and how many more it has. Distances are those of the centres.
-
-    Args:
-        sources: names, ``n`` of them.
-        vectors: unit vectors, float32 ``(n, d)``.
-        groups: at most; empty ones are left out.
-        method: of linkage.
-        seed: of the clustering.
-
-    Returns:
-        The tree, and the number of the leaf that each source is in, ``(n,)``.
-
-    Raises:
-        ValueError: fewer sources than groups.
-    """
-    from sklearn.cluster import MiniBatchKMeans
-
-    if len(sources) < groups:
-        raise ValueError(f"{counted(len(sources), 'source')} cannot make {groups} groups")
-    model = MiniBatchKMeans(groups, batch_size=max(4 * groups, 4096), n_init=1, random_state=seed).fit(vectors)
-    used, labels, counts = np.unique(model.labels_, return_inverse=True, return_counts=True)
-    centres = model.cluster_centers_[used]
-    away = np.square(vectors - centres[labels]).sum(1)
-    order = np.lexsort((away, labels))
-    nearest = order[np.searchsorted(labels[order], np.arange(len(used)))]
-    names = [
-        sources[i] + (f" and {count - 1} more" if count > 1 else "") for i, count in zip(nearest, counts, strict=True)
-    ]
-    apart = squareform(pdist(centres))
-    return FamilyTree.build(names, apart, method), labels
-
-
-def _halves(
-    sources: Sequence[Fingerprint], count: int, seed: int, progress: Progress | None
-) -> Iterator[list[Fingerprint]]:
-    """Random halves of the sources' images, ``count`` times.
-
-    Halves without replacement rather than the bootstrap: an image that counts twice makes a small set seem far from
-    all others, for distances allow for the number of images.
-    """
-    rng = np.random.default_rng(seed)
-    for _ in range(count):
-        yield [source[rng.permutation(len(source))[: max(1, len(source) // 2)]] for source in sources]
-        if progress:
-            progress(1)
-
-
-def _branches(linkage: np.ndarray) -> list[frozenset[int]]:
-    """The leaves below each merge."""
-    below = [frozenset([i]) for i in range(len(linkage) + 1)]
-    for left, right, *_ in linkage:
-        below.append(below[int(left)] | below[int(right)])
-    return below[len(linkage) + 1 :]
-
-
-def _plain(name: str) -> bool:
-    return name.replace("_", "").replace("-", "").replace(".", "").isalnum()
-
-
-def _quoted(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
+        return as_graph(self.sources, self.linkage)

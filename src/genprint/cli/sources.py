@@ -60,6 +60,14 @@ def families(
         int | None,
         typer.Option(min=0, help="Resamplings for the support of branches; 100, or none for more than 500 sources."),
     ] = None,
+    resampling: Annotated[str, typer.Option(help="Of images, for support: halves or bootstrap.")] = "halves",
+    cut_support: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Support from which on a branch is a family, by default 0.8.")
+    ] = None,
+    add: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Folder of further sources, each added to the tree of the others, which stays."),
+    ] = None,
     groups: Annotated[
         int | None,
         typer.Option(min=2, help="Cluster the gallery's vectors into so many groups, and draw the tree of these."),
@@ -68,7 +76,9 @@ def families(
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draws the family tree of sources: tree.png, tree.svg, tree.newick, distances.csv, families.json.
+    """Draws the family tree of sources: tree.html, tree.png, tree.svg, tree.newick, distances.csv, families.json.
+
+    Families are the largest branches with support of --cut-support or more; families.csv says which source is in which.
 
     Of more than 1000 sources, distances are written as distances.npy, and the top of the tree is drawn. A gallery of
     more than 20,000 becomes a tree of 2000 groups (k-means of vectors); groups.csv says which source is in which.
@@ -78,38 +88,52 @@ def families(
     with errors(as_json):
         if linkage not in ("average", "complete", "single", "ward"):
             raise ValueError(f"--linkage {linkage}: use one of average, complete, single, ward")
-        if groups and (data or support):
-            raise ValueError("--groups is of a gallery's vectors and has no support: leave DATA and --support out")
+        if groups and (data or support or add):
+            raise ValueError(
+                "--groups is of a gallery's vectors and has no support: leave DATA, --support and --add out"
+            )
         check_writable(output / "families.json")
         sources = known_gallery(data, gallery, model, conditions=False, strict=strict)
         from genprint.answering import GROUPS
-        from genprint.answers.families import MOST_LINKED
+        from genprint.answers.families import MOST_LINKED, SUPPORTED
+        from genprint.cli import text
 
+        bound = SUPPORTED if cut_support is None else cut_support
         if groups or len(sources) > MOST_LINKED:
             tree, members = sources.groups(groups or GROUPS, linkage)
             write_atomically(output / "groups.csv", csv_bytes([("source", "group"), *members.items()]))
         else:
             if support is None:
                 support = 100 if len(sources) <= 500 else 0
+            further = None if add is None else sources_of(add, strict)
             with bar("resampling", total=support or None) as advance:
-                tree = sources.families(linkage, support, progress=advance)
-        table = _write_tree(tree, output)
-        show(tree.to_dict(), as_json, f"{tree.newick()}\nwritten to {output}/: tree.png, tree.svg, tree.newick, "
-             f"{table}, families.json")  # fmt: skip
+                tree = sources.families(linkage, support, progress=advance, add=further, resampling=resampling)
+        table = _write_tree(tree, output, bound)
+        show(
+            tree.to_dict() | ({} if tree.support is None else {"families": tree.families(bound)}),
+            as_json,
+            f"{tree.newick()}\n{text.families(tree, bound)}written to {output}/: tree.html, tree.png, tree.svg, "
+            f"tree.newick, {table}, families.json",
+        )
 
 
-def _write_tree(tree: FamilyTree, output: Path) -> str:
+def _write_tree(tree: FamilyTree, output: Path, bound: float) -> str:
     """All files about a tree; the name of the one with its distances."""
     import numpy as np
 
     from genprint.answers.families import MOST_LISTED
+    from genprint.report.family_tree import tree_page
     from genprint.report.figures import save_tree
     from genprint.storage.files import write_atomically
 
     output.mkdir(parents=True, exist_ok=True)
-    for stale in ("distances.csv", "distances.npy"):
+    for stale in ("distances.csv", "distances.npy", "families.csv"):
         (output / stale).unlink(missing_ok=True)
-    save_tree(tree, output)
+    save_tree(tree, output, bound)
+    write_atomically(output / "tree.html", tree_page(tree, bound).encode("utf-8", "backslashreplace"))
+    if tree.support is not None:
+        members = tree.families(bound)
+        write_atomically(output / "families.csv", csv_bytes([("source", "family"), *members.items()]))
     table = "distances.csv" if len(tree.sources) <= MOST_LISTED else "distances.npy"
     if table.endswith("csv"):
         rows = [(n, *(f"{d:.6g}" for d in row)) for n, row in zip(tree.sources, tree.distances, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genprint.answers.audit import Audit
 from genprint.answers.claims import CAUTION
+from genprint.answers.families import FamilyTree
 from genprint.answers.gallery_audit import GalleryAudit
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
@@ -171,3 +172,17 @@ def gallery_audit(result: GalleryAudit) -> str:
     images = counted(sum(result.sources.values()), "image")
     lines = [result.verdict, *(f"  {concern.said}" for concern in result.concerns)]
     return "\n".join([*lines, f"  {counted(len(result.sources), 'source')}, {images}"])
+
+
+def families(tree: FamilyTree, support: float) -> str:
+    """Who is in one family, a line each; nothing of a tree without support."""
+    if tree.support is None:
+        return ""
+    members: dict[int, list[str]] = {}
+    for name, family in tree.families(support).items():
+        members.setdefault(family, []).append(name)
+    related = [names for names in members.values() if len(names) > 1]
+    lines = [f"family of {len(names)}: {', '.join(names)}" for names in related]
+    return "\n".join(
+        [*lines, f"without kin at support {support:g}: {counted(len(members) - len(related), 'source')}", ""]
+    )

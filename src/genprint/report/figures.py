@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from genprint.answers.families import MOST_DRAWN, TOP, FamilyTree
+from genprint.answers.families import MOST_DRAWN, SUPPORTED, TOP, FamilyTree
 from genprint.answers.results import plain_text
 from genprint.answers.sorting import Sorting
 from genprint.fingerprints.residuals import high_pass, log_spectrum, to_pixels
@@ -40,11 +40,16 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def tree_figure(tree: FamilyTree, narrow: bool = False, marked: str | None = None) -> Figure:
-    """The dendrogram, as tall as it has leaves; narrow for a phone; perhaps with one leaf marked."""
+def tree_figure(
+    tree: FamilyTree, narrow: bool = False, marked: str | None = None, supported: float = SUPPORTED
+) -> Figure:
+    """The dendrogram, as tall as it has leaves; narrow for a phone; perhaps with one leaf marked.
+
+    Branches with less support than ``supported`` are grey.
+    """
     leaves = len(tree.sources) if len(tree.sources) <= MOST_DRAWN else TOP
     figure = new_figure(_PHONE if narrow else 8, 1.2 + 0.28 * leaves)
-    ax = tree.plot(figure.subplots())
+    ax = tree.plot(figure.subplots(), supported)
     names = [label.get_text() for label in ax.get_yticklabels()]
     if narrow:
         ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 28))
@@ -107,9 +112,9 @@ def themed(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(themed_svg(figure).encode()).decode()
 
 
-def save_tree(tree: FamilyTree, folder: Path) -> None:
-    """Writes tree.png, tree.svg and tree.newick."""
-    figure = tree_figure(tree)
+def save_tree(tree: FamilyTree, folder: Path, supported: float = SUPPORTED) -> None:
+    """Writes tree.png, tree.svg and tree.newick; see ``tree_figure``."""
+    figure = tree_figure(tree, supported=supported)
     for kind in ("png", "svg"):
         write_atomically(folder / f"tree.{kind}", to_bytes(figure, kind))
     write_atomically(folder / "tree.newick", (tree.newick() + "\n").encode())

@@ -13,6 +13,7 @@ from genprint.answers.sorting import Sorting
 from genprint.report import figures, sorting
 from genprint.report.blocks import Block, Items, Picture, Section, Table, Verdict
 from genprint.report.case import Case
+from genprint.report.family_tree import tree_page
 from genprint.report.record import FileSummary, known_files, record, to_json
 from genprint.report.sections import sections
 from genprint.report.templates import fill
@@ -46,6 +47,8 @@ def render(result: Result) -> str:
     """The page of any result: its verdict, its picture, what is said of it, its numbers."""
     if isinstance(result, Sorting):
         return of_pile(result, sorting.sections(result, sorting.small_pictures(result)))
+    if isinstance(result, FamilyTree):
+        return tree_page(result)
     values = result.to_dict()
     drawn = "Raw scores" if isinstance(result, Attribution) else "The evidence"
     left_out = values.pop("left_out", ())
