@@ -120,14 +120,18 @@ def _number(name: str) -> int | None:
 
 
 def _unmatched(sets: Sequence[Fingerprint]) -> str:
+    """What there is to mend: by names where sets have some in common, else by numbers."""
     asked = "paired sets hold images of the same prompts or latents, under the same names or numbers"
-    first, stems = sets[0], [[_stem(name) for name in one.names] for one in sets]
-    if not all(stems):
+    keys: list[list[Key | None]] = [[_stem(name) for name in one.names] for one in sets]
+    if not all(keys):
         return f"images have no names; {asked}"
-    for one, own in zip(sets, stems, strict=True):
-        if twice := sorted({stem for stem in own if own.count(stem) > 1}):
+    numbers = [[_number(name) for name in one.names] for one in sets]
+    if not all(set(own) & set(keys[0]) for own in keys) and not any(None in own for own in numbers):
+        keys = [list(own) for own in numbers]
+    for one, own in zip(sets, keys, strict=True):
+        if twice := sorted({str(key) for key in own if own.count(key) > 1}):
             return f"{one.source}: {counted(len(twice), 'name')} there twice ({first_of(twice)}); {asked}"
-    partners = [sorted(set(own) ^ set(stems[0])) for own in stems]
+    partners = [sorted(str(key) for key in set(own) ^ set(keys[0])) for own in keys]
     one, lacking = next(found for found in zip(sets, partners, strict=True) if found[1])
     many = counted(len(lacking), "image")
-    return f"{first.source} and {one.source}: {many} without a partner ({first_of(lacking)}); {asked}"
+    return f"{sets[0].source} and {one.source}: {many} without a partner ({first_of(lacking)}); {asked}"
