@@ -315,6 +315,11 @@ def test_lineage(pixels, small_model):
     assert (found.decision, set(found.others)) == ("derived", {"apart 1", "apart 2"})
     with pytest.raises(ValueError, match="at least one other model"):
         genprint.lineage(child, pixels["c"], [], model=small_model)
+    brighter = (pixels["c"].astype(int) + 1).clip(0, 255).astype(np.uint8)  # arrays: pairs by place
+    paired = genprint.lineage(brighter, pixels["c"], [pixels["a"]], model=small_model, paired=True)
+    assert (paired.decision, paired.followed.closely) == ("derived", True)
+    with pytest.raises(ImageSetError, match="child and apart 1: 1 image without a partner"):
+        genprint.lineage(brighter, pixels["c"], [pixels["a"][1:]], model=small_model, paired=True)
 
 
 def test_families(gallery, root, small_model):

@@ -130,6 +130,7 @@ def lineage(
     *,
     model: BaseModel | None = None,
     progress: Progress | None = None,
+    paired: bool = False,
 ) -> Lineage:
     """Whether the child's model is derived from the parent's (tuned, quantised, another sampler), not trained apart.
 
@@ -140,12 +141,18 @@ def lineage(
             architecture are best.
         model: by default chosen by the images' sizes; see ``choose``.
         progress: called with the number of images done since its last call.
+        paired: whether all sets were made of the same prompts or latents: images are compared with those of the same
+            file name (without folder and ending) or number, in arrays and lists those at the same place. What they have
+            in common by prompt or latent drops out, and a child has to follow its parent image by image, too.
+
+    Raises:
+        ImageSetError: images cannot be read, are of the child and of another set, or, of paired sets, have no partner.
     """
     names = "child", "parent", *(f"apart {i + 1}" for i in range(len(apart)))
     sets = [ImageSet.of(images, default=name) for images, name in zip((child, parent, *apart), names, strict=True)]
     model = model or choose(sets)
     one, other, *others = (model.fingerprint(images, progress) for images in sets)
-    return compare_lineage(model, one, other, others)
+    return compare_lineage(model, one, other, others, paired=paired)
 
 
 def families(

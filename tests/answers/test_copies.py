@@ -10,7 +10,7 @@ import genprint
 from genprint.answers.copies import Copies
 from genprint.api import Gallery
 from genprint.baselines.covariance import NeighbourhoodCovariance
-from genprint.images.copies import MOST_APART
+from genprint.images.copies import MOST_APART, alike, look
 from genprint.images.sets import ImageSet, ImageSetError
 from genprint.model import Model
 from genprint.report.page import case
@@ -87,6 +87,23 @@ def test_verify_refuses_sets_that_share_a_picture_and_lineage_does_not(images, t
         genprint.verify(one, other, model=MODEL)
     answer = genprint.lineage(one, other, [save(tmp_path / "apart", images["b"][:12])], model=MODEL)
     assert answer.images == {"one": 12, "other": 12, "apart": 12}
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_lineage_leaves_out_nothing_that_looks_alike(images, tmp_path, paired):
+    """Models given the same latents draw the same pictures: that is what a child does, and no copy."""
+    twins = save(tmp_path / "child", map(softened, images["a"])), save(tmp_path / "parent", images["a"])
+    assert all(one.apart <= MOST_APART for one in _alike_of(*twins))
+    answer = genprint.lineage(*twins, [save(tmp_path / "apart", images["b"])], model=MODEL, paired=paired)
+    assert answer.images == {"child": 14, "parent": 14, "apart": 14}
+    assert (answer.followed is not None) == paired
+    assert not paired or (answer.followed.pairs, answer.followed.closely) == (14, True)
+
+
+def _alike_of(one, other):
+    found = alike(*([look(image) for image in ImageSet.read(path)] for path in (one, other)))
+    assert {(pair.one, pair.other) for pair in found} >= {(i, i) for i in range(14)}
+    return found
 
 
 def test_images_that_look_like_enrolled_ones_are_named_and_stay(images, gallery, tmp_path):

@@ -217,6 +217,26 @@ def test_lineage_and_the_word_of_before(data, probe):
     assert "compare" not in commands
 
 
+def test_lineage_of_pairs(data, tmp_path):
+    child, parent, apart = (tmp_path / name for name in ("child", "parent", "apart"))
+    child.mkdir()
+    for i, (one, other) in enumerate(zip(*(sorted((data / name).iterdir()) for name in ("s2", "s4")), strict=True)):
+        brighter = np.asarray(Image.open(one)).astype(int) + 1
+        Image.fromarray(brighter.clip(0, 255).astype(np.uint8)).save(child / f"ours {i}.png")
+        for file, folder in ((one, parent), (other, apart)):
+            folder.mkdir(exist_ok=True)
+            shutil.copy(file, folder / f"{i:03}.png")
+    arguments = ("lineage", child, parent, "--apart", apart, "--paired")
+    told = run(*arguments).stdout
+    assert f"of 30 pairs (1 is the same):\n    follows {parent} 1.00\n    follows {apart} " in told
+    assert [SAID_OF_P.match(line) is not None for line in told.splitlines() if "p = " in line] == [True, True]
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert found["decision"] == "derived"
+    assert found["followed"]["parent"] > 0.9 > found["followed"]["others"][str(apart)]
+    (parent / "000.png").rename(parent / "first.png")
+    assert "without a partner" in run(*arguments, code=1).output
+
+
 def test_a_table_of_whose_each_image_is(tmp_path, data):
     pile = tmp_path / "pile"
     pile.mkdir()

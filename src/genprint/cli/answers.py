@@ -231,13 +231,22 @@ def lineage(
         list[Path],
         typer.Option(exists=True, help="Images of a model like the parent, known to be trained apart; several times."),
     ],
+    paired: Annotated[
+        bool,
+        typer.Option(
+            "--paired",
+            help="All sets were made of the same prompts or latents: images are compared with those of the same file "
+            "name or number, and a child has to follow its parent image by image.",
+        ),
+    ] = False,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Says whether CHILD is derived from PARENT (tuned, quantised, other sampler) rather than trained apart.
 
-    Other seeds of the parent's architecture, on the same images, are the right --apart. Exit code: 0 derived, 3 nearer
-    one of the others, 4 inconclusive.
+    Other seeds of the parent's architecture, on the same images, are the right --apart. Give sets of different prompts
+    or latents, or --paired. Not told: which of two is the parent, and siblings. Exit code: 0 derived, 3 nearer one of
+    the others, 4 inconclusive.
 
     Example: genprint lineage suspect/ ours/ --apart ours-seed-1/ --apart ours-seed-2/
     """
@@ -251,7 +260,7 @@ def lineage(
         one, other, *others = (ImageSet.read(path, str(path)) for path in paths)
         loaded = load_model(model, [one, other, *others])
         with bar("reading images") as advance:
-            result = api.lineage(one, other, others, model=loaded, progress=advance)
+            result = api.lineage(one, other, others, model=loaded, progress=advance, paired=paired)
         from genprint.cli import text
 
         show(result.to_dict(), as_json, text.lineage(all_printable(result)))

@@ -8,6 +8,7 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.gallery_audit import GalleryAudit
 from genprint.answers.lineage import Lineage
 from genprint.answers.mixture import Mixture
+from genprint.answers.pairs import CLOSER, Followed
 from genprint.answers.results import UNKNOWN, Attribution
 from genprint.answers.verification import Verification
 from genprint.scoring.exchangeability import ALPHA
@@ -130,9 +131,20 @@ def lineage(result: Lineage) -> str:
         *(f"  distance to {name} {distance:.2f}" for name, distance in result.others.items()),
         f"  for H0, no nearer to {result.parent} than to the nearest other: {tested(result.p)}",
         f"  margin of the squared distances {margin:.2f} [{low:.2f}, {high:.2f}]",
+        *(_followed(result.parent, result.followed) if result.followed else ()),
         *(f"  {sentence}" for sentence in result.said),
     ]
     return "\n".join(lines)
+
+
+def _followed(parent: str, found: Followed) -> list[str]:
+    margin, low, high = found.margin
+    return [
+        f"  image by image, of {counted(found.pairs, 'pair')} (1 is the same):",
+        *(f"    follows {name} {value:.2f}" for name, value in {parent: found.parent, **found.others}.items()),
+        f"  for H0, follows {parent} at most {CLOSER} closer than another: {tested(found.p)}",
+        f"  follows it closer by {margin:.2f} [{low:.2f}, {high:.2f}]",
+    ]
 
 
 def audit(result: Audit) -> str:
