@@ -238,7 +238,7 @@ class Gallery(GalleryStore):
         support: int = 0,
         groups: int | None = None,
         progress: Progress | None = None,
-        add: Any = None,
+        add: Gallery | None = None,
         resampling: str = RESAMPLING,
     ) -> FamilyTree:
         """The family tree of the enrolled sources.
@@ -249,8 +249,7 @@ class Gallery(GalleryStore):
             groups: cluster the sources' vectors into so many groups first, and draw the tree of these; of more than
                 20,000 sources, 2,000.
             progress: called with 1 after every such tree.
-            add: further sources, as ``enroll`` takes them or as a gallery: each is added where it joins the tree of
-                the others, which stays as it is.
+            add: further sources, each added where it joins the tree of the others, which stays as it is.
             resampling: 'halves' of the images, or 'bootstrap'.
 
         Raises:
@@ -266,7 +265,7 @@ class Gallery(GalleryStore):
             known = list(self.fingerprints().values())
             return FamilyTree.of(self.model.scorer, known, linkage, support, 0, progress, further, resampling)
 
-        further = [] if add is None else list(as_gallery(add, self.model).fingerprints().values())
+        further = [] if add is None else list(add.fingerprints().values())
         if further:
             if groups or len(self) > MOST_LINKED:
                 raise ValueError("sources are added to the tree of sources, not to that of groups")

@@ -176,7 +176,9 @@ def families(
         add: further sources; each is added where it joins the tree of the others, which stays as it is.
         progress: called with the number of images done since its last call.
     """
-    return as_gallery(sources, model, progress).families(linkage, support, add=add, resampling=resampling)
+    gallery = as_gallery(sources, model, progress)
+    further = None if add is None else as_gallery(add, gallery.model, progress)
+    return gallery.families(linkage, support, add=further, resampling=resampling)
 
 
 def audit(

@@ -90,11 +90,10 @@ class Sorting(Result):
 
     def plot(self, ax: Axes) -> Axes:
         """The map of the pile: a dot for each image, a colour for each group, strays in grey."""
-        ax.scatter(
-            *zip(*(one.at for one in self.strays), strict=True), c="0.7", s=8, label="strays"
-        ) if self.strays else None
-        for group in self.groups:
-            ax.scatter(*zip(*(one.at for one in group.images), strict=True), s=8, label=plain_text(group.name))
+        for name, images in [("strays", self.strays), *((group.name, group.images) for group in self.groups)]:
+            if images:
+                across, up = zip(*(one.at for one in images), strict=True)
+                ax.scatter(across, up, s=8, color="0.7" if images is self.strays else None, label=plain_text(name))
         ax.set_xticks([])
         ax.set_yticks([])
         return ax

@@ -10,19 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genprint.cli.common import (
-    AsJson,
-    Model,
-    Rate,
-    bar,
-    csv_bytes,
-    errors,
-    known_gallery,
-    load_model,
-    open_gallery,
-    show,
-    warn_small,
-)
+from genprint.cli.common import csv_bytes, errors, show
+from genprint.cli.loading import known_gallery, load_model, open_gallery, warn_small
+from genprint.cli.options import AsJson, Model, Rate
+from genprint.cli.progress import bar
 from genprint.cli.probes import as_one
 from genprint.words import all_printable, counted, first_of
 
@@ -97,7 +88,7 @@ def sort(
 
 def _known(known: Path | None, model: str | None) -> Gallery | None:
     """The known sources, if any: of a gallery's file or of a folder."""
-    from genprint.answering import is_gallery
+    from genprint.api import is_gallery
 
     if known is None:
         return None

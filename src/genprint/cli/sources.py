@@ -96,6 +96,7 @@ def families(
         sources = known_gallery(data, gallery, model, conditions=False, strict=strict)
         from genprint.answering import GROUPS
         from genprint.answers.families import MOST_LINKED, SUPPORTED
+        from genprint.api import as_gallery
         from genprint.cli import text
 
         bound = SUPPORTED if cut_support is None else cut_support
@@ -105,7 +106,7 @@ def families(
         else:
             if support is None:
                 support = 100 if len(sources) <= 500 else 0
-            further = None if add is None else sources_of(add, strict)
+            further = None if add is None else as_gallery(sources_of(add, strict), sources.model)
             with bar("resampling", total=support or None) as advance:
                 tree = sources.families(linkage, support, progress=advance, add=further, resampling=resampling)
         table = _write_tree(tree, output, bound)

@@ -9,8 +9,8 @@ from genprint.answers.unknown import NOT_REAL
 from genprint.report import figures
 from genprint.report.blocks import MANY, Block, Items, Picture, Section, Sheet, Table, Text, Thumbnail, Verdict
 from genprint.report.thumbnails import thumbnails
-from genprint.report.verdict import begun, sentence, times
-from genprint.scoring.likelihood_ratio import support
+from genprint.report.verdict import begun, sentence
+from genprint.scoring.likelihood_ratio import support, times
 from genprint.words import counted, in_words
 
 #: Thumbnails of a group, and of all together: about 4 MB of a page.
