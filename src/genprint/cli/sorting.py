@@ -13,8 +13,8 @@ import typer
 from genprint.cli.common import csv_bytes, errors, show
 from genprint.cli.loading import known_gallery, load_model, open_gallery, warn_small
 from genprint.cli.options import AsJson, Model, Rate
-from genprint.cli.progress import bar
 from genprint.cli.probes import as_one
+from genprint.cli.progress import bar
 from genprint.words import all_printable, counted, first_of
 
 if TYPE_CHECKING:
