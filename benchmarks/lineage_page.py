@@ -72,8 +72,8 @@ from latents of their own. *Turned*: the other seed is alleged, the parent is am
 ## Pairs: the same latents
 
 Every shipped generator was given the same noise. *Children*: their parent is alleged; apart are the other seeds. *Trained apart*: another seed of the child's own architecture is alleged, and
-all others are of other architectures of its class. That is the hard case: near is near in architecture alone, and unpaired sets cannot tell it from descent. Content is alike, too: flow and
-score-based models trained apart draw much the same picture of one noise.
+all others are of other architectures of its class. That is the hard case: near is near in architecture alone, and unpaired sets cannot tell it from descent. Content is alike, too: some flows and
+score-based models that were trained apart draw much the same picture of one noise.
 
 | images | by | children | derived, % | trained apart | falsely derived, % |
 | --- | --- | --- | --- | --- | --- |
@@ -86,8 +86,9 @@ How far images of one latent follow one another (20 pairs; 0: no more than any t
 {follows}
 
 Of models trained apart ({apart} pairs of seeds), the features of one followed those of the other by {least:.2f} to {most:.2f}, and by up to {closer:.2f} more than those of another architecture. A child counts as
-following if that margin is surely above 0.1: chosen here, on these generators, so that this table is a little optimistic; the next was looked at afterwards. Images of flows and
-score-based models follow one another in content (thumbnail) nearly as far whether weights were handed on or not; in their features they do not.
+following if that margin is surely above 0.1: chosen here, on these generators, so that this table is a little optimistic; that following tells descent from one recipe was first
+seen on the author's models below. Images of some flows and score-based models follow one another in content (thumbnail) nearly as far whether weights were handed on or not; in their
+features they do not.
 
 The author's models that were given the same latents: the five fine-tunes with foreign images, their parent, and four trained apart (the same parent alleged for these):
 
