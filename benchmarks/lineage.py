@@ -244,6 +244,21 @@ def _auroc(distances: np.ndarray, near: np.ndarray, far: np.ndarray) -> float:
     return float(roc_auc_score(far[chosen], distances[chosen]))
 
 
+def sections(worlds: Worlds, method: str) -> dict[str, Callable[[], Iterator[Asked]]]:
+    """What a method is asked."""
+    model = worlds.model
+    asked: dict[str, Callable[[], Iterator[Asked]]] = {
+        "author": lambda: of_author(model, method, worlds.author),
+        "author pairs": lambda: pairs_of_author(model, method, worlds.author),
+    }
+    if method != "ImageNet":  # which takes seconds a question
+        asked["shipped"] = lambda: of_shipped(model, method, worlds.own)
+        asked["pairs"] = lambda: pairs_of_shipped(model, method, worlds.same)
+    if method == "set encoder":
+        asked["unpaired"] = lambda: pairs_of_shipped(model, method, worlds.same, worlds.own)
+    return asked
+
+
 def main() -> None:
     """Asks, and writes the page."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -255,26 +270,14 @@ def main() -> None:
     given.work.mkdir(exist_ok=True)
     kept, images = Kept(given.work / "answers.json"), given.work / "samples"
     images.mkdir(exist_ok=True)
-    cache, encoder = Cache(given.work / "features.sqlite"), Model.load()
-    peers: dict[str, Callable[[], Model]] = {
-        "set encoder": lambda: encoder,
-        "thumbnail": lambda: Model(Thumbnail(), LDA()),
-        "colour": lambda: Model(ColourQuantiles(), LDA()),
-        "ImageNet": lambda: Model(ImageNetFeatures(), LDA()),
-    }
+    cache = Cache(given.work / "features.sqlite")
+    peers = {"thumbnail": Thumbnail(), "colour": ColourQuantiles(), "ImageNet": ImageNetFeatures()}
+    models = {"set encoder": Model.load(), **{method: Model(peer, LDA()) for method, peer in peers.items()}}
     found: dict[str, list[Asked]] = {}
     kin: dict[tuple[str, int], dict[str, Mean]] = {}
-    for method, make in peers.items():
-        worlds = Worlds(replace(make(), cache=cache), given.wild, images)
-        sections: dict[str, Callable[[], Iterator[Asked]]] = {
-            "author": lambda: of_author(worlds.model, method, worlds.author),  # noqa: B023
-            "author pairs": lambda: pairs_of_author(worlds.model, method, worlds.author),  # noqa: B023
-            "shipped": lambda: of_shipped(worlds.model, method, worlds.own),  # noqa: B023
-            "pairs": lambda: pairs_of_shipped(worlds.model, method, worlds.same),  # noqa: B023
-        }
-        if method == "set encoder":
-            sections["unpaired"] = lambda: pairs_of_shipped(worlds.model, method, worlds.same, worlds.own)  # noqa: B023
-        for section, rows in sections.items():
+    for method, model in models.items():
+        worlds = Worlds(replace(model, cache=cache), given.wild, images)
+        for section, rows in sections(worlds, method).items():
             asked = {"model": worlds.model.identity, "sizes": [SIZES, PAIRS, SHIPPED_SIZES]}
             answers = kept.get(f"{method}, {section}", asked, lambda: [asdict(one) for one in rows()])  # noqa: B023
             found.setdefault(section, []).extend(Asked(**one) for one in answers)

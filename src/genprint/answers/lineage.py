@@ -41,7 +41,7 @@ class Lineage(Result):
         decision: 'derived' (nearer the parent than all others, p of 0.05 or less; of paired sets, following it closely,
             too), 'apart' (nearer another one, as surely, and not following the parent), or 'inconclusive'.
         rate: share of models trained apart that come out 'derived': by symmetry, one more of k + 1 such models is as
-            often nearest to the alleged parent as to any other.
+            often nearest to the alleged parent as to any other. Of paired sets, at most this.
         p: of the hypothesis that the child is no nearer the parent than the nearest other model: bootstrap over the
             images of all sets.
         distance: from child to parent, in standard deviations within a source.

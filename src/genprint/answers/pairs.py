@@ -21,7 +21,7 @@ from genprint.words import counted, first_of
 
 Key = str | int
 #: Models trained apart follow one another, too, where they are of one recipe and begin alike or where any model of
-#: their class draws the same picture of one latent: up to so much closer than they follow others (docs/lineage.md).
+#: their class draws the same picture of one latent; never surely so much closer than others (docs/lineage.md).
 CLOSER = 0.1
 
 

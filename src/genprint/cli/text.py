@@ -126,7 +126,8 @@ def lineage(result: Lineage) -> str:
     margin, low, high = result.margin
     lines = [
         result.verdict,
-        f"  of models trained apart, {result.rate:.0%} come out derived; fewer with more --apart",
+        f"  of models trained apart, {'at most ' if result.followed else ''}{result.rate:.0%} come out derived; "
+        "fewer with more --apart",
         f"  distance to {result.parent} {result.distance:.2f}",
         *(f"  distance to {name} {distance:.2f}" for name, distance in result.others.items()),
         f"  for H0, no nearer to {result.parent} than to the nearest other: {tested(result.p)}",
