@@ -90,10 +90,11 @@ class Sorting(Result):
 
     def plot(self, ax: Axes) -> Axes:
         """The map of the pile: a dot for each image, a colour for each group, strays in grey."""
-        for name, images in [("strays", self.strays), *((group.name, group.images) for group in self.groups)]:
+        shown = [("strays", self.strays, "0.7"), *((group.name, group.images, None) for group in self.groups)]
+        for name, images, colour in shown:
             if images:
-                across, up = zip(*(one.at for one in images), strict=True)
-                ax.scatter(across, up, s=8, color="0.7" if images is self.strays else None, label=plain_text(name))
+                x, y = ([one.at[axis] for one in images] for axis in (0, 1))
+                ax.scatter(x, y, s=8, color=colour, label=plain_text(name))
         ax.set_xticks([])
         ax.set_yticks([])
         return ax
