@@ -1,4 +1,4 @@
-"""Paths in, results out: attribute, verify, families, mixture, lineage, audit. Command line and service call this.
+"""Paths in, results out: attribute, verify, families, mixture, lineage, audit, sort. Command line and service call this.
 
 Wherever images are asked for, anything goes that ``ImageSet.of`` takes: a path, an image set, a uint8 array, a list of
 Pillow images or paths. Known sources are a folder with a sub-folder for each, a gallery or its file, image sets, or a
@@ -18,9 +18,11 @@ from genprint.answers.gallery_audit import GalleryAudit
 from genprint.answers.lineage import Lineage
 from genprint.answers.lineage import lineage as compare_lineage
 from genprint.answers.mixture import Mixture
+from genprint.answers.pile import sort_pile
 from genprint.answers.results import Attribution
+from genprint.answers.sorting import Sorting
 from genprint.answers.verification import Verification
-from genprint.fingerprints.fingerprinter import Progress
+from genprint.fingerprints.fingerprinter import Progress, expect
 from genprint.gallery.derived import Derived
 from genprint.gallery.enrolling import Added
 from genprint.images.known import as_sources
@@ -29,7 +31,7 @@ from genprint.model import Model as BaseModel
 
 __all__ = [
     "Added", "Derived", "Gallery", "Model", "attribute", "audit", "choose", "families", "lineage", "load", "mixture",
-    "open", "verify",
+    "open", "sort", "verify",
 ]  # fmt: skip
 
 
@@ -171,3 +173,38 @@ def audit(
     if isinstance(sources, Gallery) or is_gallery(sources):
         return as_gallery(sources, model).audit()
     return audits.audit(as_sources(sources), progress)
+
+
+def sort(
+    pile: Any,
+    *,
+    known: Any = None,
+    model: BaseModel | None = None,
+    rate: float = 0.05,
+    progress: Progress | None = None,
+) -> Sorting:
+    """A pile of images without labels by source: groups of one source each, and strays.
+
+    The number of groups is found. Which of them is of a known source is told, if known sources are given; how sure an
+    image's place is, too.
+
+    Args:
+        pile: the images.
+        known: known sources, if there are any.
+        model: by default a gallery's own, or chosen by the images' sizes; see ``choose``.
+        rate: of false attributions wanted; see ``attribute``.
+        progress: called with the number of images done since its last call.
+
+    Raises:
+        ImageSetError: images cannot be read, or all are among the known.
+        ValueError: the model's scorer is no PLDA.
+
+    Example:
+        >>> sorted_pile = sort("downloads/", known="gallery.sqlite")  # doctest: +SKIP
+        >>> sorted_pile.labels()  # doctest: +SKIP
+    """
+    images = ImageSet.of(pile, default="pile")
+    gallery = None if known is None else as_gallery(known, model, progress)
+    used = gallery.model if gallery else model or choose([images])
+    expect(progress, images.count)
+    return sort_pile(used, used.fingerprint(images, progress, looks=True), gallery, rate, progress)

@@ -90,11 +90,11 @@ class Sorting(Result):
 
     def plot(self, ax: Axes) -> Axes:
         """The map of the pile: a dot for each image, a colour for each group, strays in grey."""
-        ax.scatter(
-            *zip(*(one.at for one in self.strays), strict=True), c="0.7", s=8, label="strays"
-        ) if self.strays else None
-        for group in self.groups:
-            ax.scatter(*zip(*(one.at for one in group.images), strict=True), s=8, label=plain_text(group.name))
+        shown = [("strays", self.strays, "0.7"), *((group.name, group.images, None) for group in self.groups)]
+        for name, images, colour in shown:
+            if images:
+                x, y = ([one.at[axis] for one in images] for axis in (0, 1))
+                ax.scatter(x, y, s=8, color=colour, label=plain_text(name))
         ax.set_xticks([])
         ax.set_yticks([])
         return ax
