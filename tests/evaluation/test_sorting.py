@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genprint.evaluation.sorting import Sorting, even, grow, learn, piled, uneven, varied
+from genprint.evaluation.sorting import Sorting, even, few, grow, learn, piled, uneven, varied
 from genprint.scoring.plda import PLDA
 
 
@@ -35,7 +35,7 @@ def test_uneven_piles(rng):
         uneven({"one": 100, "two": 100}, rng)
 
 
-@pytest.mark.parametrize("draw", [even, varied])
+@pytest.mark.parametrize("draw", [even, few, varied])
 def test_other_piles(rng, draw):
     features = {str(i): np.full((70, 2), i) for i in range(12)}
     rows, truth = piled(features, draw({name: len(own) for name, own in features.items()}, rng))

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genprint.scoring.agglomeration import Points, Tree
-from genprint.scoring.grouping import Pile, by_size, found, grown, member_features
+from genprint.scoring.grouping import Pile, found, grown, member_features
 from genprint.scoring.plda import PLDA
 
 # A source's name, and the rows of its images.
@@ -99,6 +99,12 @@ def varied(counts: Mapping[str, int], rng: np.random.Generator) -> Drawn:
     return [(str(name), rng.permutation(counts[name])[:size]) for name, size in zip(names, sizes, strict=True)]
 
 
+def few(counts: Mapping[str, int], rng: np.random.Generator) -> Drawn:
+    """One source or two, of 15 to 79 images."""
+    names = rng.choice(sorted(counts), int(rng.integers(1, 3)), replace=False)
+    return [(str(name), rng.permutation(counts[name])[: int(rng.integers(15, 80))]) for name in names]
+
+
 def piled(features: Mapping[str, np.ndarray], drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
     """Features of the images of a pile, and the number of each one's source."""
     rows = [features[name][chosen] for name, chosen in drawn]
@@ -115,7 +121,7 @@ def grow(
     for world in worlds:
         counts = {name: len(rows) for name, rows in world.items()}
         for number in range(piles):
-            for kind, draw in enumerate((even, uneven, varied)):
+            for kind, draw in enumerate((even, uneven, varied, few)):
                 features, truth = piled(world, draw(counts, np.random.default_rng([seed, number, kind])))
                 yield (truth, *grown(Pile.of(plda, features)))
                 done()
@@ -160,8 +166,3 @@ def _logistic(features: np.ndarray, answers: np.ndarray, weights: np.ndarray | N
     scale, regression = scaled[0], scaled[1]
     coefficients = regression.coef_[0] / scale.scale_
     return [float(regression.intercept_[0] - coefficients @ scale.mean_), *map(float, coefficients)]
-
-
-def best_of(labels: np.ndarray) -> np.ndarray:
-    """Labels without groups that are too small to be any, as ``genprint.scoring.grouping`` has them."""
-    return by_size(np.where(labels >= 0, labels, len(labels) + np.arange(len(labels))))

@@ -50,6 +50,11 @@ class Points:
         whole: np.ndarray = self.values * np.sqrt(self.each / (1 + self.between)).astype(np.float32)
         return whole
 
+    @property
+    def expected(self) -> float:
+        """Mean square of deviations from their source's mean that the scorer expects of ``whole``."""
+        return float((self.each / (1 + self.between)).sum())
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -61,20 +66,23 @@ class Tree:
         apart: squared distance of the means of what was joined, over the variance of their difference were it one
             source's, ``(n - 1,)``.
         scatter: summed squares of deviations from the mean of each join, ``(2 n - 1,)``.
+        expected: mean square of deviations from the mean of a source, as the scorer expects it.
     """
 
     children: np.ndarray
     counts: np.ndarray
     apart: np.ndarray
     scatter: np.ndarray
+    expected: float
 
     def features(self) -> np.ndarray:
         """What tells of each join whether it joined two sources, ``(n - 1, 5)``; see ``split_features``."""
         left, right = self.children.T
         level = self.scatter[-1] / max(1, self.counts[-1] - 1)
         return split_features(
-            self.apart, self.counts[left], self.counts[right], self.scatter[left] + self.scatter[right], level
-        )
+            self.apart, self.counts[left], self.counts[right], self.scatter[left] + self.scatter[right], level,
+            self.expected,
+        )  # fmt: skip
 
     def cut(self, apart: np.ndarray) -> np.ndarray:
         """Labels ``(n,)``, from the top down: joins for which ``apart`` holds are undone."""
@@ -91,13 +99,13 @@ class Tree:
         return labels
 
 
-def split_features(
-    apart: np.ndarray, left: np.ndarray, right: np.ndarray, scatter: np.ndarray, level: float
+def split_features(  # noqa: PLR0913
+    apart: np.ndarray, left: np.ndarray, right: np.ndarray, scatter: np.ndarray, level: float, expected: float
 ) -> np.ndarray:
     """What tells whether two groups are of two sources, ``(n, 5)``.
 
     How far their means are apart against how much images vary about them, how many there are, and how that compares
-    with how much all images vary.
+    with what the scorer expects.
 
     Args:
         apart: as ``Tree`` has it.
@@ -105,11 +113,12 @@ def split_features(
         right: of the other.
         scatter: of both about their own means.
         level: mean square of all images' deviations.
+        expected: as ``Tree`` has it.
     """
     level = max(level, _LEAST)
     within = (scatter + _PRIOR * _LEVEL * level) / (left + right - 2 + _PRIOR)
     ratio, few = np.log(apart / within), np.log(np.minimum(left, right))
-    return np.stack([ratio, few, np.log(np.maximum(left, right)), np.log(within / level), ratio * few], axis=1)
+    return np.stack([ratio, few, np.log(np.maximum(left, right)), np.log(within / expected), ratio * few], axis=1)
 
 
 class _Joining:
@@ -157,8 +166,9 @@ class _Joining:
 
     def tree(self) -> Tree:
         return Tree(
-            np.array(self.children), np.array(self.all_counts), np.array(self.apart), np.array(self.all_scatter)
-        )
+            np.array(self.children), np.array(self.all_counts), np.array(self.apart), np.array(self.all_scatter),
+            self.points.expected,
+        )  # fmt: skip
 
 
 def agglomerate(points: Points, most: int = MOST, progress: Callable[[int], None] | None = None) -> Tree:

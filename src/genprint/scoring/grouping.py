@@ -30,13 +30,13 @@ _PRIOR_GROUPS = 5.0  # that the learned mean of all sources counts for
 _FAR = 1e4  # nats, where there is no other group
 
 # Learned; see above. Log odds that two groups are of two sources: constant, and by ``split_features``.
-SPLIT = (1.742, 2.023, -1.729, 0.492, 7.474, 0.401)
+SPLIT = (-5.493, 1.546, -1.171, 0.421, 4.462, 0.235)
 #: Log odds from which they are taken for two: one source in two groups is worse than a doubtful split is good.
 SPLIT_FROM = 0.85
 #: Probability from which an image stays in its group, or a stray joins its nearest.
 KEPT_FROM = 0.35
 # Log odds that an image is of its group's source: constant, and by ``_member_features``.
-MEMBER = (-0.420, 0.787, -0.675, -0.464)
+MEMBER = (3.282, 0.645, -0.536, -1.271)
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _ratios(points: Points, labels: np.ndarray) -> np.ndarray:
     left, right = np.triu_indices(len(counts), 1)
     apart = np.square(centres[left] - centres[right]).sum(1) * counts[left] * counts[right]
     apart = (apart / (counts[left] + counts[right])).clip(1e-12)
-    told = split_features(apart, counts[left], counts[right], scatter[left] + scatter[right], level)
+    told = split_features(apart, counts[left], counts[right], scatter[left] + scatter[right], level, points.expected)
     ratios = np.full((len(counts), len(counts)), np.inf)
     ratios[left, right] = ratios[right, left] = -(told @ SPLIT[1:] + SPLIT[0])
     return ratios
