@@ -396,3 +396,25 @@ def test_progress_is_told_of_every_image(root, small_model):
     told = []
     genprint.attribute(root / "probe", root / "known", model=small_model, conditions=False, progress=told.append)
     assert sum(told) == 5 * 16 + 8
+
+
+def test_a_pile_is_sorted_looked_at_and_enrolled(golden_images, tmp_path, small_model_folder, monkeypatch):
+    """From files to a page and a gallery, by what sorts indeed."""
+    monkeypatch.setenv("GENPRINT_MODEL", str(small_model_folder))
+    pile, groups = tmp_path / "pile", tmp_path / "groups"
+    pile.mkdir()
+    for name in ("vae-conv-s0", "gan-dcgan-s0"):
+        for i, pixels in enumerate(golden_images[name][:15]):
+            Image.fromarray(pixels).save(pile / f"{name}-{i}.png")
+    options = ["--page", str(tmp_path / "p.html"), "--folders", str(groups), "--json"]
+    done = CliRunner().invoke(app, ["sort", str(pile), *options])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    written = {folder.name: len(list(folder.iterdir())) for folder in groups.iterdir()}
+    assert written == {group["name"]: len(group["images"]) for group in found["groups"]}
+    assert sum(written.values()) + len(found["strays"]) == 30
+    assert len(written) >= 2
+    assert (tmp_path / "p.html").read_text().count('<img src="data:image/jpeg') == 30
+    done = CliRunner().invoke(app, ["enroll-all", str(groups), "--gallery", str(tmp_path / "g.sqlite")])
+    assert done.exit_code == 0, done.output
+    assert genprint.open(tmp_path / "g.sqlite").counts() == written

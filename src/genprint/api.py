@@ -8,6 +8,7 @@ mapping from names to images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,8 @@ def sort(
     gallery = None if known is None else as_gallery(known, model, progress)
     used = gallery.model if gallery else model or choose([images])
     expect(progress, images.count)
-    return sort_pile(used, used.fingerprint(images, progress, looks=True), gallery, rate, progress)
+    result = sort_pile(used, used.fingerprint(images, progress, looks=True), gallery, rate, progress)
+    return replace(result, images=images)
 
 
 def open(path: str | Path, model: BaseModel | None = None) -> Gallery:
