@@ -111,6 +111,8 @@ def test_a_folder_around_all_sources_is_told(tmp_path, folder, caplog, packed):
     assert [images.name for images in read_sources(data)] == ["models"]
     assert "one source, models, of which all images lie in sub-folders (coarse, fine, middle)" in caplog.text
     caplog.clear()
+    read_sources(data, told=False)
+    assert caplog.text == ""
     if not packed:
         (around / "models" / "own.png").write_bytes(b"an image of its own")
         assert len(read_sources(data)) == 1

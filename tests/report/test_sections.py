@@ -7,7 +7,7 @@ import pytest
 
 from genprint import api
 from genprint.answers.families import FamilyTree
-from genprint.answers.results import ATTRIBUTED, UNKNOWN
+from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN
 from genprint.report.blocks import Items, Picture, Table, Terms, Text
 from genprint.report.page import explained
 from genprint.report.sections import SECTIONS, neighbours
@@ -145,3 +145,11 @@ def test_every_weakness_is_answered_with_a_mark_and_a_reason(answer):
     )
     marks = {name.split(":")[0]: mark for name, mark, _ in terms.terms}
     assert {marks[name] for name in ("Coverage", "Uncalibrated scores", "Few images", "Relatives")} == {OPEN}
+
+
+@pytest.mark.parametrize(("posterior", "said"), [(0.9, "explains the images much less well"), (0.5, "about as well")])
+def test_rivals_are_near_only_where_they_are(answer, posterior, said):
+    first, second, *others = answer.evidence.candidates
+    candidates = (replace(first, posterior=posterior), replace(second, posterior=1 - posterior), *others)
+    found = replace(answer, decision=INCONCLUSIVE, evidence=replace(answer.evidence, candidates=candidates))
+    assert said in words(shown(found)["Three tests"])

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from scipy.special import softmax
 
-from genprint.answers.decision import Reason, decide
+from genprint.answers.decision import MIN_POSTERIOR, Reason, decide
 from genprint.answers.results import ATTRIBUTED, Attribution, Candidate, Evidence
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint, check_comparable
@@ -54,7 +54,7 @@ class Identifier:
         model: Model,
         known: Mapping[str, Fingerprint],
         rate: float = 0.05,
-        min_posterior: float = 0.75,
+        min_posterior: float = MIN_POSTERIOR,
         conditions: bool = True,
         cache: Cache | None = None,
     ):

@@ -7,6 +7,9 @@ from enum import StrEnum
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN
 from genprint.scoring.exchangeability import ALPHA
 
+#: Posterior that an attribution needs of the best candidate by default; with less, another explains about as well.
+MIN_POSTERIOR = 0.75
+
 
 class Reason(StrEnum):
     """Why a decision is what it is; ``{best}``, ``{second}``, ``{separates}`` and ``{joins}`` are filled in."""

@@ -55,7 +55,7 @@ def enroll_all(
     from genprint.images.known import read_sources
 
     with errors():
-        store = Gallery(gallery, load_model(model, read_sources(data), GalleryStore(gallery, None)))
+        store = Gallery(gallery, load_model(model, read_sources(data, told=False), GalleryStore(gallery, None)))
         try:
             done = enroll_images(store, data, None, originals, strict)
         except KeyboardInterrupt:

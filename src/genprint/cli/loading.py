@@ -161,7 +161,7 @@ def known_gallery(
     from genprint import api
     from genprint.images.known import read_sources
 
-    made = api.Gallery(None, load_model(model, read_sources(known)))
+    made = api.Gallery(None, load_model(model, read_sources(known, told=False)))
     enroll(made, known, None, strict=strict)
     return made
 

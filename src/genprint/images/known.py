@@ -52,12 +52,16 @@ def usable(sets: Iterable[ImageSet]) -> tuple[list[ImageSet], tuple[LeftOut, ...
     return having, tuple(lacking)
 
 
-def read_sources(path: str | Path) -> list[ImageSet]:
+def read_sources(path: str | Path, told: bool = True) -> list[ImageSet]:
     """Several sources, named and in the order of their names.
 
     A folder gives one source for each sub-folder, archive or array file in it (the ImageFolder layout); an
     archive, one for each of its top-level folders; an ``.npz``, one for each array. A source that cannot be read is an
     error when it is scanned.
+
+    Args:
+        path: of the folder, archive or file.
+        told: whether it is told, as a warning of the logger ``genprint``, what of it may have been meant otherwise.
 
     Raises:
         ImageSetError: there is no source there, or two of one name.
@@ -68,7 +72,8 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
         inside = [entry for entry in entries if _holds_images(entry)]
         endings = Pillow.registered_extensions()
-        if stray := [entry.name for entry in entries if entry not in inside and entry.suffix.lower() in endings]:
+        stray = [entry.name for entry in entries if entry not in inside and entry.suffix.lower() in endings]
+        if stray and told:
             what = f"{counted(len(stray), 'image')} beside the sub-folders, such as {printable(stray[0])}"
             log.warning("%s: %s: of no source, so passed over", path, what)
         sets = [_source(entry, path) for entry in inside]
@@ -86,7 +91,7 @@ def read_sources(path: str | Path) -> list[ImageSet]:
         sets = [ImageSet(top, Archive(path, top), f"{path}:{top}") for top in sorted(tops)]
     if not sets:
         raise ImageSetError(f"{path}: no sources in it; each source needs a sub-folder of images of its own")
-    if len(sets) == 1 and len(folders := _folders_in(sets[0])) > 1:
+    if told and len(sets) == 1 and len(folders := _folders_in(sets[0])) > 1:
         what = f"one source, {printable(sets[0].name)}, of which all images lie in sub-folders"
         log.warning(
             "%s: %s (%s); if each of these is a source, give the folder that they are in, or pack them by themselves",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genprint.answers.decision import MIN_POSTERIOR
 from genprint.answers.results import ATTRIBUTED, INCONCLUSIVE, UNKNOWN, Attribution, Evidence
 from genprint.report import figures
 from genprint.report.blocks import Block, Items, Picture, Table, Terms, Text
@@ -66,7 +67,10 @@ def _rivals(result: Attribution, found: Evidence) -> tuple[str, str, str]:
     if len(found.candidates) < 2:
         return question, "not asked", "There is no other."
     second = found.candidates[1].source
-    if result.decision == ATTRIBUTED:
+    # Where the source is unknown, shares among the enrolled say nothing.
+    if result.decision == ATTRIBUTED or (
+        result.decision == INCONCLUSIVE and found.candidates[0].posterior >= MIN_POSTERIOR
+    ):
         return question, "yes", f"Next comes {second}, which explains the images much less well."
     if result.decision == INCONCLUSIVE and found.threshold is not None:
         return question, "no", f"{found.candidates[0].source} and {second} explain the images about as well."
