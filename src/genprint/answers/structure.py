@@ -1,0 +1,138 @@
+"""Structure: what the source of an image set is built like, as far as that can be read of its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genprint.answers.families import FamilyTree
+from genprint.answers.results import UNKNOWN, Result, plain_text
+from genprint.fingerprints.fingerprint import Fingerprint
+from genprint.images.sets import LeftOut
+from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, Known, StructureReader, shipped_reader
+from genprint.words import counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WORDS = {
+    DOUBLING: {
+        "transposed or sub-pixel": "the last doubling looks like a transposed convolution or sub-pixel one",
+        "enlarged, then convolved": "the last doubling looks like an enlarging and a convolution",
+        UNKNOWN: "how the last doubling was made is not seen",
+    },
+    JPEG: {"no": "no JPEG before", "yes": "saved as JPEG before", UNKNOWN: "whether JPEG came before is not seen"},
+}  # fmt: skip
+# Photographs, and networks that write pixels at full resolution, have no doubling to be read.
+_CAVEAT = (
+    "An answer about the last doubling holds if there was one. Photographs and networks that write each pixel at full "
+    "resolution get one, too."
+)
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One thing that was asked of a set.
+
+    Attributes:
+        question: 'last doubling' or 'JPEG before'.
+        answer: one of ``genprint.scoring.structure.ANSWERS``, or 'unknown'.
+        probabilities: of each answer, were it one of these; calibrated on simulated sources, not on generators.
+        known: how often such answers were right and wrong on known generators; None if that was not measured.
+    """
+
+    question: str
+    answer: str
+    probabilities: Mapping[str, float]
+    known: Known | None = None
+
+
+@dataclass(frozen=True)
+class Structure(Result):
+    """What was read of a set.
+
+    Attributes:
+        source: the set's name.
+        images: that were used.
+        traits: one of each question.
+        left_out: images that could not be used, and why.
+        said: what else is to be known, in sentences.
+    """
+
+    source: str
+    images: int
+    traits: tuple[Trait, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    said: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        return f"{self.source} ({counted(self.images, 'image')}): {'; '.join(map(_sentence, self.traits))}"
+
+    def plot(self, ax: Axes) -> Axes:
+        """The probability of each answer; those of unknown ones in grey."""
+        rows = [(trait, answer, p) for trait in self.traits for answer, p in trait.probabilities.items()][::-1]
+        colours = ["C0" if trait.answer == answer else "0.7" for trait, answer, _ in rows]
+        ax.barh([plain_text(f"{trait.question}: {answer}") for trait, answer, _ in rows], [p for *_, p in rows], color=colours)
+        ax.set_xlim(0, 1)
+        ax.set_xlabel("probability")
+        return ax
+
+
+def _sentence(trait: Trait) -> str:
+    return _WORDS[trait.question][trait.answer]
+
+
+def read_structure(fingerprint: Fingerprint, reader: StructureReader | None = None) -> Structure:
+    """What can be read of a fingerprint; 'unknown' wherever that is not sure.
+
+    An answer is given where the other one is excluded at the level of one in twenty simulated sets, and the set is not
+    unlike all of these. Nothing is said of the last doubling of sets that were likelier saved as JPEG than not.
+
+    Args:
+        fingerprint: by the shipped model for thumbnails.
+        reader: by default the shipped one.
+
+    Raises:
+        StructureError: the fingerprint is by another model.
+    """
+    reader = reader or shipped_reader()
+    reader.check(fingerprint)
+    mean, count = fingerprint.mean, fingerprint.count
+    compressed = reader.classifiers[JPEG].probability(mean) >= 0.5
+    traits = []
+    for question, classifier in reader.classifiers.items():
+        second = classifier.probability(mean)
+        left = [name for name, out in zip(ANSWERS[question], classifier.excluded(mean, count), strict=True) if not out]
+        silent = question == DOUBLING and compressed
+        answer = left[0] if len(left) == 1 and not silent else UNKNOWN
+        traits.append(Trait(question, answer, dict(zip(ANSWERS[question], (1 - second, second), strict=True)), classifier.known))
+    stated = any(trait.question == DOUBLING and trait.answer != UNKNOWN for trait in traits)
+    return Structure(fingerprint.source, count, tuple(traits), fingerprint.left_out, (_CAVEAT,) if stated else ())
+
+
+def shared_structure(tree: FamilyTree, structures: Mapping[str, Structure]) -> dict[int, str]:
+    """What all leaves below each branch of a tree share, in words, by the row of ``tree.linkage``.
+
+    A branch is not in it if a leaf's answer is unknown or another, or if the branch above shares the same.
+
+    Args:
+        tree: of sources.
+        structures: of these, by name; of those that are lacking nothing is known.
+    """
+    leaves: list[frozenset[tuple[str, str]]] = [
+        frozenset((t.question, t.answer) for t in structures[name].traits if t.answer != UNKNOWN)
+        if name in structures else frozenset() for name in tree.sources
+    ]  # fmt: skip
+    shared, above = list(leaves), dict[int, int]()
+    for row, (left, right, *_) in enumerate(tree.linkage):
+        shared.append(shared[int(left)] & shared[int(right)])
+        above |= {int(left): len(leaves) + row, int(right): len(leaves) + row}
+    notes = {}
+    for row in range(len(tree.linkage)):
+        own = shared[len(leaves) + row]
+        inherited = shared[above[len(leaves) + row]] if len(leaves) + row in above else frozenset()
+        if new := own - inherited:
+            notes[row] = "; ".join(_WORDS[question][answer] for question, answer in sorted(new))
+    return notes
