@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +96,21 @@ def made_by(file: Path | None, real: np.ndarray) -> list[Simulated]:
     return sources
 
 
-def reference(real: Path) -> list[tuple[ImageSet, str, str]]:
-    """Shipped generators without descendants and held-out real images, with part and truth."""
+def reference(real: Path, file: Path | None) -> list[tuple[ImageSet, str, str]]:
+    """Shipped generators without descendants and held-out real images, with part and truth; samples are kept in the file."""
     found = []
+    kept = dict(np.load(file)) if file and file.exists() else {}
     for folder in shipped():
         about = describe(folder)
         if not about["parent"]:
             own = not about["upsampling"].endswith("3x3 convolution")
-            images = ImageSet.from_array(sample(load(folder)[0], folder.name, IMAGES), folder.name)
+            if folder.name not in kept:
+                kept[folder.name] = sample(load(folder)[0], folder.name, IMAGES)
+            images = ImageSet.from_array(kept[folder.name], folder.name)
             part = "shipped, test" if about["part"] == "test" else "shipped, train and calibration"
             found.append((images, part, OWN if own else SHARED))
+    if file and not file.exists():
+        np.savez(file, **kept)
     held = held_out(real)
     chosen = np.random.default_rng(0).choice(len(held), IMAGES, replace=False)
     return [*found, (ImageSet.from_array(held[chosen], "real"), "shipped, test", NO_DOUBLING)]
@@ -209,13 +215,13 @@ def by_method(rows: Mapping[str, Sequence[Row]], question: str) -> str:
 def reliability(rows: Sequence[Row], question: str) -> str:
     """How often the likelier answer is right, by its probability, at ten images."""
     edges = (0.5, 0.7, 0.9, 0.97, 1.001)
-    lines = ["| sources | " + " | ".join(f"{a:g} to {min(1, b):g}" for a, b in zip(edges, edges[1:], strict=False)) + " |",
+    lines = ["| sources | " + " | ".join(f"{a:g} to {min(1, b):g}" for a, b in pairwise(edges)) + " |",
              "|" + " --- |" * len(edges)]  # fmt: skip
     kept = [r for r in rows if r.question == question and r.truth != NO_DOUBLING and r.size == 10]
     kept = [r for r in kept if question == JPEG or not r.condition]
     for group in dict.fromkeys(r.group for r in kept):
         cells = []
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             own = [r for r in kept if r.group == group and low <= r.probability < high]
             cells.append(f"{sum(r.likelier == r.truth for r in own)} of {len(own)}" if own else "")
         lines.append(f"| {group} | {' | '.join(cells)} |")
@@ -237,6 +243,7 @@ def main() -> None:
     options.add_argument("--why", required=True, help="why the wild sets are looked at again")
     options.add_argument("--fit", action="store_true")
     options.add_argument("--made", type=Path, help="keeps what simulated decoders make")
+    options.add_argument("--sampled", type=Path, help="keeps what shipped generators make")
     options.add_argument("--cache", type=Path)
     options.add_argument("--folders", nargs="*", default=["cifar10", "anime64lineage", "mnist", "t2i"])
     given, start = options.parse_args(), time.monotonic()
@@ -245,7 +252,7 @@ def main() -> None:
     everything = np.load(given.real)["images"]
     simulated = made_by(given.made, everything[: len(everything) - len(everything) // 10])
     print("simulated", round(time.monotonic() - start), flush=True)
-    sets, conditions = reference(given.real), [Jpeg(90), Jpeg(75)]
+    sets, conditions = reference(given.real, given.sampled), [Jpeg(90), Jpeg(75)]
     generators = asked(sets, encoder, cache, conditions)
     if given.fit:
         reader = learn(encoder, simulated)

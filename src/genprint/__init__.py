@@ -27,6 +27,7 @@ _HOME = {
     "load": "genprint.api",
     "mixture": "genprint.api",
     "open": "genprint.api",
+    "structure": "genprint.api",
     "verify": "genprint.api",
     "Gallery": "genprint.api",
     "CONDITIONS": "genprint.fingerprints.conditions",
@@ -58,13 +59,14 @@ __all__ = [
     "mixture",
     "open",
     "read_sources",
+    "structure",
     "verify",
 ]
 
 if TYPE_CHECKING:
     from genprint.answers.attribution import Identifier
     from genprint.answers.families import FamilyTree
-    from genprint.api import Gallery, Model, attribute, audit, families, lineage, load, mixture, open, verify
+    from genprint.api import Gallery, Model, attribute, audit, families, lineage, load, mixture, open, structure, verify
     from genprint.encoder.encoder import SetEncoder
     from genprint.fingerprints.conditions import CONDITIONS
     from genprint.fingerprints.fingerprint import Fingerprint

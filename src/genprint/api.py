@@ -1,4 +1,6 @@
-"""Paths in, results out: attribute, verify, families, mixture, lineage, audit. Command line and service call this.
+"""Paths in, results out: attribute, verify, families, mixture, lineage, structure, audit.
+
+Command line and service call this.
 
 Wherever images are asked for, anything goes that ``ImageSet.of`` takes: a path, an image set, a uint8 array, a list of
 Pillow images or paths. Known sources are a folder with a sub-folder for each, a gallery or its file, image sets, or a
@@ -19,6 +21,7 @@ from genprint.answers.lineage import Lineage
 from genprint.answers.lineage import lineage as compare_lineage
 from genprint.answers.mixture import Mixture
 from genprint.answers.results import Attribution
+from genprint.answers.structure import Structure, read_structure
 from genprint.answers.verification import Verification
 from genprint.fingerprints.fingerprinter import Progress
 from genprint.gallery.derived import Derived
@@ -26,10 +29,11 @@ from genprint.gallery.enrolling import Added
 from genprint.images.known import as_sources
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
+from genprint.shipped import PREFIX, THUMBNAILS
 
 __all__ = [
     "Added", "Derived", "Gallery", "Model", "attribute", "audit", "choose", "families", "lineage", "load", "mixture",
-    "open", "verify",
+    "open", "structure", "verify",
 ]  # fmt: skip
 
 
@@ -154,6 +158,22 @@ def families(
 ) -> FamilyTree:
     """The family tree of sources: hierarchical clustering by the distance of their fingerprints."""
     return as_gallery(sources, model, progress).families(linkage, support)
+
+
+def structure(images: Any, *, model: BaseModel | None = None, progress: Progress | None = None) -> Structure:
+    """What can be read of how the source of an image set is built: its last doubling, and whether JPEG came before.
+
+    Args:
+        images: of one source.
+        model: by default the shipped one for thumbnails, whatever the images' size: it alone can read structure.
+        progress: called with the number of images done since its last call.
+
+    Raises:
+        ImageSetError: images cannot be read.
+        StructureError: the model is another.
+    """
+    model = model or load(PREFIX + THUMBNAILS)
+    return read_structure(model.fingerprint(ImageSet.of(images, default="images"), progress))
 
 
 def audit(

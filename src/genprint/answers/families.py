@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -159,8 +159,13 @@ class FamilyTree(Result):
         (whole,) = texts.values()
         return f"{whole};"
 
-    def plot(self, ax: Axes) -> Axes:
-        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top."""
+    def plot(self, ax: Axes, notes: Mapping[int, str] | None = None) -> Axes:
+        """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top.
+
+        Args:
+            ax: to draw on.
+            notes: of branches, by the row of ``linkage``, written below them; not in a tree of which the top is drawn.
+        """
         top = len(self.sources) > MOST_DRAWN
         drawn = hierarchy.dendrogram(
             self.linkage, p=TOP, truncate_mode="lastp" if top else None, orientation="left", ax=ax,
@@ -171,11 +176,23 @@ class FamilyTree(Result):
             for i, ((left, right, distance, _), share) in enumerate(zip(self.linkage, self.support, strict=True)):
                 heights[len(self.sources) + i] = at = (heights[int(left)] + heights[int(right)]) / 2
                 ax.annotate(f"{100 * share:.0f}", (distance, at), (2, 2), textcoords="offset points", fontsize=7)
+        if notes and not top:
+            self._write(notes, drawn["leaves"], ax)
         scaled = len(self.sources) >= FEWEST_SCALED
         ax.set_xlabel("distance of fingerprints" + (", scaled by their neighbours'" if scaled else ""))
         for side in ("top", "left", "right"):
             ax.spines[side].set_visible(False)
         return ax
+
+    def _write(self, notes: Mapping[int, str], leaves: Sequence[int], ax: Axes) -> None:
+        """Notes below the branches that they are of, towards the leaves."""
+        heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(leaves)}  # where SciPy puts leaves
+        for i, (left, right, distance, _) in enumerate(self.linkage):
+            heights[len(self.sources) + i] = at = (heights[int(left)] + heights[int(right)]) / 2
+            if i in notes:
+                ax.annotate(
+                    plain_text(notes[i]), (distance, at), (2, -8), textcoords="offset points", fontsize=6, color="C0"
+                )
 
     def _label(self, node: int) -> str:
         """The name of a leaf; of a branch that is drawn as one, that of its first source, and how many more."""

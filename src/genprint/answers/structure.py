@@ -74,7 +74,8 @@ class Structure(Result):
         """The probability of each answer; those of unknown ones in grey."""
         rows = [(trait, answer, p) for trait in self.traits for answer, p in trait.probabilities.items()][::-1]
         colours = ["C0" if trait.answer == answer else "0.7" for trait, answer, _ in rows]
-        ax.barh([plain_text(f"{trait.question}: {answer}") for trait, answer, _ in rows], [p for *_, p in rows], color=colours)
+        labels = [plain_text(f"{trait.question}: {answer}") for trait, answer, _ in rows]
+        ax.barh(labels, [chance for *_, chance in rows], color=colours)
         ax.set_xlim(0, 1)
         ax.set_xlabel("probability")
         return ax
@@ -107,7 +108,8 @@ def read_structure(fingerprint: Fingerprint, reader: StructureReader | None = No
         left = [name for name, out in zip(ANSWERS[question], classifier.excluded(mean, count), strict=True) if not out]
         silent = question == DOUBLING and compressed
         answer = left[0] if len(left) == 1 and not silent else UNKNOWN
-        traits.append(Trait(question, answer, dict(zip(ANSWERS[question], (1 - second, second), strict=True)), classifier.known))
+        chances = dict(zip(ANSWERS[question], (1 - second, second), strict=True))
+        traits.append(Trait(question, answer, chances, classifier.known))
     stated = any(trait.question == DOUBLING and trait.answer != UNKNOWN for trait in traits)
     return Structure(fingerprint.source, count, tuple(traits), fingerprint.left_out, (_CAVEAT,) if stated else ())
 

@@ -14,6 +14,7 @@ from genprint.cli import answers, enrollment, fingerprinting, generators, report
 from genprint.cli.common import bar, errors, load_model, say, tell, use_cache
 from genprint.cli.evaluate import app as evaluate
 from genprint.cli.serve import serve
+from genprint.cli.structure import structure
 
 # Words of before 0.2.
 _OLD_OPTIONS = {"--histories": "--conditions", "--no-histories": "--no-conditions"}
@@ -35,6 +36,7 @@ app.command()(answers.lineage)
 app.command("compare", hidden=True)(answers.lineage)  # the word of before 0.2
 app.command()(sources.families)
 app.command()(sources.audit)
+app.command()(structure)
 app.command()(enrollment.enroll)
 app.command("enroll-all")(enrollment.enroll_all)
 app.command()(enrollment.remove)

@@ -105,8 +105,8 @@ class StructureReader:
         """
         if fingerprint.extractor != self.extractor:
             raise StructureError(
-                f"{fingerprint.source}: structure can only be read of fingerprints by the shipped model for thumbnails, "
-                "and this one was made by another"
+                f"{fingerprint.source}: structure can be read with the shipped model for thumbnails only; "
+                "this fingerprint is by another"
             )
 
     def save(self, directory: Path, card: str) -> None:
@@ -135,10 +135,14 @@ class StructureReader:
         try:
             classifiers = {}
             for question, said in config["questions"].items():
-                arrays = (tensors[f"{question}/{name}"].double().numpy() for name in ("mean", "scale", "slopes"))
-                known = said["known"] and Known(**said["known"])
+                mean, scale, slopes = (
+                    tensors[f"{question}/{name}"].double().numpy() for name in ("mean", "scale", "slopes")
+                )
+                known = Known(**said["known"]) if said["known"] else None
                 least, farthest = tuple(said["least"]), tuple(said["farthest"])
-                classifiers[question] = Classifier(*arrays, float(said["intercept"]), least, farthest, known)
+                classifiers[question] = Classifier(
+                    mean, scale, slopes, float(said["intercept"]), least, farthest, known
+                )
             return cls(config["extractor"], classifiers)
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{directory}: not a complete {KIND}: {error}") from None

@@ -1,12 +1,13 @@
 """Simulated decoders: small ones, trained for seconds, whose structure is drawn and so is known.
 
 Chains of the simulator leave an up-sampling's trace with hand-made filters; here training makes the filters, through
-activations and normalisations, as it does in generators. Nothing of a generator goes in: a decoder learns to restore real
+activations and normalisations, as it does in generators. No generator takes part: a decoder learns to restore real
 images from a few principal components of their patches.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,10 +28,19 @@ TRANSPOSED, SUB_PIXEL, NEAREST, INTERPOLATED, NONE = (
 #: what a last up-sampling step may be
 KINDS = (TRANSPOSED, SUB_PIXEL, NEAREST, INTERPOLATED, NONE)
 
-_ACTIVATIONS = {"relu": nn.ReLU, "leaky": lambda: nn.LeakyReLU(0.2), "silu": nn.SiLU, "tanh": nn.Tanh}
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky": lambda: nn.LeakyReLU(0.2),
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
 _BORDERS = ("zeros", "reflect", "replicate")
 _NORMS = ("batch", "group", "none")
 _STEPS, _BATCH, _RATE = 150, 24, 1e-2
+
+
+def _chosen(rng: Rng, among: list[int], shares: list[float]) -> int:
+    return int(rng.choice(among, p=shares))
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,12 @@ class DecoderStructure:
         """A structure at random, of that kind if one is given."""
         kind = kind or str(rng.choice(KINDS))
         same = rng.random() < 0.8
+        odd, even = ([3, 5], [0.8, 0.2]), ([3, 4, 5], [0.2, 0.6, 0.2])
         return cls(
             kind, 0 if kind == NONE else int(rng.integers(1, 4)),
             kind if same else str(rng.choice(KINDS[:-1])),
-            int(rng.choice([3, 4, 5], p=[0.2, 0.6, 0.2])) if kind == TRANSPOSED else int(rng.choice([3, 5], p=[0.8, 0.2])),
-            4 * int(rng.integers(2, 5)), int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25])),
+            _chosen(rng, *(even if kind == TRANSPOSED else odd)),
+            4 * int(rng.integers(2, 5)), _chosen(rng, [0, 1, 2], [0.25, 0.5, 0.25]),
             str(rng.choice([*_ACTIVATIONS])), str(rng.choice(_NORMS)), str(rng.choice(_BORDERS, p=[0.7, 0.15, 0.15])),
             bool(rng.random() < 0.5), float(np.exp(rng.uniform(np.log(0.08), np.log(0.6)))),
         )  # fmt: skip
@@ -82,6 +93,10 @@ class DecoderStructure:
 
 class SimulatedDecoder(nn.Module):
     """A decoder of a structure, untrained."""
+
+    components: Tensor
+    spread: Tensor
+    middle: Tensor
 
     def __init__(self, structure: DecoderStructure):
         super().__init__()
@@ -112,7 +127,7 @@ class SimulatedDecoder(nn.Module):
 
     def _convolution(self, before: int, after: int, taps: int | None = None) -> list[nn.Module]:
         taps = taps or (self.structure.taps if self.structure.taps % 2 else 3)
-        return [nn.Conv2d(before, after, taps, 1, taps // 2, padding_mode=self.structure.border)]
+        return [nn.Conv2d(before, after, taps, 1, taps // 2, padding_mode=self.structure.border)]  # type: ignore[arg-type]
 
     def _activated(self, maps: int) -> list[nn.Module]:
         norm = {"batch": nn.BatchNorm2d(maps), "group": nn.GroupNorm(4, maps), "none": nn.Identity()}
@@ -179,7 +194,9 @@ class SimulatedDecoder(nn.Module):
         return to_images(((made + 1) * 127.5).clamp(0, 255).round())
 
 
-def trained_decoder(structure: DecoderStructure, images: np.ndarray, seed: int) -> SimulatedDecoder:
+def trained_decoder(
+    structure: DecoderStructure, images: np.ndarray, seed: int, steps: int = _STEPS
+) -> SimulatedDecoder:
     """A decoder of that structure, trained on real images, uint8 ``(n, h, w, 3)``."""
     torch.manual_seed(seed)
-    return SimulatedDecoder(structure).train_on(to_pixels(images) / 127.5 - 1, seed)
+    return SimulatedDecoder(structure).train_on(to_pixels(images) / 127.5 - 1, seed, steps)

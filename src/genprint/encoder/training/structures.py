@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 from genprint.encoder.training.decoders import KINDS, NONE, SUB_PIXEL, TRANSPOSED, DecoderStructure, trained_decoder
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.fingerprints.residuals import to_pixels
@@ -85,7 +84,11 @@ def learn(encoder: Fingerprinter, sources: Sequence[Simulated], seed: int = 0) -
 
 
 def classifier(
-    features: Sequence[np.ndarray], answers: Sequence[int], sources: Sequence[int], strength: float, rng: np.random.Generator
+    features: Sequence[np.ndarray],
+    answers: Sequence[int],
+    sources: Sequence[int],
+    strength: float,
+    rng: np.random.Generator,
 ) -> Classifier:
     """A classifier of sets of all sizes, its thresholds from sources held out in turn.
 
@@ -118,7 +121,11 @@ def classifier(
 def _drawn(features: Sequence[np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:
     """Means of random parts of each set, ``_DRAWS`` a set, ``(sets * draws, d)``."""
     return np.array(
-        [own[rng.choice(len(own), min(size, len(own)), replace=False)].mean(0) for own in features for _ in range(_DRAWS)]
+        [
+            own[rng.choice(len(own), min(size, len(own)), replace=False)].mean(0)
+            for own in features
+            for _ in range(_DRAWS)
+        ]
     )
 
 

@@ -1,0 +1,51 @@
+"""The command that reads what a source is built like: structure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genprint.cli.common import AsJson, Model, bar, errors, load_model, show, tell_left_out
+from genprint.words import all_printable
+
+if TYPE_CHECKING:
+    from genprint.answers.structure import Structure
+
+
+def structure(
+    images: Annotated[Path, typer.Argument(exists=True, help="Images of one source.")],
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says what can be read of how the source of IMAGES is built: its last doubling, and whether JPEG came before.
+
+    Only the model for thumbnails can read it, and takes images of any size. Exit code: 0 something was read, 3 nothing.
+
+    Example: genprint structure suspicious/
+    """
+    from genprint import api
+    from genprint.images.sets import ImageSet
+    from genprint.shipped import PREFIX, THUMBNAILS
+
+    with errors(as_json):
+        loaded = load_model(model or PREFIX + THUMBNAILS)
+        with bar("reading images") as advance:
+            result = api.structure(ImageSet.read(images, str(images)), model=loaded, progress=advance)
+        tell_left_out(str(images), result.left_out)
+        show(result.to_dict(), as_json, _text(all_printable(result)))
+    raise typer.Exit(0 if any(trait.answer != "unknown" for trait in result.traits) else 3)
+
+
+def _text(result: Structure) -> str:
+    lines = [result.verdict]
+    for trait in result.traits:
+        chances = ", ".join(f"{answer} {chance:.2f}" for answer, chance in trait.probabilities.items())
+        lines.append(f"  {trait.question}: {trait.answer} ({chances})")
+        if known := trait.known:
+            lines.append(
+                f"    on known generators, sets of {known.images} images: {known.right} right, {known.wrong} wrong, "
+                f"{known.unknown} unknown, of {known.sources} sources"
+            )
+    return "\n".join([*lines, *result.said])
