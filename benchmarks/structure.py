@@ -33,7 +33,7 @@ from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.processing import Jpeg
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
-from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, SHIPPED, Known, StructureReader
+from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, SHIPPED, STATED, Known, StructureReader
 
 SIZES, MOST, IMAGES, KNOWN_AT = (1, 5, 10, 32), 6, 96, 10
 OWN, SHARED = ANSWERS[DOUBLING]
@@ -79,6 +79,7 @@ class Row:
     size: int
     truth: str
     answer: str
+    stated: bool
     probability: float
     likelier: str
 
@@ -149,11 +150,14 @@ def answers(reader: StructureReader, sources: Sequence[Asked]) -> list[Row]:
             truths = {DOUBLING: one.truth, JPEG: ANSWERS[JPEG][jpeg]}
             for size in SIZES:
                 for part in range(min(MOST, len(whole) // size)):
-                    for trait in read_structure(whole[order[part * size :][:size]], reader).traits:
+                    own = whole[order[part * size :][:size]]
+                    for trait in read_structure(own, reader).traits:
+                        out = reader.classifiers[trait.question].excluded(own.mean, size)
+                        left = [name for name, not_it in zip(ANSWERS[trait.question], out, strict=True) if not not_it]
                         likelier, probability = max(trait.probabilities.items(), key=lambda item: item[1])
                         rows.append(
-                            Row(one.name, one.group, trait.question, condition, size, truths[trait.question], trait.answer,
-                                probability, likelier)
+                            Row(one.name, one.group, trait.question, condition, size, truths[trait.question], left[0] if len(left) == 1 else UNKNOWN,
+                                trait.answer != UNKNOWN, probability, likelier)
                         )  # fmt: skip
     return rows
 
@@ -183,7 +187,7 @@ def precision(rows: Sequence[Row], size: int, rng: np.random.Generator) -> str:
     counts = np.array(
         [
             [
-                sum(r.answer == r.truth for r in own), sum(r.answer != UNKNOWN for r in own), len(own),
+                sum(r.stated and r.truth == STATED[r.question] for r in own), sum(r.stated for r in own), len(own),
             ]
             for one in sources
             if (own := [r for r in rows if (r.group, r.source) == one and r.size == size])
@@ -198,14 +202,14 @@ def precision(rows: Sequence[Row], size: int, rng: np.random.Generator) -> str:
 
 
 def by_method(rows: Mapping[str, Sequence[Row]], question: str) -> str:
-    """Precision of each method by group; of the last doubling, of sources that have one, as they are."""
+    """Precision of what each method states, by group; of the last doubling, of sets as they are."""
     lines = [f"| sources | method | {' | '.join(f'{n} images' for n in SIZES)} |", "|" + " --- |" * (2 + len(SIZES))]
     rng = np.random.default_rng(0)
     for group in dict.fromkeys(r.group for r in rows["set_encoder"]):
         for method, every in rows.items():
             own = [
                 r for r in every if r.group == group and r.question == question
-                and (question == JPEG or (not r.condition and r.truth != NO_DOUBLING))
+                and (question == JPEG or not r.condition)
             ]  # fmt: skip
             if own:
                 lines.append(f"| {group} | {method} | {' | '.join(precision(own, n, rng) for n in SIZES)} |")
@@ -231,8 +235,11 @@ def reliability(rows: Sequence[Row], question: str) -> str:
 def known(rows: Sequence[Row], question: str) -> Known:
     """What is shipped with the reader: how it did on shipped generators and real images, all architectures."""
     own = [r for r in rows if r.question == question and r.size == KNOWN_AT and (question == JPEG or not r.condition)]
-    right, unknown = (sum(r.answer == wanted(r) for r in own) for wanted in (lambda r: r.truth, lambda _: UNKNOWN))
-    return Known(right, len(own) - right - unknown, unknown, len({r.source for r in own}), KNOWN_AT)
+    counts = Counter((r.stated, r.truth == STATED[question]) for r in own)
+    right, wrong, missed, unknown = (
+        counts[kind] for kind in ((True, True), (True, False), (False, True), (False, False))
+    )
+    return Known(right, wrong, missed, unknown, len({r.source for r in own}), KNOWN_AT)
 
 
 def main() -> None:

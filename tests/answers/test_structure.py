@@ -11,9 +11,10 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.structure import Structure, Trait, read_structure, shared_structure
 from genprint.images.processing import Jpeg
 from genprint.images.sets import ImageSet
-from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, StructureError, shipped_reader
+from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, STATED, StructureError, shipped_reader
 
 OWN, SHARED = ANSWERS[DOUBLING]
+SAVED = STATED[JPEG]
 
 
 def answers(structure: Structure) -> dict[str, str]:
@@ -31,9 +32,8 @@ def transposed(shipped, golden_images):
 
 def test_the_structure_of_a_known_generator_is_read(transposed):
     found = read_structure(transposed)
-    assert answers(found) == {DOUBLING: OWN, JPEG: "no"}
+    assert answers(found) == {DOUBLING: OWN, JPEG: "unknown"}
     assert found.verdict.startswith("gan-dcgan-s0 (24 images): the last doubling looks like a transposed")
-    assert found.said
     for trait in found.traits:
         assert sum(trait.probabilities.values()) == pytest.approx(1)
         assert trait.known is not None
@@ -44,7 +44,13 @@ def test_after_jpeg_that_is_said_and_nothing_else(shipped, golden_images):
     images = Jpeg(75)(golden_images["gan-dcgan-s0"][:24])
     found = read_structure(shipped.fingerprint(ImageSet.from_array(images, "saved")))
     assert answers(found) == {DOUBLING: "unknown", JPEG: "yes"}
-    assert not found.said
+
+
+def test_that_no_trace_is_seen_is_never_stated(shipped, golden_images):
+    for name, images in golden_images.items():
+        for trait in read_structure(shipped.fingerprint(ImageSet.from_array(images, name))).traits:
+            assert trait.answer in (STATED[trait.question], "unknown")
+            assert trait.answer == "unknown" or trait.question == DOUBLING
 
 
 def test_order_changes_nothing(transposed):
@@ -77,9 +83,12 @@ def test_it_is_drawn_and_written(transposed):
 def test_branches_share_what_all_their_leaves_have():
     apart = np.array([[0, 1, 8, 9], [1, 0, 8, 9], [8, 8, 0, 2], [9, 9, 2, 0.0]])
     tree = FamilyTree.build(["a", "b", "c", "d"], apart)
-    found = {"a": known(OWN, "no"), "b": known(OWN, "no"), "c": known(SHARED, "no"), "d": known("unknown", "no")}
+    found = {"a": known(OWN, SAVED), "b": known(OWN, SAVED), "c": known("unknown", SAVED), "d": known(OWN, SAVED)}
     notes = shared_structure(tree, found)
-    assert notes == {0: "the last doubling looks like a transposed convolution or sub-pixel one", 2: "no JPEG before"}
+    assert notes == {
+        0: "the last doubling looks like a transposed convolution or a sub-pixel one",
+        2: "saved as JPEG before",
+    }
     assert shared_structure(tree, {"a": found["a"], "c": found["c"]}) == {}
     figure, ax = plt.subplots()
     texts = [text.get_text() for text in tree.plot(ax, notes).texts]

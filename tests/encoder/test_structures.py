@@ -36,11 +36,18 @@ def test_structures_and_decoders_are_repeated_by_their_seeds(rng):
     assert made[0].shape == (4, 32, 32, 3)
 
 
+def drawn(rng, answer: int) -> np.ndarray:
+    """Features of a source, of which the first tells the answer."""
+    features = rng.normal(0, 1, (40, 5))
+    features[:, 0] += 2.0 * answer + rng.normal(0, 0.8)
+    return features
+
+
 def test_a_classifier_finds_what_separates_and_excludes_few_true_answers(rng):
     truth = np.repeat([0, 1], 60)
-    features = [rng.normal(0, 1, (40, 5)) + [2.0 * answer + rng.normal(0, 0.8), 0, 0, 0, 0] for answer in truth]
+    features = [drawn(rng, answer) for answer in truth]
     found = classifier(features, truth, range(120), 0.1, rng)
-    fresh = [rng.normal(0, 1, (40, 5)) + [2.0 * answer + rng.normal(0, 0.8), 0, 0, 0, 0] for answer in truth]
+    fresh = [drawn(rng, answer) for answer in truth]
     for size in SIZES:
         out = np.array(
             [found.excluded(own[:size].mean(0), size)[answer] for own, answer in zip(fresh, truth, strict=True)]

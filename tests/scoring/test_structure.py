@@ -8,6 +8,8 @@ import pytest
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.scoring.structure import (
     ANSWERS,
+    DOUBLING,
+    JPEG,
     SHIPPED,
     SIZES,
     Classifier,
@@ -21,13 +23,22 @@ from genprint.storage.weights import WeightsError
 
 def made(least=0.1, farthest=9.0) -> Classifier:
     slopes, size = np.array([2.0, 0.0]), len(SIZES)
-    return Classifier(np.zeros(2), np.ones(2), slopes, 0.0, (least,) * size, (farthest,) * size, Known(3, 1, 2, 2, 10))
+    return Classifier(
+        np.zeros(2), np.ones(2), slopes, 0.0, (least,) * size, (farthest,) * size, Known(3, 1, 2, 2, 2, 10)
+    )
 
 
 def test_an_unlikely_answer_is_excluded():
     assert made().excluded(np.array([2.0, 0.0]), 5) == (True, False)
     assert made().excluded(np.array([-2.0, 0.0]), 5) == (False, True)
     assert made().excluded(np.array([0.1, 0.0]), 5) == (False, False)
+
+
+def test_only_a_trace_that_is_seen_is_stated():
+    assert made().stated(DOUBLING, np.array([-2.0, 0.0]), 5)
+    assert not made().stated(DOUBLING, np.array([2.0, 0.0]), 5)
+    assert not made().stated(JPEG, np.array([-2.0, 0.0]), 5)
+    assert made().stated(JPEG, np.array([2.0, 0.0]), 5)
 
 
 def test_nothing_is_left_of_a_set_unlike_all_simulated_ones():
@@ -61,5 +72,5 @@ def test_the_shipped_one_belongs_to_the_shipped_encoder_alone(shipped, small_mod
     assert set(shipped_reader().classifiers) == set(ANSWERS)
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 200_000
     other = Fingerprint("mine", np.zeros((1, 3), np.float32), ("a",), small_model.fingerprinter.extractor_id)
-    with pytest.raises(StructureError, match="mine: .*thumbnails only"):
+    with pytest.raises(StructureError, match=r"mine: .*thumbnails only"):
         shipped_reader().check(other)

@@ -10,7 +10,7 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.results import UNKNOWN, Result, plain_text
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.images.sets import LeftOut
-from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, Known, StructureReader, shipped_reader
+from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, STATED, Known, StructureReader, shipped_reader
 from genprint.words import counted
 
 if TYPE_CHECKING:
@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 
 _WORDS = {
     DOUBLING: {
-        "transposed or sub-pixel": "the last doubling looks like a transposed convolution or sub-pixel one",
-        "enlarged, then convolved": "the last doubling looks like an enlarging and a convolution",
+        STATED[DOUBLING]: "the last doubling looks like a transposed convolution or a sub-pixel one",
         UNKNOWN: "how the last doubling was made is not seen",
     },
-    JPEG: {"no": "no JPEG before", "yes": "saved as JPEG before", UNKNOWN: "whether JPEG came before is not seen"},
-}  # fmt: skip
-# Photographs, and networks that write pixels at full resolution, have no doubling to be read.
-_CAVEAT = (
-    "An answer about the last doubling holds if there was one. Photographs and networks that write each pixel at full "
-    "resolution get one, too."
-)
+    JPEG: {STATED[JPEG]: "saved as JPEG before", UNKNOWN: "no JPEG is seen, which does not mean that there was none"},
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Trait:
 
     Attributes:
         question: 'last doubling' or 'JPEG before'.
-        answer: one of ``genprint.scoring.structure.ANSWERS``, or 'unknown'.
+        answer: that of ``genprint.scoring.structure.STATED``, or 'unknown'.
         probabilities: of each answer, were it one of these; calibrated on simulated sources, not on generators.
         known: how often such answers were right and wrong on known generators; None if that was not measured.
     """
@@ -57,14 +51,12 @@ class Structure(Result):
         images: that were used.
         traits: one of each question.
         left_out: images that could not be used, and why.
-        said: what else is to be known, in sentences.
     """
 
     source: str
     images: int
     traits: tuple[Trait, ...]
     left_out: tuple[LeftOut, ...] = ()
-    said: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -88,8 +80,10 @@ def _sentence(trait: Trait) -> str:
 def read_structure(fingerprint: Fingerprint, reader: StructureReader | None = None) -> Structure:
     """What can be read of a fingerprint; 'unknown' wherever that is not sure.
 
-    An answer is given where the other one is excluded at the level of one in twenty simulated sets, and the set is not
-    unlike all of these. Nothing is said of the last doubling of sets that were likelier saved as JPEG than not.
+    Only traces that are seen are stated: that each pixel of a block has filters of its own, that images were saved as
+    JPEG. 'unknown' does not mean that there is no such trace. A trace is stated where its absence is excluded at the
+    level of one in twenty simulated sets, and the set is not unlike all of these. Nothing is said of the last doubling of
+    sets that were likelier saved as JPEG than not.
 
     Args:
         fingerprint: by the shipped model for thumbnails.
@@ -105,13 +99,11 @@ def read_structure(fingerprint: Fingerprint, reader: StructureReader | None = No
     traits = []
     for question, classifier in reader.classifiers.items():
         second = classifier.probability(mean)
-        left = [name for name, out in zip(ANSWERS[question], classifier.excluded(mean, count), strict=True) if not out]
         silent = question == DOUBLING and compressed
-        answer = left[0] if len(left) == 1 and not silent else UNKNOWN
+        answer = STATED[question] if classifier.stated(question, mean, count) and not silent else UNKNOWN
         chances = dict(zip(ANSWERS[question], (1 - second, second), strict=True))
         traits.append(Trait(question, answer, chances, classifier.known))
-    stated = any(trait.question == DOUBLING and trait.answer != UNKNOWN for trait in traits)
-    return Structure(fingerprint.source, count, tuple(traits), fingerprint.left_out, (_CAVEAT,) if stated else ())
+    return Structure(fingerprint.source, count, tuple(traits), fingerprint.left_out)
 
 
 def shared_structure(tree: FamilyTree, structures: Mapping[str, Structure]) -> dict[int, str]:

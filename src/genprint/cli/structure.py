@@ -21,7 +21,8 @@ def structure(
 ) -> None:
     """Says what can be read of how the source of IMAGES is built: its last doubling, and whether JPEG came before.
 
-    Only the model for thumbnails can read it, and takes images of any size. Exit code: 0 something was read, 3 nothing.
+    Only what leaves a trace that is seen is stated; 'unknown' does not mean that there is none. Only the model for
+    thumbnails can read it, and takes images of any size. Exit code: 0 something was read, 3 nothing.
 
     Example: genprint structure suspicious/
     """
@@ -45,7 +46,7 @@ def _text(result: Structure) -> str:
         lines.append(f"  {trait.question}: {trait.answer} ({chances})")
         if known := trait.known:
             lines.append(
-                f"    on known generators, sets of {known.images} images: {known.right} right, {known.wrong} wrong, "
-                f"{known.unknown} unknown, of {known.sources} sources"
+                f"    of {known.sources} known generators, sets of {known.images} images: of {known.right + known.wrong} "
+                f"stated, {known.wrong} wrong; {known.missed} of {known.right + known.missed} missed"
             )
-    return "\n".join([*lines, *result.said])
+    return "\n".join(lines)

@@ -21,6 +21,9 @@ SHIPPED = Path(__file__).parent.parent / "encoder" / "structure_reader"
 DOUBLING, JPEG = "last doubling", "JPEG before"
 #: what each question's answers are
 ANSWERS = {DOUBLING: ("transposed or sub-pixel", "enlarged, then convolved"), JPEG: ("no", "yes")}
+#: the answer of each question that is stated. The others are that a trace is not there: on third-party images, that was
+#: mostly wrong (docs/structure.md).
+STATED = {DOUBLING: ANSWERS[DOUBLING][0], JPEG: ANSWERS[JPEG][1]}
 #: set sizes that thresholds are set for; a set goes by the largest that it reaches
 SIZES = (1, 4, 12, 32)
 
@@ -31,16 +34,19 @@ class StructureError(GenprintError, ValueError):
 
 @dataclass(frozen=True)
 class Known:
-    """What a question's answers came to on shipped generators that the reader had no part of, and real images.
+    """What a question's answers came to on shipped generators, which had no part in learning, and real images.
 
     Attributes:
-        right, wrong, unknown: numbers of sets.
+        right, wrong: numbers of sets of which an answer was stated.
+        missed: of which it should have been stated and was not.
+        unknown: of which none was to be stated, nor was.
         sources: that they are of.
         images: in a set.
     """
 
     right: int
     wrong: int
+    missed: int
     unknown: int
     sources: int
     images: int
@@ -75,6 +81,11 @@ class Classifier:
     def distance(self, mean: np.ndarray) -> float:
         """Mean squared standardised feature."""
         return float(np.square((mean - self.mean) / self.scale).mean())
+
+    def stated(self, question: str, mean: np.ndarray, count: int) -> bool:
+        """Whether the answer that may be stated, ``STATED``, is the only one that is not excluded."""
+        left = [name for name, out in zip(ANSWERS[question], self.excluded(mean, count), strict=True) if not out]
+        return left == [STATED[question]]
 
     def excluded(self, mean: np.ndarray, count: int) -> tuple[bool, bool]:
         """Whether each answer is; both are where the set is unlike all simulated ones."""
