@@ -232,14 +232,16 @@ def reliability(rows: Sequence[Row], question: str) -> str:
     return "\n".join(lines)
 
 
-def known(rows: Sequence[Row], question: str) -> Known:
-    """What is shipped with the reader: how it did on shipped generators and real images, all architectures."""
+def known(rows: Sequence[Row], question: str, third: bool) -> Known:
+    """What is shipped with the reader: how it did on shipped generators and real images, or on third-party sources."""
+    rows = [r for r in rows if r.group.startswith("third party") == third]
     own = [r for r in rows if r.question == question and r.size == KNOWN_AT and (question == JPEG or not r.condition)]
     counts = Counter((r.stated, r.truth == STATED[question]) for r in own)
     right, wrong, missed, unknown = (
         counts[kind] for kind in ((True, True), (True, False), (False, True), (False, False))
     )
-    return Known(right, wrong, missed, unknown, len({r.source for r in own}), KNOWN_AT)
+    where = "third-party sources" if third else "shipped generators and photographs"
+    return Known(where, right, wrong, missed, unknown, len({r.source for r in own}), KNOWN_AT)
 
 
 def main() -> None:
@@ -261,12 +263,7 @@ def main() -> None:
     print("simulated", round(time.monotonic() - start), flush=True)
     sets, conditions = reference(given.real, given.sampled), [Jpeg(90), Jpeg(75)]
     generators = asked(sets, encoder, cache, conditions)
-    if given.fit:
-        reader = learn(encoder, simulated)
-        rows = answers(reader, generators)
-        classifiers = {name: replace(one, known=known(rows, name)) for name, one in reader.classifiers.items()}
-        replace(reader, classifiers=classifiers).save(SHIPPED, _CARD)
-    reader = StructureReader.load()
+    reader = learn(encoder, simulated) if given.fit else StructureReader.load()
     rows = {"set_encoder": answers(reader, generators)}
     print("reference", round(time.monotonic() - start), flush=True)
     for line in ("", confusion(rows["set_encoder"], DOUBLING), confusion(rows["set_encoder"], JPEG)):
@@ -274,6 +271,12 @@ def main() -> None:
     found = third_party(given.wild, given.components, given.folders)
     log_wild_run("+".join(given.folders), "structure", given.why)
     rows["set_encoder"] += answers(reader, asked(found, encoder, cache, conditions[1:]))
+    if given.fit:
+        classifiers = {
+            name: replace(one, known=tuple(known(rows["set_encoder"], name, third) for third in (False, True)))
+            for name, one in reader.classifiers.items()
+        }
+        replace(reader, classifiers=classifiers).save(SHIPPED, _CARD)
     print("third party", round(time.monotonic() - start), flush=True)
     small = [one for one in found if one[1].endswith("cifar10")]
     for peer in (RadialSpectrum(), ColourQuantiles(), Thumbnail()):

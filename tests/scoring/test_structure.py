@@ -24,7 +24,7 @@ from genprint.storage.weights import WeightsError
 def made(least=0.1, farthest=9.0) -> Classifier:
     slopes, size = np.array([2.0, 0.0]), len(SIZES)
     return Classifier(
-        np.zeros(2), np.ones(2), slopes, 0.0, (least,) * size, (farthest,) * size, Known(3, 1, 2, 2, 2, 10)
+        np.zeros(2), np.ones(2), slopes, 0.0, (least,) * size, (farthest,) * size, (Known("here", 3, 1, 2, 2, 2, 10),)
     )
 
 

@@ -33,13 +33,13 @@ class Trait:
         question: 'last doubling' or 'JPEG before'.
         answer: that of ``genprint.scoring.structure.STATED``, or 'unknown'.
         probabilities: of each answer, were it one of these; calibrated on simulated sources, not on generators.
-        known: how often such answers were right and wrong on known generators; None if that was not measured.
+        known: how often such answers were right and wrong on known sources, of one kind each.
     """
 
     question: str
     answer: str
     probabilities: Mapping[str, float]
-    known: Known | None = None
+    known: tuple[Known, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def read_structure(fingerprint: Fingerprint, reader: StructureReader | None = No
 
     Only traces that are seen are stated: that each pixel of a block has filters of its own, that images were saved as
     JPEG. 'unknown' does not mean that there is no such trace. A trace is stated where its absence is excluded at the
-    level of one in twenty simulated sets, and the set is not unlike all of these. Nothing is said of the last doubling of
-    sets that were likelier saved as JPEG than not.
+    level of one in twenty simulated sets, and the set is not unlike all of these. Nothing is said of the last doubling
+    of sets that were likelier saved as JPEG than not.
 
     Args:
         fingerprint: by the shipped model for thumbnails.

@@ -44,9 +44,9 @@ def _text(result: Structure) -> str:
     for trait in result.traits:
         chances = ", ".join(f"{answer} {chance:.2f}" for answer, chance in trait.probabilities.items())
         lines.append(f"  {trait.question}: {trait.answer} ({chances})")
-        if known := trait.known:
-            lines.append(
-                f"    of {known.sources} known generators, sets of {known.images} images: of {known.right + known.wrong} "
-                f"stated, {known.wrong} wrong; {known.missed} of {known.right + known.missed} missed"
-            )
+        lines += [
+            f"    {known.where} ({known.sources} sources, sets of {known.images}): {known.wrong} of "
+            f"{known.right + known.wrong} stated were wrong, {known.missed} of {known.right + known.missed} missed"
+            for known in trait.known
+        ]
     return "\n".join(lines)

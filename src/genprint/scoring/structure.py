@@ -34,9 +34,10 @@ class StructureError(GenprintError, ValueError):
 
 @dataclass(frozen=True)
 class Known:
-    """What a question's answers came to on shipped generators, which had no part in learning, and real images.
+    """What a question's answers came to on known sources, which had no part in learning.
 
     Attributes:
+        where: which sources.
         right, wrong: numbers of sets of which an answer was stated.
         missed: of which it should have been stated and was not.
         unknown: of which none was to be stated, nor was.
@@ -44,6 +45,7 @@ class Known:
         images: in a set.
     """
 
+    where: str
     right: int
     wrong: int
     missed: int
@@ -63,7 +65,7 @@ class Classifier:
             twenty held-out simulated sets (split conformal prediction; Vovk et al., "Algorithmic Learning in a Random
             World", 2005).
         farthest: for each of ``SIZES``, the mean squared standardised feature that one in a hundred of these exceeds.
-        known: how it did on known generators.
+        known: how it did on known sources, of one kind each.
     """
 
     mean: np.ndarray
@@ -72,7 +74,7 @@ class Classifier:
     intercept: float
     least: tuple[float, ...]
     farthest: tuple[float, ...]
-    known: Known | None = None
+    known: tuple[Known, ...] = ()
 
     def probability(self, mean: np.ndarray) -> float:
         """Of the second answer."""
@@ -129,7 +131,7 @@ class StructureReader:
         config: dict[str, Any] = {
             question: {
                 "intercept": one.intercept, "least": one.least, "farthest": one.farthest,
-                "known": one.known and asdict(one.known),
+                "known": [asdict(known) for known in one.known],
             }
             for question, one in self.classifiers.items()
         }  # fmt: skip
@@ -149,7 +151,7 @@ class StructureReader:
                 mean, scale, slopes = (
                     tensors[f"{question}/{name}"].double().numpy() for name in ("mean", "scale", "slopes")
                 )
-                known = Known(**said["known"]) if said["known"] else None
+                known = tuple(Known(**one) for one in said["known"])
                 least, farthest = tuple(said["least"]), tuple(said["farthest"])
                 classifiers[question] = Classifier(
                     mean, scale, slopes, float(said["intercept"]), least, farthest, known
