@@ -28,6 +28,7 @@ _HOME = {
     "mixture": "genprint.api",
     "open": "genprint.api",
     "sort": "genprint.api",
+    "structure": "genprint.api",
     "verify": "genprint.api",
     "Gallery": "genprint.api",
     "CONDITIONS": "genprint.fingerprints.conditions",
@@ -60,13 +61,27 @@ __all__ = [
     "open",
     "read_sources",
     "sort",
+    "structure",
     "verify",
 ]
 
 if TYPE_CHECKING:
     from genprint.answers.attribution import Identifier
     from genprint.answers.families import FamilyTree
-    from genprint.api import Gallery, Model, attribute, audit, families, lineage, load, mixture, open, sort, verify
+    from genprint.api import (
+        Gallery,
+        Model,
+        attribute,
+        audit,
+        families,
+        lineage,
+        load,
+        mixture,
+        open,
+        sort,
+        structure,
+        verify,
+    )
     from genprint.encoder.encoder import SetEncoder
     from genprint.fingerprints.conditions import CONDITIONS
     from genprint.fingerprints.fingerprint import Fingerprint

@@ -1,4 +1,6 @@
-"""Paths in, results out: attribute, verify, families, mixture, lineage, audit, sort. Command line and service call this.
+"""Paths in, results out: attribute, verify, sort, families, mixture, lineage, structure, audit.
+
+Command line and service call this.
 
 Wherever images are asked for, anything goes that ``ImageSet.of`` takes: a path, an image set, a uint8 array, a list of
 Pillow images or paths. Known sources are a folder with a sub-folder for each, a gallery or its file, image sets, or a
@@ -22,6 +24,7 @@ from genprint.answers.mixture import Mixture
 from genprint.answers.pile import sort_pile
 from genprint.answers.results import Attribution
 from genprint.answers.sorting import Sorting
+from genprint.answers.structure import Structure, read_structure
 from genprint.answers.verification import Verification, pair_of
 from genprint.answers.verification import verify as compare
 from genprint.fingerprints.fingerprinter import Progress, expect
@@ -31,11 +34,12 @@ from genprint.gallery.store import GalleryError
 from genprint.images.known import as_sources
 from genprint.images.sets import ImageSet
 from genprint.model import Model as BaseModel
+from genprint.shipped import PREFIX, THUMBNAILS
 from genprint.storage.sqlite import is_database
 
 __all__ = [
     "Added", "Derived", "Gallery", "Model", "attribute", "audit", "choose", "families", "lineage", "load", "mixture",
-    "open", "sort", "verify",
+    "open", "sort", "structure", "verify",
 ]  # fmt: skip
 
 
@@ -182,6 +186,22 @@ def families(
     gallery = as_gallery(sources, model, progress)
     further = None if add is None else as_gallery(add, gallery.model, progress)
     return gallery.families(linkage, support, add=further, resampling=resampling)
+
+
+def structure(images: Any, *, model: BaseModel | None = None, progress: Progress | None = None) -> Structure:
+    """What can be read of how the source of an image set is built: its last doubling, and whether JPEG came before.
+
+    Args:
+        images: of one source.
+        model: by default the shipped one for thumbnails, whatever the images' size: it alone can read structure.
+        progress: called with the number of images done since its last call.
+
+    Raises:
+        ImageSetError: images cannot be read.
+        StructureError: the model is another.
+    """
+    model = model or load(PREFIX + THUMBNAILS)
+    return read_structure(model.fingerprint(ImageSet.of(images, default="images"), progress))
 
 
 def audit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -244,10 +244,13 @@ class FamilyTree(Result):
         """The tree in Newick format: branch lengths as in ``linkage``, support in percent as names of branches."""
         return written(self.sources, self.linkage, self.support)
 
-    def plot(self, ax: Axes, supported: float = SUPPORTED) -> Axes:
+    def plot(self, ax: Axes, supported: float = SUPPORTED, notes: Mapping[int, str] | None = None) -> Axes:
         """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top.
 
-        Branches with less support than ``supported`` are grey.
+        Args:
+            ax: to draw on.
+            supported: branches with less support are grey.
+            notes: of branches, by the row of ``linkage``, written below them; not in a tree of which the top is drawn.
         """
         sure = [share >= supported for share in self.support or ()]
         count = len(self.sources)
@@ -257,11 +260,15 @@ class FamilyTree(Result):
             leaf_label_func=self._label,
             link_color_func=lambda node: "#000000" if not sure or sure[node - count] else "#909090",
         )  # fmt: skip
-        if self.support is not None and not top:
+        if not top:
             heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
-            for i, ((left, right, distance, _), share) in enumerate(zip(self.linkage, self.support, strict=True)):
-                heights[len(self.sources) + i] = at = (heights[int(left)] + heights[int(right)]) / 2
-                ax.annotate(f"{100 * share:.0f}", (distance, at), (2, 2), textcoords="offset points", fontsize=7)
+            beside = {"textcoords": "offset points"}
+            for i, (left, right, distance, _) in enumerate(self.linkage):
+                heights[count + i] = at = (heights[int(left)] + heights[int(right)]) / 2
+                if self.support is not None:
+                    ax.annotate(f"{100 * self.support[i]:.0f}", (distance, at), (2, 2), fontsize=7, **beside)
+                if notes and i in notes:
+                    ax.annotate(plain_text(notes[i]), (distance, at), (2, -8), fontsize=6, color="C0", **beside)
         scaled = len(self.sources) >= FEWEST_SCALED
         ax.set_xlabel("distance of fingerprints" + (", scaled by their neighbours'" if scaled else ""))
         for side in ("top", "left", "right"):

@@ -17,6 +17,7 @@ from genprint.cli.loading import load_model, use_cache
 from genprint.cli.progress import bar
 from genprint.cli.serve import serve
 from genprint.cli.sorting import sort
+from genprint.cli.structure import structure
 
 # Words of before 0.2.
 _OLD_OPTIONS = {"--histories": "--conditions", "--no-histories": "--no-conditions"}
@@ -39,6 +40,7 @@ app.command()(sort)
 app.command("compare", hidden=True)(answers.lineage)  # the word of before 0.2
 app.command()(sources.families)
 app.command()(sources.audit)
+app.command()(structure)
 app.command()(enrollment.enroll)
 app.command("enroll-all")(enrollment.enroll_all)
 app.command()(enrollment.remove)

@@ -99,7 +99,7 @@ class Tree:
         return labels
 
 
-def split_features(  # noqa: PLR0913
+def split_features(
     apart: np.ndarray, left: np.ndarray, right: np.ndarray, scatter: np.ndarray, level: float, expected: float
 ) -> np.ndarray:
     """What tells whether two groups are of two sources, ``(n, 5)``.
