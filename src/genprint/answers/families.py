@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -262,13 +263,13 @@ class FamilyTree(Result):
         )  # fmt: skip
         if not top:
             heights = {leaf: 5.0 + 10 * rank for rank, leaf in enumerate(drawn["leaves"])}  # where SciPy puts leaves
-            beside = {"textcoords": "offset points"}
+            beside = partial(ax.annotate, textcoords="offset points")
             for i, (left, right, distance, _) in enumerate(self.linkage):
                 heights[count + i] = at = (heights[int(left)] + heights[int(right)]) / 2
                 if self.support is not None:
-                    ax.annotate(f"{100 * self.support[i]:.0f}", (distance, at), (2, 2), fontsize=7, **beside)
+                    beside(f"{100 * self.support[i]:.0f}", (distance, at), (2, 2), fontsize=7)
                 if notes and i in notes:
-                    ax.annotate(plain_text(notes[i]), (distance, at), (2, -8), fontsize=6, color="C0", **beside)
+                    beside(plain_text(notes[i]), (distance, at), (2, -8), fontsize=6, color="C0")
         scaled = len(self.sources) >= FEWEST_SCALED
         ax.set_xlabel("distance of fingerprints" + (", scaled by their neighbours'" if scaled else ""))
         for side in ("top", "left", "right"):

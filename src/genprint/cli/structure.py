@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genprint.cli.common import errors, show
+from genprint.cli.common import errors, show, tell_left_out
 from genprint.cli.loading import load_model
 from genprint.cli.options import AsJson, Model
 from genprint.cli.progress import bar
