@@ -103,9 +103,7 @@ def _images(pile: Fingerprint, grouping: Grouping) -> list[Sorted]:
     names = pile.names or pile.digests
     return [
         Sorted(name, digest, float(probability), (float(x), float(y)))
-        for name, digest, probability, (x, y) in zip(
-            names, pile.digests, grouping.probability, grouping.at, strict=True
-        )
+        for name, digest, probability, (x, y) in zip(names, pile.digests, grouping.probability, grouping.at, strict=True)
     ]
 
 
