@@ -43,7 +43,8 @@ STATES = {
     "sorted": "A sorted pile, as a page: what was found, the map, and a contact sheet of each group.",
     "sorted-dark": "The same in the dark.",
     "sorted-phone": "The same on a phone.",
-    "page-sorted": "The service: a folder was dropped, and is sorted; groups are enrolled under a name.",
+    "page-sorted": "The service: a folder was dropped, and is sorted.",
+    "page-group": "One of its groups, further down, to look through and enroll under a name.",
     "page-token": "Where a token is asked for.",
 }
 WIDE, PHONE = {"width": 1000, "height": 800}, {"width": 390, "height": 844}
@@ -173,6 +174,7 @@ def sort_on_page(browser: Browser, url: str, mixed: Path) -> None:
     page.wait_for_function("() => !document.querySelector('#sort-sections .sheet code')")
     page.evaluate("window.scrollTo(0, 0)")
     save(page, "page-sorted")
+    page.locator("#sort-sections section", has=page.locator("form")).last.screenshot(path=ROOT / "docs/page-group.png")
 
 
 def main() -> None:

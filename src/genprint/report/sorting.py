@@ -154,12 +154,13 @@ def _map(result: Sorting) -> list[Block]:
 
 def _table(result: Sorting) -> list[Block]:
     """The groups in few words, for a phone, too; under each group stands more."""
+    doubtful = any((group.llr or 0) > 0 for group in result.groups)
     asked = any(group.answer for group in result.groups)
-    columns = ("group", "images", "purity", "may be one with", *(["answer"] * asked))
+    columns = ("group", "images", "purity", *(["may be one with"] * doubtful), *(["answer"] * asked))
     rows = tuple(
         (
             group.name, str(len(group.images)), f"{group.purity:.0%}",
-            group.nearest or "" if (group.llr or 0) > 0 else "no other",
+            *([group.nearest or "" if (group.llr or 0) > 0 else "none"] * doubtful),
             *([group.answer.decision if group.answer else ""] * asked),
         )
         for group in result.groups
