@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from common import ROOT, log_wild_run, provenance
+from common import ROOT, commit, log_wild_run, provenance
 from families_suites import CONSENSUS, DEFAULT, LEARNED, Suite, reference, wild
 from families_sure import sure
 from sklearn.metrics import adjusted_mutual_info_score
@@ -106,7 +106,9 @@ def page(found: Mapping[str, dict], sureness: str, said: str) -> str:
     text = (ROOT / "benchmarks/families.template.md").read_text()
     parts = []
     for name, suite in found.items():
-        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{suite['sources']} sources, {suite['images']} images of each.")
+        parts.append(
+            f"## {name[0].upper()}{name[1:]}\n\n{suite['sources']} sources, {suite['images']} images of each; measured at {suite['commit']}."
+        )
         for kind, one in suite["kinds"].items():
             counts = ", ".join(f"{label} {count}" for label, count in one["counts"].items() if count > 1)
             alone = sum(count == 1 for count in one["counts"].values())
@@ -163,7 +165,7 @@ def main() -> None:
         kept = options.work / f"{name.replace(', ', '-').replace(' ', '-')}.json"
         if not kept.exists():
             suite = make()
-            write_atomically(kept, json.dumps(measured(suite, seed)).encode())
+            write_atomically(kept, json.dumps({"commit": commit()} | measured(suite, seed)).encode())
             if suite not in (known, tested):
                 log_wild_run(name, ", ".join((DEFAULT, CONSENSUS, LEARNED, *PEERS, *CONTROLS)), options.why)
         found[name] = json.loads(kept.read_text())

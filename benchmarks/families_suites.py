@@ -13,8 +13,8 @@ import mnist
 import numpy as np
 from common import ROOT, held_out, labels
 from scipy.linalg import eigh
-from scipy.stats import rankdata
 
+from genprint.answers.consensus import consensus
 from genprint.evaluation.methods import METHODS
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
@@ -66,8 +66,8 @@ class Suite:
     def distances(self, method: str) -> np.ndarray | None:
         """Between all sources; None where the method does not apply."""
         if method == CONSENSUS:
-            return sum(ranks(METHODS[one].comparer(self.model).distances(self.fingerprints(one)))
-                       for one in (DEFAULT, "spectrum"))  # fmt: skip
+            both = (self.distances(DEFAULT), self.distances("spectrum"))
+            return consensus([one for one in both if one is not None])
         if method == LEARNED:
             return None if self.reference is None else self._learned(self.reference)
         return METHODS[method].comparer(self.model).distances(self.fingerprints(method))
@@ -86,12 +86,6 @@ class Suite:
             rows = np.flatnonzero(mine == out) if out else np.flatnonzero(~np.isin(mine, built))
             apart[rows] += _cosines(ours @ discriminants(known[left], kinds[left]))[rows]
         return (apart + apart.T) / 2
-
-
-def ranks(apart: np.ndarray) -> np.ndarray:
-    """Mean of the two ranks of a pair: how many sources are nearer to either of both."""
-    own = np.stack([rankdata(row) for row in apart - np.eye(len(apart))])
-    return (own + own.T) / 2 - 1
 
 
 def _white(scorer: PLDA, sources: Sequence[Fingerprint]) -> np.ndarray:

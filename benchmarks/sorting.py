@@ -28,6 +28,7 @@ from sklearn.cluster import HDBSCAN, KMeans
 
 from genprint.encoder.training.pretraining import simulated_fingerprints
 from genprint.evaluation.intervals import over_sources
+from genprint.evaluation.methods import METHODS
 from genprint.evaluation.sorting import Drawn, Sorting, even, grow, learn, piled, uneven
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import named
@@ -35,7 +36,6 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
-from genprint.evaluation.methods import METHODS
 from genprint.scoring.base import ByScorer
 from genprint.scoring.grouping import group
 from genprint.storage.files import write_atomically

@@ -240,6 +240,7 @@ class Gallery(GalleryStore):
         progress: Progress | None = None,
         add: Gallery | None = None,
         resampling: str = RESAMPLING,
+        spectrum: bool = False,
     ) -> FamilyTree:
         """The family tree of the enrolled sources.
 
@@ -251,6 +252,7 @@ class Gallery(GalleryStore):
             progress: called with 1 after every such tree.
             add: further sources, each added where it joins the tree of the others, which stays as it is.
             resampling: 'halves' of the images, or 'bootstrap'.
+            spectrum: distances are those that fingerprints and the images' mean spectra agree on; needs the originals.
 
         Raises:
             NotEnough: fewer than two sources.
@@ -263,14 +265,14 @@ class Gallery(GalleryStore):
             if groups or len(self) > MOST_LINKED:
                 return self.groups(groups or GROUPS, linkage)[0]
             known = list(self.fingerprints().values())
-            return FamilyTree.of(self.model.scorer, known, linkage, support, 0, progress, further, resampling)
+            return FamilyTree.of(self.model.scorer, known, linkage, support, 0, progress, further, resampling, spectrum)
 
         further = [] if add is None else list(add.fingerprints().values())
         if further:
             if groups or len(self) > MOST_LINKED:
                 raise ValueError("sources are added to the tree of sources, not to that of groups")
             return make()
-        return self._keep(f"families {linkage} {support} {groups} {resampling}", make)
+        return self._keep(f"families {linkage} {support} {groups} {resampling} {spectrum}", make)
 
     def groups(self, count: int, linkage: str = "average") -> tuple[FamilyTree, dict[str, str]]:
         """The tree of so many groups of sources, and which group each source is in."""

@@ -170,6 +170,7 @@ def families(
     support: int = 0,
     add: Any = None,
     resampling: str = RESAMPLING,
+    spectrum: bool = False,
     progress: Progress | None = None,
 ) -> FamilyTree:
     """The family tree of sources: hierarchical clustering by the distance of their fingerprints.
@@ -180,12 +181,13 @@ def families(
         linkage: 'average', 'complete', 'single' or 'ward'.
         support: how many trees of resampled images say how sure each branch is.
         resampling: 'halves' of the images, or 'bootstrap'.
+        spectrum: distances are those that fingerprints and the images' mean spectra agree on.
         add: further sources; each is added where it joins the tree of the others, which stays as it is.
         progress: called with the number of images done since its last call.
     """
     gallery = as_gallery(sources, model, progress)
     further = None if add is None else as_gallery(add, gallery.model, progress)
-    return gallery.families(linkage, support, add=further, resampling=resampling)
+    return gallery.families(linkage, support, add=further, resampling=resampling, spectrum=spectrum)
 
 
 def structure(images: Any, *, model: BaseModel | None = None, progress: Progress | None = None) -> Structure:

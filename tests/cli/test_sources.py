@@ -33,6 +33,8 @@ def test_sources_are_added_to_a_tree(tmp_path, folder, rng):
     assert tree["families"]["fine again"] == tree["families"]["fine"]
     said = run(*command, "--cut-support", "0").stdout
     assert "family of 2: fine, fine again" in said
+    agreed = json.loads(run(*command, "--spectrum", "--json").stdout)
+    assert agreed["distances"] != tree["distances"]
     alone = run(*command, "--support", "0").stdout
     assert "family of" not in alone
     assert not (tmp_path / "out" / "families.csv").exists()

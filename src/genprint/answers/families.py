@@ -11,6 +11,7 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
+from genprint.answers import consensus
 from genprint.answers.newick import as_graph, written
 from genprint.answers.placing import as_linkage, grown, place
 from genprint.answers.resampling import RESAMPLINGS
@@ -24,19 +25,15 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-# Sources of a tree that is drawn whole; of a larger one, so many branches are.
-MOST_DRAWN, TOP = 150, 60
-# Sources whose distances are written as text.
-MOST_LISTED = 1000
+# Sources of a tree that is drawn whole, branches of a larger one; sources whose distances are written as text.
+MOST_DRAWN, TOP, MOST_LISTED = 150, 60, 1000
 # Sources whose tree fits in the memory of a workstation.
 MOST_LINKED = 20_000
 # Distances are scaled by each source's neighbourhood, up to this neighbour, where there are as many sources as that.
 NEIGHBOUR, FEWEST_SCALED = 3, 8
 LINKAGES = ("average", "complete", "single", "ward")
-# Support from which on a branch is taken for a family.
-SUPPORTED = 0.8
-# Of images, for support. A bootstrap says as much (docs/families.md) and draws images twice.
-RESAMPLING = "halves"
+SUPPORTED = 0.8  # from which on a branch is taken for a family
+RESAMPLING = "halves"  # for support; a bootstrap says as much (docs/families.md)
 
 
 def locally_scaled(distances: np.ndarray, known: int | None = None) -> np.ndarray:
@@ -96,7 +93,7 @@ class FamilyTree(Result):
         return self.newick()
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913
         cls,
         scorer: Scorer,
         sources: Sequence[Fingerprint],
@@ -106,11 +103,12 @@ class FamilyTree(Result):
         progress: Progress | None = None,
         add: Sequence[Fingerprint] = (),
         resampling: str = RESAMPLING,
+        spectrum: bool = False,
     ) -> FamilyTree:
-        """The tree of sources by their fingerprints.
+        """The tree of sources by their fingerprints; the scorer is adapted to them first.
 
         Args:
-            scorer: adapted to these sources first.
+            scorer: says how far apart they are.
             sources: a fingerprint each.
             method: of linkage.
             support: how many trees of resampled images say how sure each branch is; 0 for none.
@@ -118,21 +116,28 @@ class FamilyTree(Result):
             progress: called with 1 after every such tree.
             add: sources that are added to the tree of the others, which stays as it is.
             resampling: 'bootstrap' or 'halves' of the images.
+            spectrum: distances are those that the scorer's and the images' mean spectra agree on, by rank.
 
         Raises:
             ValueError: fewer than two sources, or two of one name.
+            OriginalsError: spectra are asked for, and no image of a source is at hand.
         """
         every = [*sources, *add]
         check_comparable(every)
         adapted = scorer.adapt(sources)
-        apart = adapted.distances(every)
+        along = consensus.spectra(every) if spectrum else []
+        apart = consensus.distances(adapted, every, along, len(sources))
         names, count = [source.source for source in every], len(sources)
         tree = cls.build(names[:count], apart[:count, :count], method)
-        drawn = RESAMPLINGS[resampling](every, support, seed, progress)
-        resampled = [adapted.distances(parts) for parts in drawn]
-        if resampled:
-            tree = tree.with_support(one[:count, :count] for one in resampled)
-        return tree.adding(names[count:], apart, resampled) if add else tree
+        draw = RESAMPLINGS[resampling]
+        drawn = zip(draw(every, support, seed, progress), draw(along, support, seed), strict=True)
+        resampled = (consensus.distances(adapted, *both, count) for both in drawn)
+        if not add:
+            return tree.with_support(resampled) if support else tree
+        kept = list(resampled)
+        if kept:
+            tree = tree.with_support(one[:count, :count] for one in kept)
+        return tree.adding(names[count:], apart, kept)
 
     @classmethod
     def build(cls, sources: list[str], distances: np.ndarray, method: str = "average") -> FamilyTree:
@@ -299,8 +304,5 @@ class FamilyTree(Result):
         return pandas.DataFrame(self.distances, index=self.sources, columns=self.sources)
 
     def to_networkx(self) -> networkx.DiGraph:
-        """The tree as a graph from its root down (needs networkx).
-
-        Leaves are names, branches numbers, edges have lengths.
-        """
+        """The tree as a graph from its root down; leaves are names, edges have lengths (needs networkx)."""
         return as_graph(self.sources, self.linkage)

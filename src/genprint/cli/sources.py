@@ -61,6 +61,9 @@ def families(
         typer.Option(min=0, help="Resamplings for the support of branches; 100, or none for more than 500 sources."),
     ] = None,
     resampling: Annotated[str, typer.Option(help="Of images, for support: halves or bootstrap.")] = "halves",
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum", help="Distances that fingerprints and mean spectra of the images agree on.")
+    ] = False,
     cut_support: Annotated[
         float | None, typer.Option(min=0, max=1, help="Support from which on a branch is a family, by default 0.8.")
     ] = None,
@@ -108,7 +111,9 @@ def families(
                 support = 100 if len(sources) <= 500 else 0
             further = None if add is None else as_gallery(sources_of(add, strict), sources.model)
             with bar("resampling", total=support or None) as advance:
-                tree = sources.families(linkage, support, progress=advance, add=further, resampling=resampling)
+                tree = sources.families(
+                    linkage, support, progress=advance, add=further, resampling=resampling, spectrum=spectrum
+                )
         table = _write_tree(tree, output, bound)
         show(
             tree.to_dict() | ({} if tree.support is None else {"families": tree.families(bound)}),

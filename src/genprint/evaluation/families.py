@@ -57,10 +57,10 @@ def agreement(
     if k < 2:
         raise ValueError("all sources have the same label")
     cut = list(tree.cut(k).values())
-    merged = _lowest_common(tree)
-    purity = _purity(merged, known)
+    sides = _sides(tree)
+    purity = _purity(sides, known)
     rng = np.random.default_rng(seed)
-    chance = np.array([_purity(merged, rng.permutation(known)) for _ in range(permutations)])
+    chance = np.array([_purity(sides, rng.permutation(known)) for _ in range(permutations)])
     apart = locally_scaled(tree.distances) + np.diag(np.full(len(known), np.inf))
     different = squareform((known[:, None] != known[None]).astype(float), checks=False)
     return Agreement(
@@ -71,23 +71,22 @@ def agreement(
     )  # fmt: skip
 
 
-def _lowest_common(tree: FamilyTree) -> dict[tuple[int, int], np.ndarray]:
-    """For each pair of leaves, the leaves below their lowest common ancestor."""
-    below: list[np.ndarray] = [np.array([i]) for i in range(len(tree.sources))]
-    merged = {}
+def _sides(tree: FamilyTree) -> np.ndarray:
+    """Which leaves are below either side of each branch, ``(2, n - 1, n)``."""
+    below = list(np.eye(len(tree.sources)))
+    pairs = []
     for left, right, *_ in tree.linkage:
-        leaves = np.concatenate([below[int(left)], below[int(right)]])
-        for a in below[int(left)]:
-            for b in below[int(right)]:
-                merged[min(a, b), max(a, b)] = leaves
-        below.append(leaves)
-    return merged
+        pairs.append((below[int(left)], below[int(right)]))
+        below.append(below[int(left)] + below[int(right)])
+    return np.array(pairs).swapaxes(0, 1)
 
 
-def _purity(merged: Mapping[tuple[int, int], np.ndarray], known: np.ndarray) -> float:
+def _purity(sides: np.ndarray, known: np.ndarray) -> float:
     """Mean, over pairs of leaves with one label, of that label's share below their lowest common ancestor."""
-    shares = [(known[leaves] == known[a]).mean() for (a, b), leaves in merged.items() if known[a] == known[b]]
-    return float(np.mean(shares)) if shares else 1.0
+    left, right = sides @ np.eye(known.max() + 1)[known]  # leaves of each label
+    pairs, both = left * right, left + right
+    shares = pairs * both / both.sum(1, keepdims=True)
+    return float(shares.sum() / pairs.sum()) if pairs.any() else 1.0
 
 
 #: nearest kin first
