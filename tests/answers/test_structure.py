@@ -92,6 +92,6 @@ def test_branches_share_what_all_their_leaves_have():
     }
     assert shared_structure(tree, {"a": found["a"], "c": found["c"]}) == {}
     figure, ax = plt.subplots()
-    texts = [text.get_text() for text in tree.plot(ax, notes).texts]
+    texts = [text.get_text() for text in tree.plot(ax, notes=notes).texts]
     assert sorted(texts) == sorted(notes.values())
     plt.close(figure)

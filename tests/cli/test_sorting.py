@@ -9,7 +9,7 @@ from PIL import Image
 
 from genprint import api
 from genprint.api import Gallery
-from genprint.cli import common
+from genprint.cli import progress
 from genprint.gallery.store import GalleryStore
 from tests.cli.conftest import run
 from tests.conftest import encoded, textured
@@ -148,7 +148,7 @@ def test_the_page_is_written(pile, tmp_path):
 
 
 def test_progress_has_a_total_and_is_no_part_of_the_answer(pile, monkeypatch):
-    monkeypatch.setattr(common, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
     done = run("sort", pile, "--json")
     assert f"sorting images: 1 of {sum(COUNTS.values()) + 1}" in done.stderr
     json.loads(done.stdout)

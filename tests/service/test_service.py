@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -94,14 +95,16 @@ def test_what_is_enrolled_is_there(tmp_path, served, rng):
         assert client.get("/v1/sources").json() == {"a": 4}
 
 
-def test_what_is_not_well_with_what_is_enrolled_is_told(client, rng):
+def test_what_is_not_well_with_what_is_enrolled_is_told(gallery, tmp_path, served, rng):
     images = files(textured(rng, 3))
-    assert client.post("/v1/sources/one", files=images).json()["concerns"][0]["kind"] == "few images"
-    twice = client.post("/v1/sources/two", files=images).json()["concerns"]
-    assert (twice[0]["kind"], twice[0]["sources"]) == ("same files", ["one", "two"])
-    assert twice[0]["said"] == "one and two share 3 files. They count as one source: remove one, or these files."
-    well = client.post("/v1/sources/three", files=files(textured(rng, 24, grain=100))).json()
-    assert well["concerns"] == []
+    shutil.copy(gallery, tmp_path / "g.sqlite")
+    with local(served(tmp_path / "g.sqlite")) as client:
+        assert client.post("/v1/sources/one", files=images).json()["concerns"][0]["kind"] == "few images"
+        twice = client.post("/v1/sources/two", files=images).json()["concerns"]
+        assert (twice[0]["kind"], twice[0]["sources"]) == ("same files", ["one", "two"])
+        assert twice[0]["said"] == "one and two share 3 files. They count as one source: remove one, or these files."
+        well = client.post("/v1/sources/three", files=files(textured(rng, 24, grain=100))).json()
+        assert well["concerns"] == []
 
 
 def test_answers(client, rng):

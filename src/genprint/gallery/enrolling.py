@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genprint.fingerprints.cache import Cache, CacheError
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
 from genprint.images.sets import ImageSet, ImageSetError, LeftOut, NothingUsable
+
+if TYPE_CHECKING:
+    from genprint.fingerprints.fingerprinter import Fingerprinter, Progress
 
 
 @dataclass(frozen=True)

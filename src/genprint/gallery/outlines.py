@@ -6,14 +6,17 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.gallery import saved
 from genprint.images.decoding import FileFacts
-from genprint.scoring.base import Scorer
-from genprint.scoring.twins import FEWEST, Centre
+
+if TYPE_CHECKING:
+    from genprint.scoring.base import Scorer
+    from genprint.scoring.twins import Centre
 
 #: Beside the sources' table: what is removed or changed there, is removed here.
 TABLE = """
@@ -50,12 +53,16 @@ class Outline:
     @classmethod
     def of(cls, fingerprint: Fingerprint, scorer: Scorer) -> Outline:
         """Of a fingerprint with the features of its images."""
+        from genprint.scoring.twins import Centre
+
         centre = Centre.of(scorer.whiten(fingerprint.values)) if _judged(scorer, fingerprint.count) else None
         return cls(fingerprint.source, fingerprint.digests, fingerprint.facts, fingerprint.side, centre)
 
 
 def _judged(scorer: Scorer, images: int) -> bool:
     """Whether a source of so many images has a centre."""
+    from genprint.scoring.twins import FEWEST  # here, because a gallery can be listed without what scores
+
     return scorer.learned and images >= FEWEST
 
 
@@ -70,6 +77,8 @@ def read(
         scorer: not adapted.
         fingerprint: that of a source, by its name.
     """
+    from genprint.scoring.twins import Centre
+
     query = """
     SELECT source.name, source.rows, source.digests, centre.noise, centre.mean
     FROM source LEFT JOIN centre ON centre.source = source.name AND centre.model = ? ORDER BY source.name
