@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from sklearn.cluster import HDBSCAN, KMeans
 
 from genprint.encoder.training.pretraining import simulated_fingerprints
 from genprint.evaluation.intervals import over_sources
+from genprint.evaluation.methods import METHODS
 from genprint.evaluation.sorting import Drawn, Sorting, even, grow, learn, piled, uneven
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import named
@@ -35,12 +37,11 @@ from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
 from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
-from genprint.evaluation.methods import METHODS
 from genprint.scoring.base import ByScorer
 from genprint.scoring.grouping import group
 from genprint.storage.files import write_atomically
 
-PILES, OURS, JPEG = 16, "genprint", "JPEG 80"
+PILES, LABELLED, OURS, JPEG = 16, 5, "genprint", "JPEG 80"
 PEERS = ("imagenet", "colour", "header")
 _SCALE = 20_000
 _KIN = {
@@ -56,7 +57,7 @@ A pile is images without labels. `genprint.sort` finds groups of one source each
 where there are too few sources). {piles} piles of each kind; piles share sources and images, so that the 95 % intervals, by bootstrap over piles, are rather narrow.
 ARI is the adjusted Rand index, with each stray, true or called so, a group of one. *HDBSCAN* finds the number of groups itself, *k-means* is given the number of sources that have
 more than one image; `header` is left out where images are saved alike. *Single images, labelled* is no clustering but what there is to be had: each image of an even pile is attributed alone, by a scorer
-that knows whose all the others are.
+that knows whose all the others are ({labelled} piles).
 
 {tables}
 
@@ -117,7 +118,11 @@ def worlds(given: argparse.Namespace) -> Iterator[World]:
         yield World("third-party, CIFAR-10", small, sets, None, both, {})
     if given.bed:
         sources = sorted(labels(given.bed))
-        sources = [one for one in sources if (given.bed / "jpeg80" / one).is_dir() and len(list((given.bed / "jpeg80" / one).iterdir())) >= 40]
+        sources = [
+            one
+            for one in sources
+            if (given.bed / "jpeg80" / one).is_dir() and len(list((given.bed / "jpeg80" / one).iterdir())) >= 40
+        ]
         names = photographs(given.bed, ("png", "jpeg80"), sources, 40)
         for pipeline, title in (("png", "as made"), ("jpeg80", "after JPEG 80")):
             sets = {
@@ -178,11 +183,11 @@ def measured(world: World, kind: str, cache: Cache, seed: int) -> dict[str, list
     for peer in (OURS, *peers):
         features = world.read(peer, cache)
         methods = (OURS,) if peer == OURS else (f"{peer}, HDBSCAN", f"{peer}, k-means")
-        for chosen, truth in drawn(world, kind, seed):
+        for number, (chosen, truth) in enumerate(drawn(world, kind, seed)):
             rows, _ = piled(features, chosen)
             for method in methods:
                 found.setdefault(method, []).append(asdict(Sorting.of(truth, sorted_by(method, world, rows, truth))))
-            if peer == OURS and kind == "even":
+            if peer == OURS and kind == "even" and number < LABELLED:
                 labelled = attributed(world.model, rows, truth)
                 found.setdefault("single images, labelled", []).append(asdict(Sorting.of(truth, labelled)))
     return found
@@ -212,7 +217,7 @@ def table(found: Mapping[str, Sequence[Mapping[str, float]]], seed: int) -> list
         cells = [said(columns[key], seed) for key in ("ari", "nmi")]
         cells.append(f"{columns['groups'].mean():.1f} of {columns['sources'].mean():.1f}")
         cells += [said(columns[key], seed) for key in ("pure", "strays", "lost")]
-        less = "" if method == OURS else said(ours - columns["ari"], seed, sign="+")
+        less = "" if method == OURS else said(ours[: len(piles)] - columns["ari"], seed, sign="+")
         lines.append(f"| {method} | " + " | ".join(cells) + f" | {less} |")
     return lines
 
@@ -245,7 +250,7 @@ def reliable(name: str, pairs: Sequence[Sequence[float]]) -> str:
     told, right = np.array(pairs).T
     edges = (0.0, 0.35, 0.6, 0.8, 0.9, 1.01)
     cells = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         some = (told >= low) & (told < high)
         cells.append(f"{told[some].mean():.2f} / {right[some].mean():.2f} ({some.sum()})" if some.any() else "-")
     return f"| {name} | " + " | ".join(cells) + " |"
@@ -289,8 +294,8 @@ def learned(given: argparse.Namespace, cache: Cache) -> None:
         for after in (None, named(JPEG))
     ]
     collections = [{name: one.values for name, one in simulated.items()}, *made]
-    split, member = learn(list(grow(model.plda, collections, 10, given.seed + 5, lambda: None)))
-    for name, rule in (("SPLIT", split), ("MEMBER", member)):
+    rules = learn(list(grow(model.plda, collections, 10, given.seed + 5, lambda: None)))
+    for name, rule in zip(("SPLIT", "BELONGS", "MEMBER"), rules, strict=True):
         print(f"{name} = ({', '.join(f'{value:.3f}' for value in rule)})")
 
 
@@ -326,10 +331,12 @@ def main() -> None:
         sure.append(reliable(world.name, pairs))
         print(sure[-1], flush=True)
     again = [sys.executable, __file__, "--scale", "--seed", str(given.seed)]
-    took = kept.get("scale", asked, lambda: json.loads(subprocess.run(again, capture_output=True, text=True, check=True).stdout))
+    took = kept.get(
+        "scale", asked, lambda: json.loads(subprocess.run(again, capture_output=True, text=True, check=True).stdout)
+    )
     reading = kept.get("reading", asked, lambda: reading_time(given.real))
     page = _PAGE.format(
-        provenance=provenance(given.seed, start), piles=PILES, tables="\n".join(tables),
+        provenance=provenance(given.seed, start), piles=PILES, labelled=LABELLED, tables="\n".join(tables),
         reliability="Probability that an image is of its group's source, mean of those that were said / share that was so (images).\n\n"
         "| | below 0.35 | to 0.6 | to 0.8 | to 0.9 | above |\n" + "| --- " * 6 + "|\n" + "\n".join(sure),
         scale=f"{_SCALE:,} images of {took['sources']} sources, drawn from the scorer's own Gaussians: {took['seconds']:.0f} s and {took['gib']:.1f} GiB at the "

@@ -1,4 +1,4 @@
-"""Paths in, results out: attribute, verify, families, mixture, lineage, audit, sort. Command line and service call this.
+"""Paths in, results out: attribute, verify, families, mixture, lineage, audit, sort. CLI and service call this.
 
 Wherever images are asked for, anything goes that ``ImageSet.of`` takes: a path, an image set, a uint8 array, a list of
 Pillow images or paths. Known sources are a folder with a sub-folder for each, a gallery or its file, image sets, or a

@@ -61,7 +61,9 @@ def test_known_sources_are_named(small_model, pile, rng):
 
 def test_enrolled_images_are_left_out(small_model, pile):
     files = sorted(pile.glob("fine-*.png"))
-    found = genprint.sort(pile, known={"fine": files[:8], "other": sorted(pile.glob("coarse-*.png"))[:8]}, model=small_model)
+    found = genprint.sort(
+        pile, known={"fine": files[:8], "other": sorted(pile.glob("coarse-*.png"))[:8]}, model=small_model
+    )
     assert len(found.labels()) == 12
     assert {"the same file is enrolled, as of fine", "the same file is enrolled, as of other"} == {
         one.reason for one in found.left_out

@@ -103,7 +103,9 @@ def _images(pile: Fingerprint, grouping: Grouping) -> list[Sorted]:
     names = pile.names or pile.digests
     return [
         Sorted(name, digest, float(probability), (float(x), float(y)))
-        for name, digest, probability, (x, y) in zip(names, pile.digests, grouping.probability, grouping.at, strict=True)
+        for name, digest, probability, (x, y) in zip(
+            names, pile.digests, grouping.probability, grouping.at, strict=True
+        )
     ]
 
 
@@ -112,7 +114,7 @@ def _nearest(llr: np.ndarray, own: Sequence[int]) -> tuple[int | None, float | N
     others = np.setdiff1d(np.arange(len(llr)), own)
     if not len(others):
         return None, None
-    ratios = llr[np.ix_(own, others)]
+    ratios = llr[list(own)][:, others]
     _, column = np.unravel_index(ratios.argmax(), ratios.shape)
     return int(others[column]), float(ratios.max())
 

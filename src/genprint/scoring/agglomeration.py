@@ -99,7 +99,7 @@ class Tree:
         return labels
 
 
-def split_features(  # noqa: PLR0913
+def split_features(
     apart: np.ndarray, left: np.ndarray, right: np.ndarray, scatter: np.ndarray, level: float, expected: float
 ) -> np.ndarray:
     """What tells whether two groups are of two sources, ``(n, 5)``.
@@ -209,8 +209,11 @@ def _round(joining: _Joining, most: int) -> None:
                 joining.sums[rows] + joining.sums[column], joining.counts[rows] + joining.counts[column]
             )
             ratios = together - joining.own[rows] - joining.own[column]
-            better = ratios > best[rows]
-            best[rows[better]], nearest[rows[better]] = ratios[better], column[better]
+            # For both, so that the best pair of all is mutual, and there is always one to join.
+            for those, others in ((rows, column), (column, rows)):
+                order = np.argsort(ratios)  # of several for one group, the best comes last and stays
+                order = order[ratios[order] > best[those[order]]]
+                best[those[order]], nearest[those[order]] = ratios[order], others[order]
     mutual = np.flatnonzero((nearest[nearest] == np.arange(groups)) & (np.arange(groups) < nearest))
     chosen = mutual[np.argsort(-best[mutual])][: max(1, min(most, (len(mutual) + 1) // 2))]
     for one in chosen:

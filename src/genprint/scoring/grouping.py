@@ -28,15 +28,19 @@ DIMENSIONS = 256
 _PRIOR_IMAGES = 100.0  # that the learned within-source covariance counts for
 _PRIOR_GROUPS = 5.0  # that the learned mean of all sources counts for
 _FAR = 1e4  # nats, where there is no other group
+_NATS = 10.0  # beyond which ratios count by their logarithms
 
 # Learned; see above. Log odds that two groups are of two sources: constant, and by ``split_features``.
 SPLIT = (-5.493, 1.546, -1.171, 0.421, 4.462, 0.235)
 #: Log odds from which they are taken for two: one source in two groups is worse than a doubtful split is good.
 SPLIT_FROM = 0.85
-#: Probability from which an image stays in its group, or a stray joins its nearest.
-KEPT_FROM = 0.35
-# Log odds that an image is of its group's source: constant, and by ``_member_features``.
-MEMBER = (3.282, 0.645, -0.536, -1.271)
+# Log odds that an image is no stray: constant, and by those of ``member_features``.
+BELONGS = (-2.169, 0.370, 1.227)
+STRAY = (1, 3)
+#: Probability from which an image stays in its group, or joins its nearest.
+STAY_FROM = 0.4
+# Log odds that an image is of its group's source: constant, and by ``member_features``.
+MEMBER = (3.380, 0.570, 0.097, -0.771, -1.261)
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,11 @@ def group(plda: PLDA, features: np.ndarray, progress: Callable[[int], None] | No
     labels = found(tree, SPLIT)
     if labels.max() < 0:
         return alone(len(features))
-    nearest, probability = places(points, labels)
-    labels = by_size(np.where(probability < KEPT_FROM, len(labels) + np.arange(len(labels)), nearest))
+    labels = without_strays(points, labels, BELONGS)
     if labels.max() < 0:
         return alone(len(features))
-    nearest, probability = places(points, labels)
-    return Grouping(labels, nearest, probability, _ratios(points, labels), _map(points, labels))
+    nearest, told = member_features(points, labels)
+    return Grouping(labels, nearest, _odds(told, MEMBER), _ratios(points, labels), _map(points, labels))
 
 
 def found(tree: Tree, split: Sequence[float]) -> np.ndarray:
@@ -145,10 +148,17 @@ def found(tree: Tree, split: Sequence[float]) -> np.ndarray:
     return by_size(tree.cut(tree.features() @ np.array(split[1:]) + split[0] > SPLIT_FROM))
 
 
-def places(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each image's group, or the nearest, and the probability that it is of that group's source."""
+def without_strays(points: Points, labels: np.ndarray, belongs: Sequence[float]) -> np.ndarray:
+    """Labels after strays left their groups, and others joined the nearest, by a rule as ``BELONGS`` is."""
     nearest, told = member_features(points, labels)
-    return nearest, expit(told @ np.array(MEMBER[1:]) + MEMBER[0])
+    stay = _odds(told[:, STRAY], belongs) > STAY_FROM
+    return by_size(np.where(stay, nearest, len(labels) + np.arange(len(labels))))
+
+
+def _odds(told: np.ndarray, rule: Sequence[float]) -> np.ndarray:
+    """Probabilities by a logistic rule."""
+    probability: np.ndarray = expit(told @ np.array(rule[1:]) + rule[0])
+    return probability
 
 
 def alone(images: int) -> Grouping:
@@ -198,10 +208,11 @@ def _sums(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each image's group, or the nearest; and what tells whether the image is of its source, ``(n, 3)``.
+    """Each image's group, or the nearest; and what tells whether the image is of its source, ``(n, 4)``.
 
-    By how much likelier it is of that group than of any other, how far it is from the other images of that group
-    against how much they vary, and how many they are. The image itself is left out of its group.
+    By how much likelier it is of that group than of any other, and than of an unknown source; how far it is from the
+    other images of that group against how much they vary, and how many they are. The image itself is left out of its
+    group.
     """
     values, (sums, counts) = points.values, _sums(points.values, labels)
     images, groups = len(values), len(counts)
@@ -216,6 +227,8 @@ def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.
     nearest = np.where(labels >= 0, labels, densities.argmax(1))
     rows = np.arange(images)
     here = densities[rows, nearest]
+    spread = 1 + points.between
+    unknown = -(np.square(values) / spread + np.log(spread)) @ points.each / 2
     densities[rows, nearest] = -np.inf
     margin = here - densities.max(1) if groups > 1 else np.full(images, _FAR)
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
@@ -225,8 +238,8 @@ def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.
     others = counts[nearest] - own
     apart = np.square(whole - (sums[nearest] - own[:, None] * whole) / others[:, None]).sum(1) * others / (others + 1)
     within = (scatter[nearest] + level) / counts[nearest]
-    told = np.stack([np.arcsinh(margin / 10), np.log(apart.clip(1e-12) / within), np.log(others)], axis=1)
-    return nearest, told
+    nats = [np.arcsinh(ratio / _NATS) for ratio in (margin, here - unknown)]
+    return nearest, np.stack([*nats, np.log(apart.clip(1e-12) / within), np.log(others)], axis=1)
 
 
 def _ratios(points: Points, labels: np.ndarray) -> np.ndarray:
@@ -249,6 +262,6 @@ def _map(points: Points, labels: np.ndarray) -> np.ndarray:
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
     centres = sums / counts[:, None] if len(counts) > 2 else whole
     _, _, directions = np.linalg.svd(centres - centres.mean(0), full_matrices=False)
-    largest = directions[np.arange(2), np.abs(directions[:2]).argmax(1)]
-    at: np.ndarray = (whole - whole.mean(0)) @ (directions[:2] * np.sign(largest)[:, None]).T
-    return at
+    at: np.ndarray = (whole - whole.mean(0)) @ directions[:2].T
+    at *= np.where((at**3).sum(0) < 0, -1, 1)  # the sign of a direction is arbitrary; its skewness is the pile's own
+    return np.pad(at, ((0, 0), (0, 2 - at.shape[1])))
