@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 #: Of more images, the nearest are joined in rounds first: all pairs of these are scored at every step.
-MOST = 3000
+MOST = 1500
 _CANDIDATES, _BLOCK = 4, 1000
 _LEVEL = 0.7  # of the scatter of all images: about that of those of one source
 _LEAST = 1e-9  # of images that are all alike
