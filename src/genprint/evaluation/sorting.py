@@ -138,7 +138,7 @@ def learn(piles: Sequence[Grown]) -> tuple[list[float], list[float], list[float]
         np.concatenate([apart for apart, _ in joins]),
         np.concatenate([weights for _, weights in joins]),
     )
-    first = [found(tree, split) for *_, tree in piles]
+    first = [found(points, tree, split) for _, points, tree in piles]
     told, right, stray = _members(piles, first)
     clear = right | stray
     belongs = _logistic(told[clear][:, STRAY], ~stray[clear], np.where(stray[clear], _RARE, 1.0))

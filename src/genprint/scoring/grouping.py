@@ -28,6 +28,7 @@ DIMENSIONS = 256
 _PRIOR_IMAGES = 100.0  # that the learned within-source covariance counts for
 _PRIOR_GROUPS = 5.0  # that the learned mean of all sources counts for
 _FAR = 1e4  # nats, where there is no other group
+_ROUNDS = 3  # in which images move to likelier groups
 _NATS = 10.0  # beyond which ratios count by their logarithms
 
 # Learned; see above. Log odds that two groups are of two sources: constant, and by ``split_features``.
@@ -35,12 +36,12 @@ SPLIT = (-5.493, 1.546, -1.171, 0.421, 4.462, 0.235)
 #: Log odds from which they are taken for two: one source in two groups is worse than a doubtful split is good.
 SPLIT_FROM = 0.85
 # Log odds that an image is no stray: constant, and by those of ``member_features``.
-BELONGS = (-2.169, 0.370, 1.227)
+BELONGS = (-2.451, 0.356, 1.334)
 STRAY = (1, 3)
 #: Probability from which an image stays in its group, or joins its nearest.
 STAY_FROM = 0.4
 # Log odds that an image is of its group's source: constant, and by ``member_features``.
-MEMBER = (3.380, 0.570, 0.097, -0.771, -1.261)
+MEMBER = (2.888, 0.678, 0.098, -0.645, -1.241)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def group(plda: PLDA, features: np.ndarray, progress: Callable[[int], None] | No
     if len(features) < LEAST:
         return alone(len(features))
     points, tree = grown(Pile.of(plda, features), progress)
-    labels = found(tree, SPLIT)
+    labels = found(points, tree, SPLIT)
     if labels.max() < 0:
         return alone(len(features))
     labels = without_strays(points, labels, BELONGS)
@@ -143,9 +144,16 @@ def group(plda: PLDA, features: np.ndarray, progress: Callable[[int], None] | No
     return Grouping(labels, nearest, _odds(told, MEMBER), _ratios(points, labels), _map(points, labels))
 
 
-def found(tree: Tree, split: Sequence[float]) -> np.ndarray:
-    """Labels by a rule as ``SPLIT`` is; -1 of images in groups that are too small."""
-    return by_size(tree.cut(tree.features() @ np.array(split[1:]) + split[0] > SPLIT_FROM))
+def found(points: Points, tree: Tree, split: Sequence[float]) -> np.ndarray:
+    """Labels by a rule as ``SPLIT`` is, each image in its likeliest group; -1 where groups are too small."""
+    labels = by_size(tree.cut(tree.features() @ np.array(split[1:]) + split[0] > SPLIT_FROM))
+    for _ in range(_ROUNDS if labels.max() > 0 else 0):
+        likeliest = densities(points, labels).argmax(1)
+        moved = by_size(np.where(labels >= 0, likeliest, len(labels) + np.arange(len(labels))))
+        if (moved == labels).all():
+            break
+        labels = moved
+    return labels
 
 
 def without_strays(points: Points, labels: np.ndarray, belongs: Sequence[float]) -> np.ndarray:
@@ -207,6 +215,19 @@ def _sums(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return sums, counts
 
 
+def densities(points: Points, labels: np.ndarray) -> np.ndarray:
+    """Log density of each image, were it of each group's source, ``(n, groups)``; it is left out of its own group."""
+    values, (sums, counts) = points.values, _sums(points.values, labels)
+    made = np.empty((len(values), len(counts)))
+    for k in range(len(counts)):
+        own = (labels == k)[:, None]
+        many = counts[k] - own + 1 / points.between
+        spread = 1 + 1 / many
+        away = values - (sums[k] - own * values) / many
+        made[:, k] = -(np.square(away) / spread + np.log(spread)) @ points.each / 2
+    return made
+
+
 def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each image's group, or the nearest; and what tells whether the image is of its source, ``(n, 4)``.
 
@@ -214,23 +235,15 @@ def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.
     other images of that group against how much they vary, and how many they are. The image itself is left out of its
     group.
     """
-    values, (sums, counts) = points.values, _sums(points.values, labels)
-    images, groups = len(values), len(counts)
-    densities = np.empty((images, groups))
-    precision = 1 / points.between
-    for k in range(groups):
-        own = (labels == k)[:, None]
-        many = counts[k] - own + precision
-        spread = 1 + 1 / many
-        away = values - (sums[k] - own * values) / many
-        densities[:, k] = -(np.square(away) / spread + np.log(spread)) @ points.each / 2
-    nearest = np.where(labels >= 0, labels, densities.argmax(1))
+    likely = densities(points, labels)
+    images, groups = likely.shape
+    nearest = np.where(labels >= 0, labels, likely.argmax(1))
     rows = np.arange(images)
-    here = densities[rows, nearest]
+    here = likely[rows, nearest]
     spread = 1 + points.between
-    unknown = -(np.square(values) / spread + np.log(spread)) @ points.each / 2
-    densities[rows, nearest] = -np.inf
-    margin = here - densities.max(1) if groups > 1 else np.full(images, _FAR)
+    unknown = -(np.square(points.values) / spread + np.log(spread)) @ points.each / 2
+    likely[rows, nearest] = -np.inf
+    margin = here - likely.max(1) if groups > 1 else np.full(images, _FAR)
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
     own = labels >= 0
     scatter = np.bincount(labels[own], np.square(whole[own] - (sums / counts[:, None])[labels[own]]).sum(1))
