@@ -1,11 +1,12 @@
 """Writes docs/sorting.md: piles of images without labels, sorted by source, beside what other features and methods find.
 
     python benchmarks/sorting.py --work features.sqlite --real clothing32.npz --cifar FOLDER --bed FOLDER --t2i FOLDER --why REASON
-    python benchmarks/sorting.py --work features.sqlite --real clothing32.npz --learn
+    python benchmarks/sorting.py --work features.sqlite --real clothing32.npz --learn --photographs clothing200.zip
 
 Features are kept in the file of --work, and what was found in a JSON beside it: asked again, it goes on where it stopped. A
 folder that is not given leaves its rows out. --bed is what benchmarks/testbed.py makes. --learn prints the rules of where to stop, learned
-from simulated sources and the shipped generators of the architectures that are no test architectures, as made and after JPEG 80.
+from simulated sources and the shipped generators of the architectures that are no test architectures, as made and after JPEG 80;
+for pictures, from simulated sources of photographs as publishers leave them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from kept import Kept
 from sklearn.cluster import HDBSCAN, KMeans
 
 from genprint.encoder.training.pretraining import simulated_fingerprints
+from genprint.encoder.training.publishing import Published
 from genprint.evaluation.intervals import over_sources
 from genprint.evaluation.methods import METHODS
 from genprint.evaluation.sorting import Drawn, Sorting, even, grow, learn, piled, uneven
@@ -39,6 +41,7 @@ from genprint.images.sets import ImageSet, read_sources
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
 from genprint.scoring.grouping import group
+from genprint.scoring.grouping_rules import RULES, Rules
 from genprint.storage.files import write_atomically
 
 PILES, LABELLED, OURS, JPEG = 16, 5, "genprint", "JPEG 80"
@@ -46,7 +49,7 @@ PEERS = ("imagenet", "colour", "header")
 _SCALE = 20_000
 _KIN = {
     "nanobananapro_songguoxs": "gemini3pro_teenbiscuits", "sd14_easydiffusion": "sd14_dcsan",
-    "gpt4o_jamezbondos": "gptimage1mini_hvalfangst", "real_drewnoakes": "real_teenbiscuits",
+    "gpt4o_jamezbondos": "gptimage1mini_hvalfangst",
 }  # fmt: skip
 _PAGE = """# Sorting a pile
 
@@ -157,7 +160,7 @@ def reference(real: Path, parts: Sequence[str], images: int = 200) -> dict[str, 
 def sorted_by(method: str, world: World, features: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Labels by a method: features, and what clusters them."""
     if method == OURS:
-        return group(world.model.plda, features).labels
+        return group(world.model.plda, features, RULES[world.model.name or ""]).labels
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     if method.startswith("imagenet"):
         scaled = features / np.linalg.norm(features, axis=1, keepdims=True)
@@ -236,7 +239,7 @@ def reliability(world: World, cache: Cache, seed: int) -> list[list[float]]:
     features, pairs = world.read(OURS, cache), []
     for kind in world.kinds:
         for chosen, truth in drawn(world, kind, seed):
-            found = group(world.model.plda, piled(features, chosen)[0])
+            found = group(world.model.plda, piled(features, chosen)[0], RULES[world.model.name or ""])
             if not found.groups:
                 continue
             commonest = np.array([np.bincount(truth[found.labels == k]).argmax() for k in range(found.groups)])
@@ -294,9 +297,22 @@ def learned(given: argparse.Namespace, cache: Cache) -> None:
         for after in (None, named(JPEG))
     ]
     collections = [{name: one.values for name, one in simulated.items()}, *made]
-    rules = learn(list(grow(model.plda, collections, 10, given.seed + 5, lambda: None)))
-    for name, rule in zip(("SPLIT", "BELONGS", "MEMBER"), rules, strict=True):
-        print(f"{name} = ({', '.join(f'{value:.3f}' for value in rule)})")
+    tell(model, learn(list(grow(model.plda, collections, 10, given.seed + 5, lambda: None))))
+    if given.photographs:
+        model = Model.load("pictures")
+        pixels = [image.pixels for image in ImageSet.read(given.photographs)]
+        groups = Published(pixels, side=192, sources=20, images=50, siblings=0.3, seed=given.seed + 77).groups(6)
+        collections = [
+            {str(i): model.fingerprint(ImageSet.from_array(own, str(i))).values for i, own in enumerate(sources)}
+            for sources in groups
+        ]
+        tell(model, learn(list(grow(model.plda, collections, 6, given.seed + 5, lambda: None))))
+
+
+def tell(model: Model, rules: Rules) -> None:
+    """Prints a model's rules."""
+    for name, rule in asdict(rules).items():
+        print(f"{model.name}: {name}=({', '.join(f'{value:.3f}' for value in rule)})", flush=True)
 
 
 def main() -> None:
@@ -309,6 +325,7 @@ def main() -> None:
     options.add_argument("--why", default="", help="why wild sets are looked at again")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--learn", action="store_true")
+    options.add_argument("--photographs", type=Path, help="to learn with, for pictures: clothing200.zip")
     options.add_argument("--scale", action="store_true", help="only the 20,000 images, in this process")
     given, start = options.parse_args(), time.monotonic()
     if given.scale:

@@ -15,6 +15,8 @@ from genprint.fingerprints.fingerprinter import Progress
 from genprint.images.saving import Savings
 from genprint.model import Model
 from genprint.scoring.grouping import LEAST, Grouping, group
+from genprint.scoring.grouping_rules import RULES
+from genprint.shipped import THUMBNAILS
 from genprint.words import counted
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def sort_pile(
     known = gallery.fingerprints() if gallery else {}
     pile = pile.without(known)
     plda = model.plda.adapt(list(known.values())) if known else model.plda
-    grouping = group(plda, pile.values)
+    grouping = group(plda, pile.values, RULES.get(model.name or THUMBNAILS, RULES[THUMBNAILS]))
     members = [np.flatnonzero(grouping.labels == k) for k in range(grouping.groups)]
     answers: list[Attribution | None] = [None] * len(members)
     if gallery:

@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genprint.scoring.agglomeration import Points, Tree
-from genprint.scoring.grouping import STRAY, Pile, found, grown, member_features, without_strays
+from genprint.scoring.grouping import Pile, found, grown, member_features, without_strays
+from genprint.scoring.grouping_rules import Rules, telling_strays
 from genprint.scoring.plda import PLDA
 
 # A source's name, and the rows of its images.
@@ -130,26 +131,28 @@ def grow(
                 done()
 
 
-def learn(piles: Sequence[Grown]) -> tuple[list[float], list[float], list[float]]:
-    """``SPLIT``, ``BELONGS`` and ``MEMBER`` of ``genprint.scoring.grouping``, by logistic regressions in turn."""
+def learn(piles: Sequence[Grown]) -> Rules:
+    """The rules of where to stop, by logistic regressions, each by what the one before finds."""
     joins = [_joined(truth, tree) for truth, _, tree in piles]
     split = _logistic(
         np.concatenate([tree.features() for *_, tree in piles]),
         np.concatenate([apart for apart, _ in joins]),
         np.concatenate([weights for _, weights in joins]),
     )
-    first = [found(points, tree, split) for _, points, tree in piles]
+    rules = Rules(split, (), ())
+    first = [found(points, tree, rules) for _, points, tree in piles]
     told, right, stray = _members(piles, first)
     clear = right | stray
-    belongs = _logistic(told[clear][:, STRAY], ~stray[clear], np.where(stray[clear], _RARE, 1.0))
+    belongs = _logistic(telling_strays(told[clear]), ~stray[clear], np.where(stray[clear], _RARE, 1.0))
+    rules = Rules(split, belongs, ())
     told, right, _ = _members(
         piles,
         [
-            without_strays(points, labels, belongs) if labels.max() >= 0 else labels
+            without_strays(points, labels, rules) if labels.max() >= 0 else labels
             for (_, points, _), labels in zip(piles, first, strict=True)
         ],
     )
-    return split, belongs, _logistic(told, right, None)
+    return Rules(split, belongs, _logistic(told, right, None))
 
 
 def _members(piles: Sequence[Grown], labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,17 +9,18 @@ generators (``benchmarks/sorting.py --learn``), and so is how sure an image's pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.special import expit
 
 from genprint.fingerprints.fingerprint import by_part
 from genprint.scoring.agglomeration import Points, Tree, agglomerate, split_features
+from genprint.scoring.grouping_rules import RULES, Rules
 from genprint.scoring.plda import PLDA
 from genprint.scoring.threads import one_thread
+from genprint.shipped import THUMBNAILS
 
 #: Fewer images are no group: they are strays.
 LEAST = 3
@@ -31,17 +32,10 @@ _FAR = 1e4  # nats, where there is no other group
 _ROUNDS = 3  # in which images move to likelier groups
 _NATS = 10.0  # beyond which ratios count by their logarithms
 
-# Learned; see above. Log odds that two groups are of two sources: constant, and by ``split_features``.
-SPLIT = (-5.493, 1.546, -1.171, 0.421, 4.462, 0.235)
-#: Log odds from which they are taken for two: one source in two groups is worse than a doubtful split is good.
+#: Log odds from which groups are taken for two: one source in two groups is worse than a doubtful split is good.
 SPLIT_FROM = 0.85
-# Log odds that an image is no stray: constant, and by those of ``member_features``.
-BELONGS = (-2.451, 0.356, 1.334)
-STRAY = (1, 3)
-#: Probability from which an image stays in its group, or joins its nearest.
+#: Probability of being no stray from which an image stays in its group, or joins its nearest.
 STAY_FROM = 0.4
-# Log odds that an image is of its group's source: constant, and by ``member_features``.
-MEMBER = (2.888, 0.678, 0.098, -0.645, -1.241)
 
 
 @dataclass(frozen=True)
@@ -123,30 +117,36 @@ def _of_one_length(values: np.ndarray, between: np.ndarray, shares: np.ndarray) 
 
 
 @one_thread
-def group(plda: PLDA, features: np.ndarray, progress: Callable[[int], None] | None = None) -> Grouping:
+def group(
+    plda: PLDA,
+    features: np.ndarray,
+    rules: Rules = RULES[THUMBNAILS],
+    progress: Callable[[int], None] | None = None,
+) -> Grouping:
     """Groups of images of one source each.
 
     Args:
         plda: the scorer.
         features: of the pile's images, ``(n, parts * d)``.
+        rules: of where to stop, learned for the scorer.
         progress: called with the number of images joined to others since its last call.
     """
     if len(features) < LEAST:
         return alone(len(features))
     points, tree = grown(Pile.of(plda, features), progress)
-    labels = found(points, tree, SPLIT)
+    labels = found(points, tree, rules)
     if labels.max() < 0:
         return alone(len(features))
-    labels = without_strays(points, labels, BELONGS)
+    labels = without_strays(points, labels, rules)
     if labels.max() < 0:
         return alone(len(features))
     nearest, told = member_features(points, labels)
-    return Grouping(labels, nearest, _odds(told, MEMBER), _ratios(points, labels), _map(points, labels))
+    return Grouping(labels, nearest, rules.right(told), _ratios(points, labels, rules), _map(points, labels))
 
 
-def found(points: Points, tree: Tree, split: Sequence[float]) -> np.ndarray:
-    """Labels by a rule as ``SPLIT`` is, each image in its likeliest group; -1 where groups are too small."""
-    labels = by_size(tree.cut(tree.features() @ np.array(split[1:]) + split[0] > SPLIT_FROM))
+def found(points: Points, tree: Tree, rules: Rules) -> np.ndarray:
+    """Labels of the groups that stay apart, each image in its likeliest; -1 where groups are too small."""
+    labels = by_size(tree.cut(rules.apart(tree.features()) > SPLIT_FROM))
     for _ in range(_ROUNDS if labels.max() > 0 else 0):
         likeliest = densities(points, labels).argmax(1)
         moved = by_size(np.where(labels >= 0, likeliest, len(labels) + np.arange(len(labels))))
@@ -156,17 +156,11 @@ def found(points: Points, tree: Tree, split: Sequence[float]) -> np.ndarray:
     return labels
 
 
-def without_strays(points: Points, labels: np.ndarray, belongs: Sequence[float]) -> np.ndarray:
-    """Labels after strays left their groups, and others joined the nearest, by a rule as ``BELONGS`` is."""
+def without_strays(points: Points, labels: np.ndarray, rules: Rules) -> np.ndarray:
+    """Labels after strays left their groups, and others joined the nearest."""
     nearest, told = member_features(points, labels)
-    stay = _odds(told[:, STRAY], belongs) > STAY_FROM
+    stay = rules.stays(told) > STAY_FROM
     return by_size(np.where(stay, nearest, len(labels) + np.arange(len(labels))))
-
-
-def _odds(told: np.ndarray, rule: Sequence[float]) -> np.ndarray:
-    """Probabilities by a logistic rule."""
-    probability: np.ndarray = expit(told @ np.array(rule[1:]) + rule[0])
-    return probability
 
 
 def alone(images: int) -> Grouping:
@@ -255,7 +249,7 @@ def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.
     return nearest, np.stack([*nats, np.log(apart.clip(1e-12) / within), np.log(others)], axis=1)
 
 
-def _ratios(points: Points, labels: np.ndarray) -> np.ndarray:
+def _ratios(points: Points, labels: np.ndarray, rules: Rules) -> np.ndarray:
     """Log odds that two groups have one source, by the rule that says where to stop."""
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
     own, centres = labels >= 0, sums / counts[:, None]
@@ -266,7 +260,7 @@ def _ratios(points: Points, labels: np.ndarray) -> np.ndarray:
     apart = (apart / (counts[left] + counts[right])).clip(1e-12)
     told = split_features(apart, counts[left], counts[right], scatter[left] + scatter[right], level, points.expected)
     ratios = np.full((len(counts), len(counts)), np.inf)
-    ratios[left, right] = ratios[right, left] = -(told @ SPLIT[1:] + SPLIT[0])
+    ratios[left, right] = ratios[right, left] = -rules.apart(told)
     return ratios
 
 
