@@ -14,7 +14,9 @@ from genprint.answers.families import FamilyTree
 from genprint.answers.gallery_audit import GalleryAudit, audit_gallery
 from genprint.answers.lineage import Lineage, lineage
 from genprint.answers.mixture import Mixture, unmix
+from genprint.answers.pile import sort_pile
 from genprint.answers.results import ERROR, Attribution, Result, failed, plain_text, plain_values
+from genprint.answers.sorting import Sorting
 from genprint.answers.verification import Verification, verify
 from genprint.images.sets import ImageSet, LeftOut
 from genprint.scoring.population import ReferencePopulation
@@ -23,7 +25,7 @@ from tests.conftest import drawn_digests, given, model_of_sources, textured
 SIZE = 4
 KINDS = (
     "attributed", "unknown", "error", "inconclusive", "verified", "verified, nothing said", "mixed", "single",
-    "lineage", "tree", "tree with support", "audit", "gallery audit",
+    "lineage", "tree", "tree with support", "audit", "gallery audit", "sorting",
 )  # fmt: skip
 
 
@@ -59,6 +61,7 @@ def results():
         "tree with support": FamilyTree.of(model.scorer, list(known.values()), support=3),
         "audit": audit(sets),
         "gallery audit": audit_gallery(model, list(known.values())),
+        "sorting": sort_pile(model, probe + other + known["c & d"], None),
     }
 
 
@@ -66,7 +69,7 @@ def test_every_class_of_results_is_here(results):
     assert set(results) == set(KINDS)
     assert {type(result) for result in results.values()} == set(Result.__subclasses__())
     assert set(Result.__subclasses__()) == {
-        Attribution, Verification, Mixture, Lineage, FamilyTree, Audit, GalleryAudit
+        Attribution, Verification, Mixture, Lineage, FamilyTree, Audit, GalleryAudit, Sorting
     }  # fmt: skip
 
 

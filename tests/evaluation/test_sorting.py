@@ -48,7 +48,8 @@ def test_rules_are_learned(rng):
     size = 40
     plda = PLDA(np.zeros(size), np.eye(size)[None], 4 * np.eye(size)[None])
     world = {str(i): 2 * rng.normal(size=size) + rng.normal(size=(70, size)) for i in range(20)}
-    split, member = learn(list(grow(plda, [world], 2, 0, lambda: None)))
-    assert (len(split), len(member)) == (6, 4)
-    assert split[1] > 0  # the farther apart, the likelier two sources
-    assert member[1] > 0  # the likelier here than elsewhere
+    rules = learn(list(grow(plda, [world], 2, 0, lambda: None)))
+    assert (len(rules.split), len(rules.belongs), len(rules.member)) == (6, 3, 5)
+    assert rules.split[1] > 0  # the farther apart, the likelier two sources
+    assert rules.belongs[1] > 0  # the likelier here than of an unknown source
+    assert rules.member[1] > 0  # the likelier here than elsewhere

@@ -15,6 +15,8 @@ from genprint.fingerprints.fingerprinter import Progress
 from genprint.images.saving import Savings
 from genprint.model import Model
 from genprint.scoring.grouping import LEAST, Grouping, group
+from genprint.scoring.grouping_rules import RULES
+from genprint.shipped import THUMBNAILS
 from genprint.words import counted
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def sort_pile(
     known = gallery.fingerprints() if gallery else {}
     pile = pile.without(known)
     plda = model.plda.adapt(list(known.values())) if known else model.plda
-    grouping = group(plda, pile.values)
+    grouping = group(plda, pile.values, RULES.get(model.name or THUMBNAILS, RULES[THUMBNAILS]))
     members = [np.flatnonzero(grouping.labels == k) for k in range(grouping.groups)]
     answers: list[Attribution | None] = [None] * len(members)
     if gallery:
@@ -114,7 +116,7 @@ def _nearest(llr: np.ndarray, own: Sequence[int]) -> tuple[int | None, float | N
     others = np.setdiff1d(np.arange(len(llr)), own)
     if not len(others):
         return None, None
-    ratios = llr[np.ix_(own, others)]
+    ratios = llr[list(own)][:, others]
     _, column = np.unravel_index(ratios.argmax(), ratios.shape)
     return int(others[column]), float(ratios.max())
 

@@ -12,11 +12,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genprint.scoring.agglomeration import Points, Tree
-from genprint.scoring.grouping import Pile, found, grown, member_features
+from genprint.scoring.grouping import Pile, found, grown, member_features, without_strays
+from genprint.scoring.grouping_rules import Rules, telling_strays
 from genprint.scoring.plda import PLDA
 
 # A source's name, and the rows of its images.
 Drawn = list[tuple[str, np.ndarray]]
+_RARE = 8.0  # how much a stray counts, of which there are few
 _LEAST, _MOST = 3, 60  # images of a source in piles of varied sizes
 
 
@@ -111,6 +113,8 @@ def piled(features: Mapping[str, np.ndarray], drawn: Drawn) -> tuple[np.ndarray,
     return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(own) for own in rows])
 
 
+#: What rules are learned from.
+KINDS: tuple[Callable[[Mapping[str, int], np.random.Generator], Drawn], ...] = (even, uneven, varied, few)
 Grown = tuple[np.ndarray, Points, Tree]
 
 
@@ -121,29 +125,49 @@ def grow(
     for world in worlds:
         counts = {name: len(rows) for name, rows in world.items()}
         for number in range(piles):
-            for kind, draw in enumerate((even, uneven, varied, few)):
+            for kind, draw in enumerate(KINDS):
                 features, truth = piled(world, draw(counts, np.random.default_rng([seed, number, kind])))
                 yield (truth, *grown(Pile.of(plda, features)))
                 done()
 
 
-def learn(piles: Sequence[Grown]) -> tuple[list[float], list[float]]:
-    """``SPLIT`` and ``MEMBER`` of ``genprint.scoring.grouping``, by logistic regression."""
+def learn(piles: Sequence[Grown]) -> Rules:
+    """The rules of where to stop, by logistic regressions, each by what the one before finds."""
     joins = [_joined(truth, tree) for truth, _, tree in piles]
     split = _logistic(
         np.concatenate([tree.features() for *_, tree in piles]),
         np.concatenate([apart for apart, _ in joins]),
         np.concatenate([weights for _, weights in joins]),
     )
-    told, right = [], []
-    for truth, points, tree in piles:
-        labels = found(tree, split)
-        if labels.max() >= 0:
-            nearest, features = member_features(points, labels)
-            commonest = np.array([np.bincount(truth[labels == k]).argmax() for k in range(labels.max() + 1)])
-            told.append(features)
-            right.append(commonest[nearest] == truth)
-    return split, _logistic(np.concatenate(told), np.concatenate(right), None)
+    rules = Rules(split, (), ())
+    first = [found(points, tree, rules) for _, points, tree in piles]
+    told, right, stray = _members(piles, first)
+    clear = right | stray
+    belongs = _logistic(telling_strays(told[clear]), ~stray[clear], np.where(stray[clear], _RARE, 1.0))
+    rules = Rules(split, belongs, ())
+    told, right, _ = _members(
+        piles,
+        [
+            without_strays(points, labels, rules) if labels.max() >= 0 else labels
+            for (_, points, _), labels in zip(piles, first, strict=True)
+        ],
+    )
+    return Rules(split, belongs, _logistic(told, right, None))
+
+
+def _members(piles: Sequence[Grown], labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is told of all images, whether each is of its group's commonest source, and whether it is a stray."""
+    told, right, stray = [], [], []
+    for (truth, points, _), own in zip(piles, labels, strict=True):
+        if own.max() < 0:
+            continue
+        nearest, features = member_features(points, own)
+        commonest = np.array([np.bincount(truth[own == k]).argmax() for k in range(own.max() + 1)])
+        alone = np.bincount(truth)[truth] == 1
+        told.append(features)
+        right.append((commonest[nearest] == truth) & ~alone)
+        stray.append(alone)
+    return np.concatenate(told), np.concatenate(right), np.concatenate(stray)
 
 
 def _joined(truth: np.ndarray, tree: Tree) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 #: Of more images, the nearest are joined in rounds first: all pairs of these are scored at every step.
-MOST = 3000
+MOST = 1500
 _CANDIDATES, _BLOCK = 4, 1000
 _LEVEL = 0.7  # of the scatter of all images: about that of those of one source
 _LEAST = 1e-9  # of images that are all alike
@@ -209,8 +209,11 @@ def _round(joining: _Joining, most: int) -> None:
                 joining.sums[rows] + joining.sums[column], joining.counts[rows] + joining.counts[column]
             )
             ratios = together - joining.own[rows] - joining.own[column]
-            better = ratios > best[rows]
-            best[rows[better]], nearest[rows[better]] = ratios[better], column[better]
+            # For both, so that the best pair of all is mutual, and there is always one to join.
+            for those, others in ((rows, column), (column, rows)):
+                order = np.argsort(ratios)  # of several for one group, the best comes last and stays
+                order = order[ratios[order] > best[those[order]]]
+                best[those[order]], nearest[those[order]] = ratios[order], others[order]
     mutual = np.flatnonzero((nearest[nearest] == np.arange(groups)) & (np.arange(groups) < nearest))
     chosen = mutual[np.argsort(-best[mutual])][: max(1, min(most, (len(mutual) + 1) // 2))]
     for one in chosen:

@@ -9,17 +9,18 @@ generators (``benchmarks/sorting.py --learn``), and so is how sure an image's pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.special import expit
 
 from genprint.fingerprints.fingerprint import by_part
 from genprint.scoring.agglomeration import Points, Tree, agglomerate, split_features
+from genprint.scoring.grouping_rules import RULES, Rules
 from genprint.scoring.plda import PLDA
 from genprint.scoring.threads import one_thread
+from genprint.shipped import THUMBNAILS
 
 #: Fewer images are no group: they are strays.
 LEAST = 3
@@ -28,15 +29,13 @@ DIMENSIONS = 256
 _PRIOR_IMAGES = 100.0  # that the learned within-source covariance counts for
 _PRIOR_GROUPS = 5.0  # that the learned mean of all sources counts for
 _FAR = 1e4  # nats, where there is no other group
+_ROUNDS = 3  # in which images move to likelier groups
+_NATS = 10.0  # beyond which ratios count by their logarithms
 
-# Learned; see above. Log odds that two groups are of two sources: constant, and by ``split_features``.
-SPLIT = (-5.493, 1.546, -1.171, 0.421, 4.462, 0.235)
-#: Log odds from which they are taken for two: one source in two groups is worse than a doubtful split is good.
+#: Log odds from which groups are taken for two: one source in two groups is worse than a doubtful split is good.
 SPLIT_FROM = 0.85
-#: Probability from which an image stays in its group, or a stray joins its nearest.
-KEPT_FROM = 0.35
-# Log odds that an image is of its group's source: constant, and by ``_member_features``.
-MEMBER = (3.282, 0.645, -0.536, -1.271)
+#: Probability of being no stray from which an image stays in its group, or joins its nearest.
+STAY_FROM = 0.4
 
 
 @dataclass(frozen=True)
@@ -118,37 +117,50 @@ def _of_one_length(values: np.ndarray, between: np.ndarray, shares: np.ndarray) 
 
 
 @one_thread
-def group(plda: PLDA, features: np.ndarray, progress: Callable[[int], None] | None = None) -> Grouping:
+def group(
+    plda: PLDA,
+    features: np.ndarray,
+    rules: Rules = RULES[THUMBNAILS],
+    progress: Callable[[int], None] | None = None,
+) -> Grouping:
     """Groups of images of one source each.
 
     Args:
         plda: the scorer.
         features: of the pile's images, ``(n, parts * d)``.
+        rules: of where to stop, learned for the scorer.
         progress: called with the number of images joined to others since its last call.
     """
     if len(features) < LEAST:
         return alone(len(features))
     points, tree = grown(Pile.of(plda, features), progress)
-    labels = found(tree, SPLIT)
+    labels = found(points, tree, rules)
     if labels.max() < 0:
         return alone(len(features))
-    nearest, probability = places(points, labels)
-    labels = by_size(np.where(probability < KEPT_FROM, len(labels) + np.arange(len(labels)), nearest))
+    labels = without_strays(points, labels, rules)
     if labels.max() < 0:
         return alone(len(features))
-    nearest, probability = places(points, labels)
-    return Grouping(labels, nearest, probability, _ratios(points, labels), _map(points, labels))
-
-
-def found(tree: Tree, split: Sequence[float]) -> np.ndarray:
-    """Labels by a rule as ``SPLIT`` is; -1 of images in groups that are too small."""
-    return by_size(tree.cut(tree.features() @ np.array(split[1:]) + split[0] > SPLIT_FROM))
-
-
-def places(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each image's group, or the nearest, and the probability that it is of that group's source."""
     nearest, told = member_features(points, labels)
-    return nearest, expit(told @ np.array(MEMBER[1:]) + MEMBER[0])
+    return Grouping(labels, nearest, rules.right(told), _ratios(points, labels, rules), _map(points, labels))
+
+
+def found(points: Points, tree: Tree, rules: Rules) -> np.ndarray:
+    """Labels of the groups that stay apart, each image in its likeliest; -1 where groups are too small."""
+    labels = by_size(tree.cut(rules.apart(tree.features()) > SPLIT_FROM))
+    for _ in range(_ROUNDS if labels.max() > 0 else 0):
+        likeliest = densities(points, labels).argmax(1)
+        moved = by_size(np.where(labels >= 0, likeliest, len(labels) + np.arange(len(labels))))
+        if (moved == labels).all():
+            break
+        labels = moved
+    return labels
+
+
+def without_strays(points: Points, labels: np.ndarray, rules: Rules) -> np.ndarray:
+    """Labels after strays left their groups, and others joined the nearest."""
+    nearest, told = member_features(points, labels)
+    stay = rules.stays(told) > STAY_FROM
+    return by_size(np.where(stay, nearest, len(labels) + np.arange(len(labels))))
 
 
 def alone(images: int) -> Grouping:
@@ -197,27 +209,35 @@ def _sums(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return sums, counts
 
 
-def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each image's group, or the nearest; and what tells whether the image is of its source, ``(n, 3)``.
-
-    By how much likelier it is of that group than of any other, how far it is from the other images of that group
-    against how much they vary, and how many they are. The image itself is left out of its group.
-    """
+def densities(points: Points, labels: np.ndarray) -> np.ndarray:
+    """Log density of each image, were it of each group's source, ``(n, groups)``; it is left out of its own group."""
     values, (sums, counts) = points.values, _sums(points.values, labels)
-    images, groups = len(values), len(counts)
-    densities = np.empty((images, groups))
-    precision = 1 / points.between
-    for k in range(groups):
+    made = np.empty((len(values), len(counts)))
+    for k in range(len(counts)):
         own = (labels == k)[:, None]
-        many = counts[k] - own + precision
+        many = counts[k] - own + 1 / points.between
         spread = 1 + 1 / many
         away = values - (sums[k] - own * values) / many
-        densities[:, k] = -(np.square(away) / spread + np.log(spread)) @ points.each / 2
-    nearest = np.where(labels >= 0, labels, densities.argmax(1))
+        made[:, k] = -(np.square(away) / spread + np.log(spread)) @ points.each / 2
+    return made
+
+
+def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each image's group, or the nearest; and what tells whether the image is of its source, ``(n, 4)``.
+
+    By how much likelier it is of that group than of any other, and than of an unknown source; how far it is from the
+    other images of that group against how much they vary, and how many they are. The image itself is left out of its
+    group.
+    """
+    likely = densities(points, labels)
+    images, groups = likely.shape
+    nearest = np.where(labels >= 0, labels, likely.argmax(1))
     rows = np.arange(images)
-    here = densities[rows, nearest]
-    densities[rows, nearest] = -np.inf
-    margin = here - densities.max(1) if groups > 1 else np.full(images, _FAR)
+    here = likely[rows, nearest]
+    spread = 1 + points.between
+    unknown = -(np.square(points.values) / spread + np.log(spread)) @ points.each / 2
+    likely[rows, nearest] = -np.inf
+    margin = here - likely.max(1) if groups > 1 else np.full(images, _FAR)
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
     own = labels >= 0
     scatter = np.bincount(labels[own], np.square(whole[own] - (sums / counts[:, None])[labels[own]]).sum(1))
@@ -225,11 +245,11 @@ def member_features(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.
     others = counts[nearest] - own
     apart = np.square(whole - (sums[nearest] - own[:, None] * whole) / others[:, None]).sum(1) * others / (others + 1)
     within = (scatter[nearest] + level) / counts[nearest]
-    told = np.stack([np.arcsinh(margin / 10), np.log(apart.clip(1e-12) / within), np.log(others)], axis=1)
-    return nearest, told
+    nats = [np.arcsinh(ratio / _NATS) for ratio in (margin, here - unknown)]
+    return nearest, np.stack([*nats, np.log(apart.clip(1e-12) / within), np.log(others)], axis=1)
 
 
-def _ratios(points: Points, labels: np.ndarray) -> np.ndarray:
+def _ratios(points: Points, labels: np.ndarray, rules: Rules) -> np.ndarray:
     """Log odds that two groups have one source, by the rule that says where to stop."""
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
     own, centres = labels >= 0, sums / counts[:, None]
@@ -240,7 +260,7 @@ def _ratios(points: Points, labels: np.ndarray) -> np.ndarray:
     apart = (apart / (counts[left] + counts[right])).clip(1e-12)
     told = split_features(apart, counts[left], counts[right], scatter[left] + scatter[right], level, points.expected)
     ratios = np.full((len(counts), len(counts)), np.inf)
-    ratios[left, right] = ratios[right, left] = -(told @ SPLIT[1:] + SPLIT[0])
+    ratios[left, right] = ratios[right, left] = -rules.apart(told)
     return ratios
 
 
@@ -249,6 +269,6 @@ def _map(points: Points, labels: np.ndarray) -> np.ndarray:
     whole, (sums, counts) = points.whole.astype(float), _sums(points.whole, labels)
     centres = sums / counts[:, None] if len(counts) > 2 else whole
     _, _, directions = np.linalg.svd(centres - centres.mean(0), full_matrices=False)
-    largest = directions[np.arange(2), np.abs(directions[:2]).argmax(1)]
-    at: np.ndarray = (whole - whole.mean(0)) @ (directions[:2] * np.sign(largest)[:, None]).T
-    return at
+    at: np.ndarray = (whole - whole.mean(0)) @ directions[:2].T
+    at *= np.where((at**3).sum(0) < 0, -1, 1)  # the sign of a direction is arbitrary; its skewness is the pile's own
+    return np.pad(at, ((0, 0), (0, 2 - at.shape[1])))

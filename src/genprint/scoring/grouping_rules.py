@@ -1,0 +1,70 @@
+"""What ``genprint.scoring.grouping`` has learned of where to stop, by shipped model.
+
+Logistic regressions, each a constant and coefficients, learned by ``benchmarks/sorting.py --learn``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from genprint.shipped import PICTURES, THUMBNAILS
+
+_STRAY = [1, 3]  # of what is told of an image, what tells strays
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Log odds.
+
+    Attributes:
+        split: that two groups are of two sources, by ``genprint.scoring.agglomeration.split_features``.
+        belongs: that an image is no stray, by two of ``genprint.scoring.grouping.member_features``.
+        member: that an image is of its group's source, by all of these.
+    """
+
+    split: Sequence[float]
+    belongs: Sequence[float]
+    member: Sequence[float]
+
+    def apart(self, told: np.ndarray) -> np.ndarray:
+        """Log odds that groups are of two sources, ``(n,)``."""
+        return _odds(told, self.split)
+
+    def stays(self, told: np.ndarray) -> np.ndarray:
+        """Probability that an image is no stray, ``(n,)``."""
+        probability: np.ndarray = expit(_odds(told[:, _STRAY], self.belongs))
+        return probability
+
+    def right(self, told: np.ndarray) -> np.ndarray:
+        """Probability that an image is of its group's source, ``(n,)``."""
+        probability: np.ndarray = expit(_odds(told, self.member))
+        return probability
+
+
+def telling_strays(told: np.ndarray) -> np.ndarray:
+    """What ``Rules.belongs`` goes by, of ``member_features``."""
+    return told[:, _STRAY]
+
+
+def _odds(told: np.ndarray, rule: Sequence[float]) -> np.ndarray:
+    odds: np.ndarray = told @ np.array(rule[1:]) + rule[0]
+    return odds
+
+
+#: By the name of a shipped model. Others are taken for that for thumbnails.
+RULES = {
+    THUMBNAILS: Rules(
+        split=(-5.493, 1.546, -1.171, 0.421, 4.462, 0.235),
+        belongs=(-2.451, 0.356, 1.334),
+        member=(2.888, 0.678, 0.098, -0.645, -1.241),
+    ),
+    PICTURES: Rules(
+        split=(-5.493, 1.546, -1.171, 0.421, 4.462, 0.235),
+        belongs=(-2.451, 0.356, 1.334),
+        member=(2.888, 0.678, 0.098, -0.645, -1.241),
+    ),
+}
