@@ -17,15 +17,17 @@ from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.pile import sort_pile
 from genprint.answers.results import ERROR, Attribution, Result, failed, plain_text, plain_values
 from genprint.answers.sorting import Sorting
+from genprint.answers.structure import Structure, Trait
 from genprint.answers.verification import Verification, verify
 from genprint.images.sets import ImageSet, LeftOut
 from genprint.scoring.population import ReferencePopulation
+from genprint.scoring.structure import JPEG
 from tests.conftest import drawn_digests, given, model_of_sources, textured
 
 SIZE = 4
 KINDS = (
     "attributed", "unknown", "error", "inconclusive", "verified", "verified, nothing said", "mixed", "single",
-    "lineage", "tree", "tree with support", "audit", "gallery audit", "sorting",
+    "lineage", "tree", "tree with support", "audit", "gallery audit", "sorting", "structure",
 )  # fmt: skip
 
 
@@ -62,6 +64,7 @@ def results():
         "audit": audit(sets),
         "gallery audit": audit_gallery(model, list(known.values())),
         "sorting": sort_pile(model, probe + other + known["c & d"], None),
+        "structure": Structure("probe <1>", 10, (Trait(JPEG, "unknown", {"no": 0.8, "yes": 0.2}),)),
     }
 
 
@@ -69,7 +72,7 @@ def test_every_class_of_results_is_here(results):
     assert set(results) == set(KINDS)
     assert {type(result) for result in results.values()} == set(Result.__subclasses__())
     assert set(Result.__subclasses__()) == {
-        Attribution, Verification, Mixture, Lineage, FamilyTree, Audit, GalleryAudit, Sorting
+        Attribution, Verification, Mixture, Lineage, FamilyTree, Audit, GalleryAudit, Sorting, Structure
     }  # fmt: skip
 
 
