@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from genprint.answers.families import MOST_LINKED, RESAMPLING, FamilyTree
 from genprint.answers.grouping import grouped
 from genprint.answers.mixture import Mixture, unmix
 from genprint.answers.results import Attribution
+from genprint.answers.structure import read_structure, shared_structure
 from genprint.answers.verification import Verification, pair_of, population_of
 from genprint.answers.verification import verify as compare
 from genprint.errors import GenprintError
@@ -241,6 +243,7 @@ class Gallery(GalleryStore):
         add: Gallery | None = None,
         resampling: str = RESAMPLING,
         spectrum: bool = False,
+        structure: bool = False,
     ) -> FamilyTree:
         """The family tree of the enrolled sources.
 
@@ -253,8 +256,10 @@ class Gallery(GalleryStore):
             add: further sources, each added where it joins the tree of the others, which stays as it is.
             resampling: 'halves' of the images, or 'bootstrap'.
             spectrum: distances are those that fingerprints and the images' mean spectra agree on; needs the originals.
+            structure: branches have notes of what is read of how all their sources are built.
 
         Raises:
+            StructureError: structure is asked for, and cannot be read by the gallery's model.
             NotEnough: fewer than two sources.
             ValueError: sources to add to a tree of groups, or of the name of one that is there.
         """
@@ -265,14 +270,17 @@ class Gallery(GalleryStore):
             if groups or len(self) > MOST_LINKED:
                 return self.groups(groups or GROUPS, linkage)[0]
             known = list(self.fingerprints().values())
-            return FamilyTree.of(self.model.scorer, known, linkage, support, 0, progress, further, resampling, spectrum)
+            scorer = self.model.scorer
+            tree = FamilyTree.of(scorer, known, linkage, support, 0, progress, further, resampling, spectrum)
+            read = {one.source: read_structure(one) for one in [*known, *further]} if structure else {}
+            return replace(tree, notes=shared_structure(tree, read))
 
         further = [] if add is None else list(add.fingerprints().values())
         if further:
             if groups or len(self) > MOST_LINKED:
                 raise ValueError("sources are added to the tree of sources, not to that of groups")
             return make()
-        return self._keep(f"families {linkage} {support} {groups} {resampling} {spectrum}", make)
+        return self._keep(f"families {linkage} {support} {groups} {resampling} {spectrum} {structure}", make)
 
     def groups(self, count: int, linkage: str = "average") -> tuple[FamilyTree, dict[str, str]]:
         """The tree of so many groups of sources, and which group each source is in."""

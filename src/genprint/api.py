@@ -162,7 +162,7 @@ def lineage(
     return compare_lineage(model, one, other, others, paired=paired)
 
 
-def families(
+def families(  # noqa: PLR0913
     sources: Any,
     *,
     model: BaseModel | None = None,
@@ -171,6 +171,7 @@ def families(
     add: Any = None,
     resampling: str = RESAMPLING,
     spectrum: bool = False,
+    structure: bool = False,
     progress: Progress | None = None,
 ) -> FamilyTree:
     """The family tree of sources: hierarchical clustering by the distance of their fingerprints.
@@ -183,11 +184,14 @@ def families(
         resampling: 'halves' of the images, or 'bootstrap'.
         spectrum: distances are those that fingerprints and the images' mean spectra agree on.
         add: further sources; each is added where it joins the tree of the others, which stays as it is.
+        structure: branches have notes of what is read of how all their sources are built; by the model for thumbnails.
         progress: called with the number of images done since its last call.
     """
     gallery = as_gallery(sources, model, progress)
     further = None if add is None else as_gallery(add, gallery.model, progress)
-    return gallery.families(linkage, support, add=further, resampling=resampling, spectrum=spectrum)
+    return gallery.families(
+        linkage, support, add=further, resampling=resampling, spectrum=spectrum, structure=structure
+    )
 
 
 def structure(images: Any, *, model: BaseModel | None = None, progress: Progress | None = None) -> Structure:

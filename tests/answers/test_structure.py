@@ -86,12 +86,17 @@ def test_branches_share_what_all_their_leaves_have():
     tree = FamilyTree.build(["a", "b", "c", "d"], apart)
     found = {"a": known(OWN, SAVED), "b": known(OWN, SAVED), "c": known("unknown", SAVED), "d": known(OWN, SAVED)}
     notes = shared_structure(tree, found)
-    assert notes == {
-        0: "the last doubling looks like a transposed convolution or a sub-pixel one",
-        2: "saved as JPEG before",
-    }
+    assert notes == {0: "last doubling transposed or sub-pixel", 2: "JPEG before"}
     assert shared_structure(tree, {"a": found["a"], "c": found["c"]}) == {}
     figure, ax = plt.subplots()
-    texts = [text.get_text() for text in tree.plot(ax, notes=notes).texts]
+    texts = [text.get_text() for text in replace(tree, notes=notes).plot(ax).texts]
     assert sorted(texts) == sorted(notes.values())
     plt.close(figure)
+
+
+def test_trees_ask_for_it(golden_images, shipped):
+    known = {name: golden_images[name][:12] for name in list(golden_images)[:3]}
+    tree = genprint.families(known, model=shipped, structure=True)
+    assert set(tree.notes.values()) <= {"last doubling transposed or sub-pixel", "JPEG before"}
+    assert tree.to_dict()["notes"] == tree.notes
+    assert genprint.families(known, model=shipped).notes == {}

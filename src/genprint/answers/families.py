@@ -72,6 +72,7 @@ class FamilyTree(Result):
         support: share of resampled trees that have each branch, row by row of ``linkage``; None if not asked for. Of a
             branch by which a source was added, the share of them in which it joins the same others.
         added: the last of the sources, that were added to a tree of the others.
+        notes: what is known of all leaves below a branch, by the row of ``linkage``.
 
     Example:
         >>> tree = FamilyTree.build(["a", "b", "c"], np.array([[0, 1, 4], [1, 0, 4], [4, 4, 0.0]]))
@@ -87,6 +88,7 @@ class FamilyTree(Result):
     method: str = "average"
     support: tuple[float, ...] | None = None
     added: tuple[str, ...] = ()
+    notes: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -250,13 +252,10 @@ class FamilyTree(Result):
         """The tree in Newick format: branch lengths as in ``linkage``, support in percent as names of branches."""
         return written(self.sources, self.linkage, self.support)
 
-    def plot(self, ax: Axes, supported: float = SUPPORTED, notes: Mapping[int, str] | None = None) -> Axes:
+    def plot(self, ax: Axes, supported: float = SUPPORTED) -> Axes:
         """The dendrogram, leaves to the right, support in percent beside the branches; of many sources, its top.
 
-        Args:
-            ax: to draw on.
-            supported: branches with less support are grey.
-            notes: of branches, by the row of ``linkage``, written below them; not in a tree of which the top is drawn.
+        Branches with less support than ``supported`` are grey. Notes stand below their branches.
         """
         sure = [share >= supported for share in self.support or ()]
         count = len(self.sources)
@@ -273,8 +272,8 @@ class FamilyTree(Result):
                 heights[count + i] = at = (heights[int(left)] + heights[int(right)]) / 2
                 if self.support is not None:
                     beside(f"{100 * self.support[i]:.0f}", (distance, at), (2, 2), fontsize=7)
-                if notes and i in notes:
-                    beside(plain_text(notes[i]), (distance, at), (2, -8), fontsize=6, color="C0")
+                if i in self.notes:
+                    beside(plain_text(self.notes[i]), (distance, at), (2, -8), fontsize=6, color="C0")
         scaled = len(self.sources) >= FEWEST_SCALED
         ax.set_xlabel("distance of fingerprints" + (", scaled by their neighbours'" if scaled else ""))
         for side in ("top", "left", "right"):
@@ -294,7 +293,8 @@ class FamilyTree(Result):
         return {
             "verdict": self.verdict, "sources": list(self.sources), "distances": listed,
             "linkage": self.linkage.tolist(), "method": self.method, "newick": self.newick(), "support": self.support,
-            "added": list(self.added), "cophenetic": None if listed is None else self.cophenetic,
+            "added": list(self.added), "notes": dict(self.notes),
+            "cophenetic": None if listed is None else self.cophenetic,
         }  # fmt: skip
 
     def to_frame(self) -> pandas.DataFrame:

@@ -23,6 +23,8 @@ _WORDS = {
     },
     JPEG: {STATED[JPEG]: "saved as JPEG before", UNKNOWN: "no JPEG is seen, which does not mean that there was none"},
 }
+# On a branch of a tree there is little room.
+_NOTES = {DOUBLING: "last doubling transposed or sub-pixel", JPEG: "JPEG before"}
 
 
 @dataclass(frozen=True)
@@ -107,26 +109,26 @@ def read_structure(fingerprint: Fingerprint, reader: StructureReader | None = No
 
 
 def shared_structure(tree: FamilyTree, structures: Mapping[str, Structure]) -> dict[int, str]:
-    """What all leaves below each branch of a tree share, in words, by the row of ``tree.linkage``.
+    """What is read of all leaves below each branch of a tree, in a few words, by the row of ``tree.linkage``.
 
-    A branch is not in it if a leaf's answer is unknown or another, or if the branch above shares the same.
+    A branch is not in it if nothing is read of one of its leaves, or if the branch above shares the same.
 
     Args:
         tree: of sources.
         structures: of these, by name; of those that are lacking nothing is known.
     """
-    leaves: list[frozenset[tuple[str, str]]] = [
-        frozenset((t.question, t.answer) for t in structures[name].traits if t.answer != UNKNOWN)
+    shared: list[frozenset[str]] = [
+        frozenset(trait.question for trait in structures[name].traits if trait.answer != UNKNOWN)
         if name in structures else frozenset() for name in tree.sources
     ]  # fmt: skip
-    shared, above = list(leaves), dict[int, int]()
-    for row, (left, right, *_) in enumerate(tree.linkage):
+    notes: dict[int, str] = {}
+    for left, right, *_ in tree.linkage:
         shared.append(shared[int(left)] & shared[int(right)])
-        above |= {int(left): len(leaves) + row, int(right): len(leaves) + row}
-    notes = {}
-    for row in range(len(tree.linkage)):
-        own = shared[len(leaves) + row]
-        inherited = shared[above[len(leaves) + row]] if len(leaves) + row in above else frozenset()
-        if new := own - inherited:
-            notes[row] = "; ".join(_WORDS[question][answer] for question, answer in sorted(new))
+    told: dict[int, frozenset[str]] = {}
+    count = len(tree.sources)
+    for row in reversed(range(len(tree.linkage))):  # from the root, so that nothing is said twice
+        own = shared[count + row]
+        if new := own - told.get(count + row, frozenset()):
+            notes[row] = "; ".join(_NOTES[question] for question in sorted(new))
+        told |= {int(child): own for child in tree.linkage[row, :2]}
     return notes

@@ -64,6 +64,9 @@ def families(
     spectrum: Annotated[
         bool, typer.Option("--spectrum", help="Distances that fingerprints and mean spectra of the images agree on.")
     ] = False,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Note on branches what is read of how all their sources are built.")
+    ] = False,
     cut_support: Annotated[
         float | None, typer.Option(min=0, max=1, help="Support from which on a branch is a family, by default 0.8.")
     ] = None,
@@ -112,8 +115,9 @@ def families(
             further = None if add is None else as_gallery(sources_of(add, strict), sources.model)
             with bar("resampling", total=support or None) as advance:
                 tree = sources.families(
-                    linkage, support, progress=advance, add=further, resampling=resampling, spectrum=spectrum
-                )
+                    linkage, support, progress=advance, add=further, resampling=resampling, spectrum=spectrum,
+                    structure=structure,
+                )  # fmt: skip
         table = _write_tree(tree, output, bound)
         show(
             tree.to_dict() | ({} if tree.support is None else {"families": tree.families(bound)}),

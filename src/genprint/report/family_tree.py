@@ -56,6 +56,11 @@ def _said(tree: FamilyTree, support: float) -> tuple[str, ...]:
             f"below {100 * support:.0f} are grey. It says how often a branch would be there with other images of these "
             "sources, not whether they have one architecture."
         )
+    if tree.notes:
+        said.append(
+            "Below a branch stands what is read of the images of all its sources. Where nothing stands, nothing is "
+            "known. genprint structure IMAGES says how often such a reading was wrong."
+        )
     if tree.added:
         said.append(f"Added to the tree of the others, which stayed as it was: {', '.join(tree.added)}.")
     if len(tree.sources) >= FEWEST_SCALED:
