@@ -18,14 +18,16 @@ def test_what_is_no_source_among_sources_is_told_when_it_is_read(tmp_path, folde
     (folder / "loop").symlink_to(folder)
     (folder / "gone").symlink_to(tmp_path / "nowhere")
     (folder / "damaged.npz").write_bytes(b"no arrays")
+    (folder / "zeros.npy").write_bytes(bytes(200))
     (folder / "readme.txt").write_text("no source")
     having, lacking = having_images(read_sources(folder))
     assert [images.name for images in having] == ["coarse", "fine", "middle"]
-    assert {left.name for left in lacking} == {"loop", "gone", "damaged"}
+    assert {left.name for left in lacking} == {"loop", "gone", "damaged", "zeros"}
     reasons = {left.name: left.reason for left in lacking}
     assert "a link to a folder that it lies in" in reasons["loop"]
     assert "gone: no such file or folder" in reasons["gone"]
-    assert "damaged.npz: cannot be read as numpy arrays" in reasons["damaged"]
+    for name in ("damaged.npz", "zeros.npy"):
+        assert reasons[name[:-4]].endswith(f"{name}: cannot be read as numpy arrays: damaged, or no array of numbers")
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

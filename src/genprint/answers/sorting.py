@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from genprint.answers.results import Attribution, Result, plain_text
+from genprint.answers.results import Attribution, Result
 from genprint.images.sets import ImageSet, LeftOut
 from genprint.words import counted
 
@@ -90,11 +90,12 @@ class Sorting(Result):
 
     def plot(self, ax: Axes) -> Axes:
         """The map of the pile: a dot for each image, a colour for each group, strays in grey."""
-        shown = [("strays", self.strays, "0.7"), *((group.name, group.images, None) for group in self.groups)]
-        for name, images, colour in shown:
-            if images:
-                x, y = ([one.at[axis] for one in images] for axis in (0, 1))
-                ax.scatter(x, y, s=8, color=colour, label=plain_text(name))
+        dots = [(one.at, "0.7") for one in self.strays]
+        dots += [(one.at, f"C{k}") for k, group in enumerate(self.groups) for one in group.images]
+        if dots:
+            at, colours = zip(*dots, strict=True)
+            x, y = zip(*at, strict=True)
+            ax.scatter(x, y, s=8, c=colours)  # all at once: a call for each of thousands of groups takes minutes
         ax.set_xticks([])
         ax.set_yticks([])
         return ax

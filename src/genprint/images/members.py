@@ -167,7 +167,8 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ArraysError(f"{path}: cannot be read as numpy arrays: {error}") from None
+        reason = "damaged, or no array of numbers" if "pickle" in str(error) else error  # numpy advises to load code
+        raise ArraysError(f"{path}: cannot be read as numpy arrays: {reason}") from None
     if not arrays:
         raise ArraysError(f"{path}: holds no array")
     return arrays
