@@ -273,7 +273,7 @@ class FamilyTree(Result):
                 if self.support is not None:
                     beside(f"{100 * self.support[i]:.0f}", (distance, at), (2, 2), fontsize=7)
                 if i in self.notes:
-                    beside(plain_text(self.notes[i]), (distance, at), (2, -8), fontsize=6, color="C0")
+                    beside(plain_text(self.notes[i]), (distance, at), (2, -9), fontsize=7, style="italic")
         scaled = len(self.sources) >= FEWEST_SCALED
         ax.set_xlabel("distance of fingerprints" + (", scaled by their neighbours'" if scaled else ""))
         for side in ("top", "left", "right"):
