@@ -83,3 +83,11 @@ def test_images_that_were_saved_differently_are_told(small_model, tmp_path, rng)
 def test_two_images_are_strays(small_model, rng):
     found = genprint.sort(textured(rng, 2), model=small_model)
     assert (found.groups, len(found.strays), found.said) == ((), 2, ("2 images: a group has 3 or more.",))
+
+
+def test_images_of_one_generator_are_one_group(golden_images, shipped):
+    for name in list(golden_images)[:4]:
+        found = genprint.sort(golden_images[name][:30], model=shipped)
+        assert [len(group.images) for group in found.groups] == [30]
+    both = np.concatenate([golden_images[name][:20] for name in ("gan-dcgan-s0", list(golden_images)[-1])])
+    assert len(genprint.sort(both, model=shipped).groups) > 1

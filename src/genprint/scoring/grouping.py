@@ -146,7 +146,10 @@ def group(
 
 def found(points: Points, tree: Tree, rules: Rules) -> np.ndarray:
     """Labels of the groups that stay apart, each image in its likeliest; -1 where groups are too small."""
-    labels = by_size(tree.cut(rules.apart(tree.features()) > SPLIT_FROM))
+    odds = rules.apart(tree.features())
+    if odds[-1] <= rules.several:
+        return by_size(np.zeros(len(odds) + 1, int))
+    labels = by_size(tree.cut(odds > SPLIT_FROM))
     for _ in range(_ROUNDS if labels.max() > 0 else 0):
         likeliest = densities(points, labels).argmax(1)
         moved = by_size(np.where(labels >= 0, likeliest, len(labels) + np.arange(len(labels))))
