@@ -31,7 +31,8 @@ from genprint.evaluation.intervals import Mean
 from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.lda import LDA
 

@@ -37,7 +37,8 @@ from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.conditions import named
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.generators.collection import describe, load, sample, shipped
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.known import read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.base import ByScorer
 from genprint.scoring.grouping import group
@@ -311,7 +312,8 @@ def learned(given: argparse.Namespace, cache: Cache) -> None:
 
 def tell(model: Model, rules: Rules) -> None:
     """Prints a model's rules."""
-    for name, rule in asdict(rules).items():
+    for name in ("split", "belongs", "member"):
+        rule = getattr(rules, name)
         print(f"{model.name}: {name}=({', '.join(f'{value:.3f}' for value in rule)})", flush=True)
 
 

@@ -30,8 +30,9 @@ from genprint.fingerprints.cache import Cache
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Fingerprinter
 from genprint.generators.collection import describe, load, sample, shipped
+from genprint.images.known import read_sources
 from genprint.images.processing import Jpeg
-from genprint.images.sets import ImageSet, read_sources
+from genprint.images.sets import ImageSet
 from genprint.model import Model
 from genprint.scoring.structure import ANSWERS, DOUBLING, JPEG, SHIPPED, STATED, Known, StructureReader
 
