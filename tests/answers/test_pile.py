@@ -1,14 +1,18 @@
 """Sorting a pile."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import genprint
+from genprint.answers.pile import _named as named
+from genprint.answers.results import failed
 from genprint.images.sets import ImageSetError
-from tests.conftest import textured
+from genprint.scoring.grouping import Grouping
+from tests.conftest import given, textured
 
 GRAINS = {"fine": 4.0, "coarse": 60.0}
 
@@ -57,6 +61,18 @@ def test_known_sources_are_named(small_model, pile, rng):
         assert group.answer is not None
         assert group.answer.images == len(group.images)
         assert (group.name == group.source) is (group.answer.decision == "attributed")
+
+
+def test_a_known_source_may_be_called_as_groups_are(rng):
+    one, other = (replace(failed("", ""), decision=what) for what in ("attributed", "unknown"))
+    at, sure, images = np.zeros((6, 2)), np.ones(6), given(rng.normal(size=(6, 3)), "pile")
+    grouping = Grouping(np.repeat([0, 1], 3), np.repeat([0, 1], 3), sure, np.array([[np.inf, -1], [-1, np.inf]]), at)
+    members = [np.arange(3), np.arange(3, 6)]
+    found = named(images, grouping, members, [replace(one, source="group 1"), other])
+    assert [(group.name, group.source, len(group.images)) for group in found.groups] == [
+        ("group 1", "group 1", 3), ("group 2", None, 3)
+    ]  # fmt: skip
+    assert [group.nearest for group in found.groups] == ["group 2", "group 1"]
 
 
 def test_enrolled_images_are_left_out(small_model, pile):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genprint.answers.results import ATTRIBUTED, Attribution
+from genprint.answers.results import Attribution
 from genprint.answers.sorting import Group, Sorted, Sorting
 from genprint.fingerprints.fingerprint import Fingerprint
 from genprint.fingerprints.fingerprinter import Progress
@@ -62,34 +63,30 @@ def _named(
     pile: Fingerprint, grouping: Grouping, members: Sequence[np.ndarray], answers: Sequence[Attribution | None]
 ) -> Sorting:
     """The result: groups of one known source are one group."""
-    sources = [one.source if one and one.decision == ATTRIBUTED else None for one in answers]
-    together: dict[str, list[int]] = {}
-    for k, source in enumerate(sources):
-        together.setdefault(source or f"group {k}", []).append(k)
-    known = [own for own in together.values() if sources[own[0]]]
-    unknown = [own for own in together.values() if not sources[own[0]]]
-    names, number = {}, 0
-    for own in (*known, *unknown):
-        source = sources[own[0]]
-        while source is None:
-            number += 1
-            if f"group {number}" not in sources:
-                break
-        names.update(dict.fromkeys(own, source or f"group {number}"))
-    images = _images(pile, grouping)
-    groups = []
-    for own in (*known, *unknown):
+    known: dict[str, list[int]] = {}
+    unknown: list[list[int]] = []
+    for k, answer in enumerate(answers):
+        if answer and answer.source:
+            known.setdefault(answer.source, []).append(k)
+        else:
+            unknown.append([k])
+    free = (name for number in count(1) if (name := f"group {number}") not in known)
+    parts = [(name, True, own) for name, own in known.items()]
+    parts += [(name, False, own) for name, own in zip(free, unknown, strict=False)]
+    names = {k: name for name, _, own in parts for k in own}
+    images, groups = _images(pile, grouping), []
+    for name, attributed, own in parts:
         placed = sorted((images[i] for k in own for i in members[k]), key=lambda image: -image.probability)
         nearest, llr = _nearest(grouping.llr, own)
         groups.append(
             Group(
-                name=names[own[0]],
-                source=sources[own[0]],
+                name=name,
+                source=name if attributed else None,
                 images=tuple(placed),
                 purity=float(np.mean([image.probability for image in placed])),
                 nearest=None if nearest is None else names[nearest],
                 llr=llr,
-                answer=_renamed(answers[own[0]], names[own[0]]),
+                answer=_renamed(answers[own[0]], name),
             )
         )
     strays = tuple(images[i] for i in np.flatnonzero(grouping.labels < 0))
