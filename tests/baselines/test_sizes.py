@@ -7,9 +7,9 @@ from genprint.baselines import dnadet
 from genprint.baselines.classifier import Classifier, RawPixels, as_pixels
 from genprint.baselines.covariance import NeighbourhoodCovariance
 from genprint.baselines.marra import MeanResidual
-from genprint.baselines.pixels import FixedSize, common_side, middle
+from genprint.baselines.pixels import FixedSize, common_side
 from genprint.evaluation.methods import METHODS
-from genprint.fingerprints.residuals import to_pixels
+from genprint.fingerprints.residuals import middle, to_pixels
 from genprint.images.sets import ImageSet, ImageSetError
 from tests.conftest import encoded, textured
 

@@ -8,11 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from genprint.fingerprints.fingerprint import Fingerprint, OriginalsError
-from genprint.fingerprints.residuals import log_spectrum, to_pixels
+from genprint.fingerprints.residuals import half_spectrum, middle, to_pixels
 from genprint.images.decoding import Image
 from genprint.scoring.base import Scorer
-
-_GRID = 8
 
 
 def by_rank(apart: np.ndarray, known: int | None = None) -> np.ndarray:
@@ -52,9 +50,7 @@ def spectra(sources: Sequence[Fingerprint]) -> list[Fingerprint]:
         order = {digest: i for i, digest in enumerate(source.digests)}
         rows = {}
         for image in _images(source):
-            top, left = ((length - side) // 2 // _GRID * _GRID for length in image.pixels.shape[:2])
-            middle = image.pixels[None, top : top + side, left : left + side]
-            rows[order[image.sha256]] = log_spectrum(to_pixels(middle))[:, :, : side // 2 + 1].flatten().numpy()
+            rows[order[image.sha256]] = half_spectrum(to_pixels(middle(image.pixels, side)[None]))[0]
         if not rows:
             raise OriginalsError(f"{source.source}: no original is kept, of which a spectrum could be made")
         kept = sorted(rows)

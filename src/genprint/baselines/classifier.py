@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genprint.baselines.pixels import FixedSize, middle
+from genprint.baselines.pixels import FixedSize
 from genprint.fingerprints.fingerprint import Fingerprint
-from genprint.fingerprints.residuals import Pixels, raw
+from genprint.fingerprints.residuals import Pixels, middle, raw
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSetError
 from genprint.scoring.base import Comparer

@@ -18,11 +18,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from genprint.fingerprints.fingerprinter import Fingerprinter
-from genprint.fingerprints.residuals import Pixels, to_pixels
+from genprint.fingerprints.residuals import Pixels, middle, to_pixels
 from genprint.images.decoding import Image
 from genprint.images.sets import ImageSet, ImageSetError
-
-_GRID = 8
 
 
 class PixelFingerprinter(Fingerprinter):
@@ -68,19 +66,6 @@ class FixedSize(PixelFingerprinter):
         if len(sizes := {one.shape for one in taken}) > 1:
             raise ImageSetError(f"{self.method} needs images of one size, or a side to cut from all: {sorted(sizes)}")
         return np.stack(taken)
-
-
-def middle(pixels: np.ndarray, side: int) -> np.ndarray:
-    """The middle ``(side, side, 3)`` of an image ``(h, w, 3)``, begun on the 8-px grid.
-
-    Raises:
-        ImageSetError: the image is smaller.
-    """
-    height, width = pixels.shape[:2]
-    if min(height, width) < side:
-        raise ImageSetError(f"an image of {width} x {height} px has no part of {side} x {side} px")
-    top, left = ((length - side) // 2 // _GRID * _GRID for length in (height, width))
-    return pixels[top : top + side, left : left + side]
 
 
 def of_one_size(sets: Sequence[ImageSet]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from genprint.baselines.pixels import FixedSize
-from genprint.fingerprints.residuals import Pixels, log_spectrum
+from genprint.fingerprints.residuals import Pixels, half_spectrum
 
 
 class MeanSpectrum(FixedSize):
@@ -15,6 +15,4 @@ class MeanSpectrum(FixedSize):
     keeps_scatter = False
 
     def describe(self, pixels: Pixels) -> np.ndarray:
-        # Real images have symmetric spectra: half of each says it all.
-        half = pixels.shape[2] // 2 + 1
-        return log_spectrum(pixels)[:, :, :half].flatten(1).numpy()
+        return half_spectrum(pixels)

@@ -21,7 +21,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from genprint.images.sets import ImageSetError
+
 Pixels = Float[Tensor, "n 3 h w"]
+_GRID = 8  # px, of JPEG's blocks; a multiple of what up-sampling repeats at
 
 
 def to_pixels(images: np.ndarray, device: torch.device | str = "cpu") -> Pixels:
@@ -79,6 +82,26 @@ def log_spectrum(pixels: Pixels) -> Pixels:
     # One level squared: the floor that rounding to 8 bits leaves anyway.
     spectrum: Tensor = torch.fft.fftshift(torch.log(power + 1.0), dim=(-2, -1))
     return spectrum
+
+
+def half_spectrum(pixels: Pixels) -> np.ndarray:
+    """Half of the log spectrum, float32 ``(n, d)``: real images have symmetric spectra, so that it says it all."""
+    half = pixels.shape[2] // 2 + 1
+    spectrum: np.ndarray = log_spectrum(pixels)[:, :, :half].flatten(1).numpy()
+    return spectrum
+
+
+def middle(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The middle ``(side, side, 3)`` of an image ``(h, w, 3)``, begun on the 8-px grid.
+
+    Raises:
+        ImageSetError: the image is smaller.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) < side:
+        raise ImageSetError(f"an image of {width} x {height} px has no part of {side} x {side} px")
+    top, left = ((length - side) // 2 // _GRID * _GRID for length in (height, width))
+    return pixels[top : top + side, left : left + side]
 
 
 FRONT_ENDS: dict[str, Callable[[Pixels], Pixels]] = {

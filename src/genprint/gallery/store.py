@@ -69,9 +69,7 @@ class GalleryStore:
             tables = set() if self.in_memory else tables_of(self.path)
             if tables and not {"about", "source"} <= tables:
                 raise GalleryError(f"{self.path}: a database of something else, not a gallery; give another file")
-            self._connection = open_database(
-                self.path, _TABLES + features.TABLES + saved.TABLE + looks.TABLE + outlines.TABLE
-            )
+            self._connection = open_database(self.path, _TABLES)
             if model:
                 self._check_extractor(model, bind=self.maker.bound)
         except sqlite3.Error as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from genprint.images.archives import ArchiveError
 from genprint.images.decoding import Content, decode
 from genprint.images.members import ArraysError
 from genprint.images.sets import ImageSet, ImageSetError
+from genprint.storage.files import digest as digest_of
 
 _LONGEST = 200  # bytes of a file's name; file systems take 255
 _APART = '/\\:*?"<>|'  # what parts folders, or is no part of names on some systems
@@ -70,7 +70,7 @@ def write_sources(
     try:
         for name, read in images.only(wanted).members:
             content = files[name] if name in files else read()
-            digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else next(iter(wanted[name]), "")
+            digest = digest_of(content) if isinstance(content, bytes) else next(iter(wanted[name]), "")
             if where := wanted[name].pop(digest, None):
                 _write(content, name, where, taken)
                 if progress:

@@ -17,7 +17,7 @@ from scipy.linalg import eigh
 
 from genprint.fingerprints.fingerprint import by_part
 from genprint.scoring.agglomeration import Points, Tree, agglomerate, split_features
-from genprint.scoring.grouping_rules import RULES, Rules
+from genprint.scoring.grouping_rules import RULES, SPLIT_FROM, Rules
 from genprint.scoring.plda import PLDA
 from genprint.scoring.threads import one_thread
 from genprint.shipped import THUMBNAILS
@@ -32,8 +32,6 @@ _FAR = 1e4  # nats, where there is no other group
 _ROUNDS = 3  # in which images move to likelier groups
 _NATS = 10.0  # beyond which ratios count by their logarithms
 
-#: Log odds from which groups are taken for two: one source in two groups is worse than a doubtful split is good.
-SPLIT_FROM = 0.85
 #: Probability of being no stray from which an image stays in its group, or joins its nearest.
 STAY_FROM = 0.4
 
@@ -147,9 +145,7 @@ def group(
 def found(points: Points, tree: Tree, rules: Rules) -> np.ndarray:
     """Labels of the groups that stay apart, each image in its likeliest; -1 where groups are too small."""
     odds = rules.apart(tree.features())
-    if odds[-1] <= rules.several:
-        return by_size(np.zeros(len(odds) + 1, int))
-    labels = by_size(tree.cut(odds > SPLIT_FROM))
+    labels = by_size(tree.cut(odds > np.where(np.arange(len(odds)) < len(odds) - 1, SPLIT_FROM, rules.several)))
     for _ in range(_ROUNDS if labels.max() > 0 else 0):
         likeliest = densities(points, labels).argmax(1)
         moved = by_size(np.where(labels >= 0, likeliest, len(labels) + np.arange(len(labels))))

@@ -13,6 +13,8 @@ from scipy.special import expit
 
 from genprint.shipped import PICTURES, THUMBNAILS
 
+#: Log odds from which groups are taken for two: one source in two groups is worse than a doubtful split is good.
+SPLIT_FROM = 0.85
 _STRAY = [1, 3]  # of what is told of an image, what tells strays
 
 
@@ -31,7 +33,7 @@ class Rules:
     split: Sequence[float]
     belongs: Sequence[float]
     member: Sequence[float]
-    several: float = 0.85
+    several: float = SPLIT_FROM
 
     def apart(self, told: np.ndarray) -> np.ndarray:
         """Log odds that groups are of two sources, ``(n,)``."""
